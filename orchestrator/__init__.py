@@ -1,0 +1,1 @@
+"""From a study file to a finished study: search space, ledger, searcher, scheduler, Ray, MLflow."""

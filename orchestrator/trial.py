@@ -1,0 +1,112 @@
+"""A trial: one config tried, its state, and every report it gave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """Where a trial stands. `running` and `paused` go on at the next start; the others are final."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        return self in (State.COMPLETED, State.PRUNED, State.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """Which metric a study improves, and in which direction."""
+
+    metric: str
+    mode: str  # "max" or "min"
+
+    def better(self, a: float, b: float) -> bool:
+        """Is `a` strictly better than `b`?"""
+        return a > b if self.mode == "max" else a < b
+
+    def best(self, values: list[float]) -> float:
+        return max(values) if self.mode == "max" else min(values)
+
+    def worst_first(self, value: float) -> float:
+        """A sort key under which a better value is larger."""
+        return value if self.mode == "max" else -value
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a trainable yielded after one epoch.
+
+    epoch: from 1. metrics: finite or not, as yielded. seconds: wall time of this epoch, evaluation included.
+    at: unix time. checkpoint: a checkpoint of exactly this epoch was saved before the report.
+    """
+
+    epoch: int
+    metrics: dict[str, float]
+    seconds: float
+    at: float
+    checkpoint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One config tried. Numbers count from 1 within a study."""
+
+    number: int
+    config: dict[str, Any]
+    state: State = State.RUNNING
+    reason: str | None = None  # one line: why pruned, paused or failed
+    error: str | None = None  # the traceback of a failure
+    baseline: str | None = None  # its name in the study file, if it is one
+    seed: int = 0
+    reports: tuple[Report, ...] = ()  # by epoch
+    test: Mapping[str, float] | None = None  # scored once, after the search
+    mlflow_run_id: str | None = None
+    attempts: int = 1
+    created: float = 0.0  # unix time
+    ended: float | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)  # of the last attempt: host, device, versions
+
+    @property
+    def epochs(self) -> int:
+        return self.reports[-1].epoch if self.reports else 0
+
+    @property
+    def seconds(self) -> float:
+        return sum(report.seconds for report in self.reports)
+
+    @property
+    def checkpoint_epoch(self) -> int | None:
+        """The newest epoch that can be gone on from; what lies on disk beyond it does not count."""
+        return max((r.epoch for r in self.reports if r.checkpoint), default=None)
+
+    def best_report(self, objective: Objective) -> Report | None:
+        """The report with the best finite value of the objective; the earliest of equals; None without one."""
+        scored = [r for r in self.reports if math.isfinite(r.metrics.get(objective.metric, math.nan))]
+        if not scored:
+            return None
+        best = objective.best([r.metrics[objective.metric] for r in scored])
+        return next(r for r in scored if r.metrics[objective.metric] == best)
+
+    def value(self, objective: Objective) -> float | None:
+        """The best of the objective over the trial's reports."""
+        report = self.best_report(objective)
+        return None if report is None else report.metrics[objective.metric]
+
+
+def best_trial(trials: list[Trial], objective: Objective) -> Trial | None:
+    """The trial with the best value, whatever its state except failed; the earliest of equals."""
+    scored = [(t.value(objective), t) for t in trials if t.state is not State.FAILED]
+    found = [(value, t) for value, t in scored if value is not None]
+    if not found:
+        return None
+    return max(found, key=lambda pair: (objective.worst_first(pair[0]), -pair[1].number))[1]

@@ -1,0 +1,1 @@
+"""What a study says in the morning: numbers, then figures, then pages."""

@@ -1,0 +1,121 @@
+"""What a trainable is: a generator of metrics, the schema of its config, and a few optional hooks.
+
+Nothing here imports torch, Ray, Optuna or MLflow: a trainable may be written without any of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+BUILT_IN = {"detection": "trainables.detection"}
+
+
+class Run(Protocol):
+    """What the orchestrator hands to a trainable for one attempt at one trial."""
+
+    data: Mapping[str, Any]  # the `data:` section of the study file; `root` is absolute unless synthetic/...
+    device: str  # "cpu" or "cuda"
+    seed: int
+    checkpoint_dir: Path | None  # the checkpoint to go on from, None at the first start
+
+    def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
+        """Call `fill(directory)` on an empty directory; it counts once the next report is in the ledger."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result of a check before training. `problem` is None when all is well."""
+
+    check: str  # "labels", "one batch", ...
+    detail: str  # what was seen, with numbers
+    problem: str | None = None  # what is wrong and what to do
+    pictures: tuple[Path, ...] = ()
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: tuple[Any, ...] | None = None,
+) -> Any:
+    """A field of a Config: its default, one line of help, inclusive bounds (low, high), open bounds (above, below)."""
+    bounds = {"low": low, "high": high, "above": above, "below": below, "choices": choices}
+    metadata = {"help": help} | {key: value for key, value in bounds.items() if value is not None}
+    if isinstance(default, (list, dict, set)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+class UnknownTrainable(ValueError):
+    """No trainable of that name; the message says where it was looked for."""
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A trainable and its hooks, each None where the author gave none.
+
+    train(config, run) yields {metric: number} once an epoch.
+    Config: a dataclass, the schema of `space`; train then receives an instance of it, else a dict.
+    smoke: overrides {"space": {...}, "data": {...}} that need no GPU, no data and no network.
+    check(config, data, directory) -> findings before GPU hours; pictures go into `directory`.
+    test(config, run) -> {"test/...": number} of the checkpoint in run.checkpoint_dir; {} without a test split.
+    examples(config, run, directory) writes PNG pictures of the checkpoint's predictions.
+    fingerprint(data) -> a short text that changes when the data do.
+    """
+
+    name: str
+    train: Callable[[Any, Run], Iterator[Mapping[str, float]]]
+    Config: type | None = None
+    smoke: Mapping[str, Any] | None = None
+    check: Callable[[Any, Mapping[str, Any], Path], list[Finding]] | None = None
+    test: Callable[[Any, Run], Mapping[str, float]] | None = None
+    examples: Callable[[Any, Run, Path], None] | None = None
+    fingerprint: Callable[[Mapping[str, Any]], str] | None = None
+
+    def build_config(self, values: Mapping[str, Any]) -> Any:
+        """The config that `train` receives."""
+        return dict(values) if self.Config is None else self.Config(**values)
+
+    def fields(self) -> dict[str, dataclasses.Field[Any]] | None:
+        """The fields of Config by name; None where there is no Config."""
+        return None if self.Config is None else {f.name: f for f in dataclasses.fields(self.Config)}
+
+
+def load_trainable(name: str) -> Trainable:
+    """`detection`, `package.module` (its `train`) or `package.module:callable`.
+
+    Hooks are attributes of the module in the first two forms, of the callable in the third.
+    """
+    module_name, _, attribute = BUILT_IN.get(name, name).partition(":")
+    module = _import(name, module_name)
+    owner: Any = getattr(module, attribute, None) if attribute else module
+    train = owner if attribute else getattr(module, "train", None)
+    if not callable(train):
+        missing = attribute or "train"
+        raise UnknownTrainable(f"module `{module_name}` ({module.__file__}) must hold a callable `{missing}`, but has none")
+    hooks = {f.name: getattr(owner, f.name, None) for f in dataclasses.fields(Trainable) if f.name not in ("name", "train")}
+    if hooks["Config"] is not None and not dataclasses.is_dataclass(hooks["Config"]):
+        raise UnknownTrainable(f"`{name}`: its Config must be a dataclass, but is {hooks['Config']!r}")
+    return Trainable(name=name, train=train, **hooks)
+
+
+def _import(name: str, module_name: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise UnknownTrainable(f"`{name}` cannot be imported: {error}; install what it needs") from error
+        known = ", ".join(sorted(BUILT_IN))
+        raise UnknownTrainable(
+            f"must be one of {known}, or package.module:callable found from the current folder, but no module `{error.name}` was found"
+        ) from error
