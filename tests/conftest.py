@@ -1,0 +1,99 @@
+"""What every test stands on: a quiet, offline, single-threaded environment, the toy's study file, and the data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("NIGHTSWEEP_DATA") or REPOSITORY.parent / "shared" / "data")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+# Before anything imports numpy, torch, Ray or MLflow. Ray's workers see PYTHONPATH, not sys.path: `tests.toy` needs it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    RAY_USAGE_STATS_ENABLED="0",
+    PYTHONPATH=os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
+)
+for _name in ("NIGHTSWEEP_HOME", "NIGHTSWEEP_NOTIFY", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "RAY_ADDRESS"):
+    os.environ.pop(_name, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A mark says what a test needs; without it the test is skipped and the reason says what to do."""
+    missing = {}
+    if not DATA.is_dir():
+        missing["data"] = f"no data in {DATA}; set NIGHTSWEEP_DATA"
+    if _browser() is None:
+        missing["browser"] = "no Chromium on PATH; install the package `chromium`"
+    if not any(Path("/dev").glob("nvidia[0-9]*")):
+        missing["gpu"] = "no CUDA device"
+    for item in items:
+        for mark in missing.keys() & {mark.name for mark in item.iter_markers()}:
+            item.add_marker(pytest.mark.skip(reason=missing[mark]))
+
+
+def _browser() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home of its own, also for the command (NIGHTSWEEP_HOME)."""
+    path = tmp_path / "runs"
+    path.mkdir()
+    monkeypatch.setenv("NIGHTSWEEP_HOME", str(path))
+    return path
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """The folder of the real data sets, one folder each; the test is skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"no data in {DATA}; set NIGHTSWEEP_DATA")
+    return DATA
+
+
+@pytest.fixture
+def browser() -> str:
+    """The path of Chromium; the test is skipped where there is none."""
+    path = _browser()
+    if path is None:
+        pytest.skip("no Chromium on PATH; install the package `chromium`")
+    return path
+
+
+@pytest.fixture
+def toy_study(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a study file of the toy: `toy_study(space={"epochs": 4}, budget={"trials": 3})` -> its path.
+
+    A section given replaces the default section, but `space` is merged into lr's range.
+    """
+
+    def write(name: str = "toy", space: dict[str, Any] | None = None, **sections: Any) -> Path:
+        document = {
+            "study": name,
+            "trainable": "tests.toy",
+            "objective": {"metric": "val/score", "mode": "max"},
+            "space": {"lr": {"low": 1e-4, "high": 1.0, "log": True}} | (space or {}),
+            "budget": {"trials": 4},
+            "resources": {"gpu": 0, "cpu": 1},
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(document | sections, sort_keys=False))
+        return path
+
+    return write

@@ -1,0 +1,86 @@
+"""The toy that the orchestrator is tested with must itself be right."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import toy
+from trainables import load_trainable
+
+
+@dataclass
+class LocalRun:
+    """A Run in a folder: checkpoints are numbered in the order they are saved."""
+
+    folder: Path
+    checkpoint_dir: Path | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    seed: int = 0
+
+    def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
+        directory = self.folder / f"{len(list(self.folder.iterdir())) + 1}"
+        directory.mkdir()
+        fill(directory)
+
+
+def scores(config: toy.Config, run: LocalRun) -> list[float]:
+    return [metrics["val/score"] for metrics in toy.train(config, run)]
+
+
+def test_the_curve_is_the_closed_form(tmp_path):
+    expected = [toy.score_at(0.003, epoch) for epoch in range(1, 10)]
+    assert scores(toy.Config(lr=0.003), LocalRun(tmp_path)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_no_lr_beats_a_tenth():
+    assert max((10 ** (k / 10) for k in range(-50, 11)), key=toy.plateau) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("stopped_after", [1, 4, 8])
+def test_a_resumed_run_repeats_the_uninterrupted_one_exactly(tmp_path, stopped_after):
+    config = toy.Config(lr=0.02, noise=0.1)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    whole = scores(config, LocalRun(tmp_path / "whole"))
+    first = LocalRun(tmp_path / "parts")
+    before = [m["val/score"] for m in itertools.islice(toy.train(config, first), stopped_after)]
+    after = scores(config, LocalRun(tmp_path / "parts", checkpoint_dir=tmp_path / "parts" / str(stopped_after)))
+    assert before + after == whole
+
+
+def test_faults_come_when_ordered(tmp_path):
+    generator = toy.train(toy.Config(fail_at=3), LocalRun(tmp_path))
+    assert len(list(itertools.islice(generator, 2))) == 2
+    with pytest.raises(RuntimeError, match="epoch 3"):
+        next(generator)
+    with pytest.raises(MemoryError):
+        scores(toy.Config(fail_at=1, fault="memory"), LocalRun(tmp_path))
+    assert math.isnan(scores(toy.Config(nan_at=2, checkpoint=False), LocalRun(tmp_path))[1])
+
+
+def test_a_fault_can_spare_the_second_attempt(tmp_path):
+    config = toy.Config(fail_at=3, fail_once=True, epochs=4)
+    with pytest.raises(RuntimeError):
+        scores(config, LocalRun(tmp_path))
+    assert len(scores(config, LocalRun(tmp_path, checkpoint_dir=tmp_path / "2"))) == 2
+
+
+@pytest.mark.parametrize("name", ["tests.toy", "tests.toy:train"])
+def test_both_names_of_the_toy_carry_every_hook(name, tmp_path):
+    trainable = load_trainable(name)
+    assert trainable.Config is toy.Config and trainable.smoke is toy.smoke
+    assert list(trainable.fields())[:2] == ["lr", "epochs"]
+    run = LocalRun(tmp_path)
+    list(trainable.train(trainable.build_config({"epochs": 2, "lr": 0.1}), run))
+    run.checkpoint_dir = tmp_path / "2"
+    assert trainable.test(toy.Config(), run) == pytest.approx({"test/score": 0.98 * 0.64})
+    trainable.examples(toy.Config(), run, tmp_path)
+    assert (tmp_path / "score.png").read_bytes().startswith(b"\x89PNG")
