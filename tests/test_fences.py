@@ -1,0 +1,190 @@
+"""The arrows `tune.py -> reports -> orchestrator -> trainables`, and who may import what.
+
+The source is parsed, so imports inside functions, under TYPE_CHECKING and through importlib count as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# A package may import itself and those before it.
+ORDER = ("trainables", "orchestrator", "reports", "tune")
+
+# Outside library -> where it may be imported: a file, or a folder with its trailing slash.
+FENCES = {
+    "ray": ("orchestrator/ray_bridge.py", "orchestrator/runner.py"),
+    "mlflow": ("orchestrator/tracking.py",),
+    "sqlalchemy": ("orchestrator/ledger.py",),
+    "optuna": ("orchestrator/searchers/", "reports/"),
+    "torch": ("trainables/",),
+    "torchvision": ("trainables/",),
+    "timm": ("trainables/",),
+}
+
+HEAVY = ("torch", "torchvision", "timm", "ray", "mlflow", "optuna", "pandas", "plotly")
+
+# These hold a heavy library at their top by right; the command imports them inside its verbs.
+HEAVY_BY_RIGHT = ("orchestrator.ray_bridge", "orchestrator.runner", "orchestrator.tracking")
+
+
+def source_files(root: Path) -> Iterator[Path]:
+    """Every Python file of the packages, and tune.py."""
+    for name in ORDER:
+        yield from sorted((root / name).rglob("*.py"))
+        if (root / f"{name}.py").is_file():
+            yield root / f"{name}.py"
+
+
+def module_name(root: Path, file: Path) -> str:
+    parts = file.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(root: Path, file: Path) -> Iterator[tuple[int, str]]:
+    """(line, absolute dotted name) of every import in the file, wherever it stands."""
+    package = module_name(root, file).split(".")
+    if file.name != "__init__.py":
+        package = package[:-1]
+    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join(base + ([node.module] if node.module else []))
+            for alias in node.names:
+                yield node.lineno, f"{stem}.{alias.name}" if stem else alias.name
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__", "find_spec") and isinstance(node.args[0].value, str):
+                yield node.lineno, node.args[0].value
+
+
+def offences(root: Path) -> list[str]:
+    """`file:line: what it must not import and why`, for every import against an arrow or through a fence."""
+    found = []
+    for file in source_files(root):
+        where = file.relative_to(root).as_posix()
+        own = module_name(root, file).split(".")[0]
+        for line, name in imports_of(root, file):
+            top = name.split(".")[0]
+            if top in ORDER and ORDER.index(top) > ORDER.index(own):
+                found.append(f"{where}:{line}: {own} must not import {name}: the arrows point the other way")
+            if top == "tests":
+                found.append(f"{where}:{line}: must not import {name}: tests are not shipped")
+            allowed = FENCES.get(top)
+            if allowed and not any(
+                where == place or (place[-1] == "/" and where.startswith(place)) for place in allowed
+            ):
+                found.append(f"{where}:{line}: must not import {name}: only {', '.join(allowed)} may")
+    return sorted(found)
+
+
+def brought_in(program: str) -> dict[str, list[str]]:
+    """Runs a program that prints a JSON mapping of module -> heavy modules it brought in, in a fresh interpreter."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def importing(modules: list[str]) -> str:
+    """A program that imports the modules one by one and says what heavy library each was the first to bring in."""
+    return f"""
+import importlib, json, sys
+brought, seen = {{}}, set()
+for name in {modules!r}:
+    importlib.import_module(name)
+    new = set({HEAVY!r}) & set(sys.modules) - seen
+    seen |= new
+    if new:
+        brought[name] = sorted(new)
+print(json.dumps(brought))
+"""
+
+
+def test_the_arrows_point_one_way_and_the_fences_hold(repository):
+    assert offences(repository) == []
+
+
+def test_the_checker_sees_every_kind_of_offence(tmp_path):
+    files = {
+        "trainables/__init__.py": "",
+        "trainables/net.py": "import torch\nfrom . import trainable\n",
+        "trainables/bad.py": "def f():\n    from orchestrator.trial import Trial\n",
+        "trainables/deep/bad.py": "from ... import reports\nfrom ..net import x\n",
+        "orchestrator/ledger.py": "import sqlalchemy as sa\n",
+        "orchestrator/ray_bridge.py": "import ray.tune\nfrom trainables.net import Net\n",
+        "orchestrator/searchers/tpe.py": "import optuna\n",
+        "orchestrator/bad.py": (
+            "from typing import TYPE_CHECKING\n"
+            "import importlib\n"
+            "if TYPE_CHECKING:\n"
+            "    from sqlalchemy import Engine\n"
+            "def f():\n"
+            "    importlib.import_module('mlflow')\n"
+            "    __import__('ray')\n"
+            "    try:\n"
+            "        from torch import nn\n"
+            "    except ImportError: pass\n"
+            "    from reports.comparison import compare\n"
+        ),
+        "reports/bad.py": "import optuna, tune\nimport tests.toy\nimport rayon, torchmetrics\n",
+        "tune.py": "from reports import report\nimport ray\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert [
+        offence.split(": ")[0] + " " + offence.split("import ")[1].split(":")[0] for offence in offences(tmp_path)
+    ] == [
+        "orchestrator/bad.py:11 reports.comparison.compare",
+        "orchestrator/bad.py:4 sqlalchemy.Engine",
+        "orchestrator/bad.py:6 mlflow",
+        "orchestrator/bad.py:7 ray",
+        "orchestrator/bad.py:9 torch.nn",
+        "reports/bad.py:1 tune",
+        "reports/bad.py:2 tests.toy",
+        "trainables/bad.py:2 orchestrator.trial.Trial",
+        "trainables/deep/bad.py:1 reports",
+        "tune.py:2 ray",
+    ]
+
+
+def test_light_modules_bring_in_nothing_heavy(repository):
+    names = [module_name(repository, file) for file in source_files(repository)]
+    light = [name for name in names if name.startswith("orchestrator") and name not in HEAVY_BY_RIGHT]
+    light += ["trainables", "trainables.trainable", "trainables.detection", "reports"]
+    assert brought_in(importing([name for name in light if name in names])) == {}
+
+
+def test_the_lightness_check_sees_a_heavy_module(tmp_path):
+    (tmp_path / "plotly.py").write_text("")  # stands in for the real one: found first, imported at once
+    (tmp_path / "leaden.py").write_text("import json, plotly\n")
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + importing(["json", "leaden"])
+    assert brought_in(program) == {"leaden": ["plotly"]}
+
+
+def test_the_help_brings_in_nothing_heavy(repository):
+    command = [sys.executable, "-X", "importtime", "-m", "tune", "--help"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=repository, env=os.environ | {"COLUMNS": "100"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    imported = {
+        line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if line.count("|") == 2
+    }
+    assert "typer" in imported, "importtime's format has changed: this test sees nothing"
+    assert imported & {*HEAVY, "sqlalchemy", "numpy"} == set()
+
+
+@pytest.mark.parametrize("word", ["utils", "util", "common", "helpers", "misc"])
+def test_no_file_is_a_grab_bag(repository, word):
+    assert [file for file in source_files(repository) if file.stem == word] == []
