@@ -1,0 +1,53 @@
+"""Asynchronous successive halving, stopping variant (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
+
+A trial meets a rung at grace_epochs * eta**k epochs. There it goes on when its score is among the best
+max(1, n // eta) of the n scores seen at that rung so far, its own included: no trial ever waits for another.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from orchestrator.schedulers.scheduler import Decision
+
+
+def is_rung(epoch: int, grace_epochs: int, eta: int) -> bool:
+    """Is `epoch` one of grace_epochs * eta**k, k = 0, 1, 2, ...?"""
+    rung = grace_epochs
+    while rung < epoch:
+        rung *= eta
+    return rung == epoch
+
+
+def rungs_up_to(epochs: int, grace_epochs: int, eta: int) -> list[int]:
+    """The rungs at which a trial of `epochs` epochs can be stopped: its last epoch is none."""
+    return [epoch for epoch in range(1, epochs) if is_rung(epoch, grace_epochs, eta)]
+
+
+def survives(score: float, scores: Iterable[float], eta: int) -> bool:
+    """Is `score` (larger is better) among the best max(1, n // eta) of the n `scores`, itself included? Ties survive."""
+    ranked = sorted(scores, reverse=True)
+    return score >= ranked[max(1, len(ranked) // eta) - 1]
+
+
+class Asha:
+    """The scores at every rung. A trial's score is its best value so far, so that one bad epoch (a switch of
+    resolution, say) at a rung does not cost a good trial its life."""
+
+    def __init__(self, eta: int = 4, grace_epochs: int = 1, mode: str = "max") -> None:
+        self.eta = eta
+        self.grace_epochs = grace_epochs
+        self._sign = 1.0 if mode == "max" else -1.0
+        self._scores: dict[int, dict[int, float]] = defaultdict(dict)  # trial -> epoch -> score of that epoch alone
+        self._rungs: dict[int, dict[int, float]] = defaultdict(dict)  # rung -> trial -> best score up to it
+
+    def report(self, trial: int, epoch: int, value: float) -> Decision:
+        scores = self._scores[trial]
+        scores[epoch] = self._sign * value
+        if not is_rung(epoch, self.grace_epochs, self.eta):
+            return Decision.CONTINUE
+        score = max(s for e, s in scores.items() if e <= epoch)
+        rung = self._rungs[epoch]
+        rung[trial] = score
+        return Decision.CONTINUE if survives(score, rung.values(), self.eta) else Decision.PRUNE

@@ -1,0 +1,144 @@
+"""One attempt at one trial, inside a worker process: drive the trainable's generator and say what it gave.
+
+Knows nothing of Ray: the bridge calls `Attempt.step()` once an epoch.
+"""
+
+from __future__ import annotations
+
+import gc
+import numbers
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.checkpoints import epoch_directory, trial_directory, write_checkpoint
+from orchestrator.job import Ended, Failure, FailureClass, Job, Workplace
+from orchestrator.trial import Report
+from trainables import Trainable, load_trainable
+
+
+def load(workplace: Workplace) -> Trainable:
+    """The study's trainable, in a worker that does not stand in the user's folder."""
+    if workplace.search_path not in sys.path:
+        sys.path.append(workplace.search_path)
+    return load_trainable(workplace.trainable)
+
+
+class WorkerRun:
+    """The `run` of a trainable (trainables.Run)."""
+
+    def __init__(self, workplace: Workplace, directory: Path, seed: int, epoch: int | None) -> None:
+        self.data = workplace.data
+        self.device = workplace.device
+        self.seed = seed
+        self.checkpoint_dir = None if epoch is None else epoch_directory(directory, epoch)
+        self._directory = directory
+        self._next_epoch = (epoch or 0) + 1
+        self.saved = False
+
+    def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
+        """Save the state after the epoch that the next report is about."""
+        write_checkpoint(epoch_directory(self._directory, self._next_epoch), fill)
+        self.saved = True
+
+    def reported(self) -> None:
+        self._next_epoch += 1
+        self.saved = False
+
+
+@dataclass
+class Attempt:
+    """Owns the generator and the trial's log.txt while it lives."""
+
+    job: Job
+    workplace: Workplace
+    _epoch: int = field(init=False)
+    _metrics: Iterator[Mapping[str, float]] | None = field(init=False, default=None)
+    _run: WorkerRun = field(init=False)
+
+    def __post_init__(self) -> None:
+        directory = trial_directory(Path(self.workplace.study_directory), self.job.number)
+        directory.mkdir(parents=True, exist_ok=True)
+        redirect_output(directory / "log.txt")
+        self._epoch = self.job.checkpoint_epoch or 0
+        self._run = WorkerRun(self.workplace, directory, self.job.seed, self.job.checkpoint_epoch)
+        start = f"from the checkpoint of epoch {self._epoch}" if self.job.checkpoint_epoch else "from the start"
+        print(f"--- attempt {self.job.attempt} {start}, process {os.getpid()}: {self.job.config}", flush=True)
+
+    def step(self) -> Report | Ended:
+        """One epoch: its report, or the end. Never raises what the trainable raised."""
+        started = time.perf_counter()
+        try:
+            if self._metrics is None:
+                self._metrics = self._begin()
+            metrics = next(self._metrics, None)
+            if metrics is None:
+                print("--- done", flush=True)
+                return Ended()
+            values = numbers_of(metrics)
+        except Exception as error:  # whatever a trainable raises is the trial's failure, not ours
+            return Ended(self._failure(error))
+        self._epoch += 1
+        report = Report(self._epoch, values, time.perf_counter() - started, time.time(), self._run.saved)
+        self._run.reported()
+        print(f"epoch {self._epoch}: {values}", flush=True)
+        return report
+
+    def close(self) -> None:
+        """End the generator and give back what it held."""
+        if self._metrics is not None and hasattr(self._metrics, "close"):
+            try:
+                self._metrics.close()
+            except Exception:
+                traceback.print_exc()
+        self._metrics = None
+        gc.collect()
+        torch = sys.modules.get("torch")  # only where the trainable brought it
+        if torch is not None and self.workplace.device == "cuda":
+            torch.cuda.empty_cache()
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+    def _begin(self) -> Iterator[Mapping[str, float]]:
+        trainable = load(self.workplace)
+        return iter(trainable.train(trainable.build_config(self.job.config), self._run))
+
+    def _failure(self, error: Exception) -> Failure:
+        text = "".join(traceback.format_exception(error))
+        print(text, file=sys.stderr, flush=True)
+        kind = FailureClass.OUT_OF_MEMORY if _is_out_of_memory(error) else FailureClass.EXCEPTION
+        first_line = (str(error).strip() or "no message").splitlines()[0][:500]
+        return Failure(kind, f"{type(error).__name__}: {first_line}", text)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The yielded metrics as floats; numpy and torch scalars count as numbers."""
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"a trainable must yield a mapping of metric names to numbers, but yielded {metrics!r}")
+    values = {}
+    for name, value in metrics.items():
+        if hasattr(value, "item") and getattr(value, "size", None) != 0:
+            value = value.item()  # raises a clear error itself for more than one element
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError(f"metric `{name}` must be a number, but is {value!r}")
+        values[str(name)] = float(value)
+    return values
+
+
+def redirect_output(path: Path) -> None:
+    """Send everything this process and its children print to `path`: file descriptors, not sys.stdout alone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

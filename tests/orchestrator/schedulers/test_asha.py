@@ -1,0 +1,76 @@
+"""ASHA against Optuna's successive halving, and its own promises."""
+
+from __future__ import annotations
+
+import random
+
+import optuna
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.schedulers import Asha, Decision
+from orchestrator.schedulers.asha import is_rung, rungs_up_to, survives
+
+
+def test_rungs_lie_at_grace_times_powers_of_eta():
+    assert [epoch for epoch in range(1, 70) if is_rung(epoch, 1, 4)] == [1, 4, 16, 64]
+    assert [epoch for epoch in range(1, 60) if is_rung(epoch, 2, 3)] == [2, 6, 18, 54]
+
+
+def test_the_last_epoch_is_no_rung_because_stopping_there_saves_nothing():
+    assert rungs_up_to(16, 1, 4) == [1, 4]
+    assert rungs_up_to(17, 1, 4) == [1, 4, 16]
+
+
+def test_asha_stops_the_worst_three_quarters_at_the_first_rung_when_the_best_came_first():
+    asha = Asha(eta=4)
+    decisions = [asha.report(trial, 1, 1.0 - trial / 8) for trial in range(8)]
+    assert decisions == [Decision.CONTINUE] + [Decision.PRUNE] * 7
+
+
+def test_equal_scores_survive_together():
+    assert survives(0.5, [0.5, 0.5, 0.5, 0.5], 4)
+
+
+def test_a_loss_is_minimised():
+    asha = Asha(eta=2, mode="min")
+    assert asha.report(1, 1, 0.2) is Decision.CONTINUE
+    assert asha.report(2, 1, 0.3) is Decision.PRUNE
+    assert asha.report(3, 1, 0.1) is Decision.CONTINUE
+
+
+def test_one_bad_epoch_at_a_rung_does_not_cost_a_good_trial_its_life():
+    asha = Asha(eta=4)
+    for epoch, value in ((1, 0.5), (2, 0.6), (3, 0.6), (4, 0.65)):
+        assert asha.report(1, epoch, value) is Decision.CONTINUE
+    for epoch, value in ((1, 0.54), (2, 0.9), (3, 0.95), (4, 0.78)):  # 640 -> 960 px at epoch 4
+        assert asha.report(2, epoch, value) is Decision.CONTINUE
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=5, max_size=5), min_size=1, max_size=25), st.sampled_from([2, 3, 4]))
+def test_decisions_are_those_of_optunas_successive_halving(curves: list[list[float]], eta: int):
+    """On curves that only rise: there the best value so far, which we judge by, is the value that Optuna judges by."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=eta, min_early_stopping_rate=0)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    asha = Asha(eta=eta, grace_epochs=1)
+    for number, curve in enumerate(curves):
+        trial = study.ask()
+        for epoch, value in enumerate(sorted(curve), start=1):
+            trial.report(value, epoch)
+            pruned = trial.should_prune()
+            assert (asha.report(number, epoch, value) is Decision.PRUNE) == pruned
+            if pruned:
+                break
+        study.tell(
+            trial,
+            state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.COMPLETE,
+            values=None if pruned else [value],
+        )
+
+
+def test_replaying_the_reports_gives_the_same_decisions():
+    rng = random.Random(0)
+    reports = [(trial, epoch, rng.random()) for epoch in (1, 2, 4, 8) for trial in range(20)]
+    first, second = Asha(eta=2), Asha(eta=2)
+    assert [first.report(*report) for report in reports] == [second.report(*report) for report in reports]
