@@ -1,0 +1,170 @@
+"""The documents say what the program does: verbs, options, links, study files and the example trainable."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+import tune
+from tests.conftest import REPOSITORY
+from tests.test_toy import LocalRun
+
+RAYS_VERBS = {"list-trials", "list-experiments"}  # passed through
+PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
+STUDY_FILES = sorted(REPOSITORY.glob("search_spaces/*.yaml"))
+
+
+def load_builder() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("build_cli", REPOSITORY / "docs" / "build_cli.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+builder = load_builder()
+VERBS = builder.verbs(tune.app)
+
+
+def code_of(text: str) -> Iterator[str]:
+    """Every line of a fenced block and every inline code span."""
+    fenced = re.findall(r"^```.*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    yield from itertools.chain.from_iterable(block.splitlines() for block in fenced)
+    yield from inline
+
+
+def commands_of(lines: Iterator[str]) -> Iterator[tuple[str, str, set[str]]]:
+    """(line, verb, long options) of every call of the command in the lines."""
+    for line in lines:
+        for call in re.split(r"&&|\|\||;|\s#", line):
+            match = re.match(r"\s*[$>#]*\s*(?:\S*/bin/|python -m )?(?:tune|nightsweep) ([a-z][a-z-]*)\b(?!:)(.*)", call)
+            if match:
+                yield line, match[1], set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", match[2]))
+
+
+def test_the_verbs_are_read_from_the_command():
+    assert {"run", "check", "list", "show", "report", "best", "train", "doctor"} <= set(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_in_the_readme_and_its_help_has_an_example(verb, repository):
+    assert re.search(rf"`tune {verb}\b", (repository / "README.md").read_text()), (
+        f"README.md does not tell of `tune {verb}`"
+    )
+    assert f"Example: tune {verb}" in builder.help_of(tune.app, verb)
+
+
+def test_the_page_of_the_command_is_fresh(repository):
+    assert (repository / "docs" / "cli.md").read_text() == builder.page(tune.app), "stale; type: make reference"
+
+
+def test_a_stale_page_is_refused_with_what_to_type(tmp_path, monkeypatch):
+    monkeypatch.setattr(builder, "PAGE", tmp_path / "cli.md")
+    monkeypatch.setattr(sys, "argv", ["build_cli.py", "--check"])
+    with pytest.raises(SystemExit, match="make reference"):
+        builder.main()
+    (tmp_path / "cli.md").write_text(builder.page(tune.app) + "x")
+    with pytest.raises(SystemExit, match="stale"):
+        builder.main()
+
+
+@pytest.mark.parametrize("page", PAGES + STUDY_FILES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_every_command_that_is_shown_exists(page):
+    text = page.read_text()
+    lines = code_of(text) if page.suffix == ".md" else (line for line in text.splitlines() if line.startswith("#"))
+    for line, verb, options in commands_of(lines):
+        assert verb in {*VERBS, *RAYS_VERBS}, f"no such verb: {line}"
+        if verb in VERBS:
+            known = set(re.findall(r"--[a-z][a-z-]*", builder.help_of(tune.app, verb)))
+            assert options <= known, f"no such option: {line}"
+
+
+def test_the_reader_of_commands_sees_them():
+    block = ".venv/bin/tune bset s --now # why\npython -m tune show s --json && tune sync\n"
+    text = f"Type `tune run x.yaml --smoke`.\n```bash\n{block}```\n"
+    found = [(verb, options) for _, verb, options in commands_of(code_of(text))]
+    assert found == [("bset", {"--now"}), ("show", {"--json"}), ("sync", set()), ("run", {"--smoke"})]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_every_relative_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" not in target and not target.startswith(("#", "mailto:")):
+            path = page.parent / target.partition("#")[0]
+            assert path.exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_every_file_that_is_named_exists(page):
+    named = re.findall(
+        r"\b(?:search_spaces|docs|orchestrator|trainables|reports|benchmarks)/[\w/.-]+\.(?:py|md|yaml|json)\b",
+        page.read_text(),
+    )
+    assert [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_every_whole_study_file_in_a_page_is_accepted(page, tmp_path, monkeypatch):
+    from orchestrator.study_spec import load_study
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = page.read_text()
+    for name, code in named_blocks(text, "python"):
+        (tmp_path / name).write_text(code)
+    for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        if re.search(r"^study:", block, re.MULTILINE):
+            (tmp_path / "study.yaml").write_text(block)
+            load_study(tmp_path / "study.yaml")
+
+
+def test_the_trainable_in_the_documents_learns_and_resumes(repository, tmp_path):
+    blocks = dict(named_blocks((repository / "docs" / "trainables.md").read_text(), "python"))
+    spec = importlib.util.spec_from_loader("digits_example", loader=None)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["digits_example"] = module  # dataclasses look their module up
+    try:
+        exec(compile(blocks["digits.py"], "digits.py", "exec"), module.__dict__)
+        config = module.Config(epochs=4)
+        for name in ("whole", "parts"):
+            (tmp_path / name).mkdir()
+        whole = [dict(m) for m in module.train(config, LocalRun(tmp_path / "whole"))]
+        first = [dict(m) for m in itertools.islice(module.train(config, LocalRun(tmp_path / "parts")), 2)]
+        rest = module.train(config, LocalRun(tmp_path / "parts", checkpoint_dir=tmp_path / "parts" / "2"))
+        assert first + [dict(m) for m in rest] == whole and len(whole) == 4
+        assert whole[-1]["val/accuracy"] > 0.8  # ten classes: chance is 0.1
+    finally:
+        del sys.modules["digits_example"]
+
+
+def test_the_changelog_tells_of_the_version_that_is_installed(repository):
+    version = re.search(r'^version = "(.+)"$', (repository / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    assert f"## [{version}]" in (repository / "CHANGELOG.md").read_text()
+
+
+def test_the_make_targets_that_are_shown_exist(repository):
+    targets = set(re.findall(r"^([a-z-]+):", (repository / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        shown = {m[1] for line in code_of(page.read_text()) if (m := re.match(r"\s*\$?\s*make ([a-z-]+)", line))}
+        assert shown <= targets, f"{page.name} shows {shown - targets}"
+
+
+def named_blocks(text: str, language: str) -> list[tuple[str, str]]:
+    """(file name, code) of the fenced blocks whose first line is a comment with a file name, such as `# digits.py`."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [(m[1], block) for block in blocks if (m := re.match(r"# (\w+\.\w+)\b", block))]
+
+
+@pytest.mark.parametrize("command", [["-m", "tune"]])
+def test_the_command_runs_as_a_module(command, tmp_path):
+    done = subprocess.run(
+        [sys.executable, *command, "--help"], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert done.returncode == 0 and "Commands" in done.stdout, done.stderr
