@@ -1,0 +1,285 @@
+"""The heart of a running study, without Ray: which job is next, and what follows from a report.
+
+The Ray bridge, the tests and a simulator drive the same object. Its memory is the ledger: a new Study over the same
+ledger goes on where the last one stopped, however it stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator import checkpoints
+from orchestrator.job import Failure, FailureClass, Job
+from orchestrator.ledger import DuplicateConfig, Ledger
+from orchestrator.schedulers import Decision, build_scheduler
+from orchestrator.searchers import build_searcher
+from orchestrator.study_spec import StudySpec
+from orchestrator.trial import Objective, Report, State, Trial, best_trial
+from trainables import Trainable
+
+LOST_WORKERS_ALLOWED = 3  # in a row without a report between them: then the trial itself kills its worker
+
+
+@dataclass(frozen=True)
+class Event:
+    """What the progress display is told. kind: started, report, paused, completed, pruned, failed, retried."""
+
+    kind: str
+    trial: Trial
+
+
+class Study:
+    """One session of a study. Not thread-safe: one driver calls it."""
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        trainable: Trainable,
+        ledger: Ledger,
+        study_id: int,
+        directory: Path,
+        *,
+        concurrency: int,
+        on_event: Callable[[Event], None] = lambda event: None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.spec = spec
+        self.directory = directory
+        self.objective: Objective = spec.objective.objective
+        self.concurrency = concurrency
+        self.attempts_started = 0  # in this session
+        self.stopping: str | None = None  # why no new job starts, once the session was asked to stop
+        self._trainable = trainable
+        self._ledger = ledger
+        self._id = study_id
+        self._on_event = on_event
+        self._now = now
+        self._searcher = build_searcher(spec.search.sampler, spec.space, spec.search.seed)
+        self._scheduler_metric = spec.scheduler.metric or self.objective.metric
+        self._scheduler = build_scheduler(
+            spec.scheduler.name,
+            eta=spec.scheduler.eta,
+            grace_epochs=spec.scheduler.grace_epochs,
+            mode=spec.scheduler.mode or self.objective.mode,
+        )
+        self._trials: dict[int, Trial] = {
+            trial.number: replace(trial, config=spec.space.restore(trial.config)) for trial in ledger.trials(study_id)
+        }
+        self._running: set[int] = set()
+        self._lost: dict[int, int] = {}  # trial -> workers lost since its last report
+        self._duplicates: set[str | None] = set()  # baselines whose config is tried already
+        self._exhausted = False
+        self._winner = self.best.number if self.best else None
+        self._replay()
+
+    # What there is
+
+    @property
+    def trials(self) -> list[Trial]:
+        return [self._trials[number] for number in sorted(self._trials)]
+
+    @property
+    def running(self) -> list[Trial]:
+        return [self._trials[number] for number in sorted(self._running)]
+
+    @property
+    def best(self) -> Trial | None:
+        return best_trial(self.trials, self.objective)
+
+    @property
+    def finished(self) -> bool:
+        """Is every trial that the budget allows in a final state?"""
+        return not self._unfinished() and self._next_new() is None
+
+    # What is next
+
+    def next_job(self) -> Job | None:
+        """The next attempt to start now, recorded in the ledger; None when there is none now."""
+        if self.stopping or len(self._running) >= self.concurrency:
+            return None
+        waiting = [n for n in self._unfinished() if n not in self._running]
+        if waiting:
+            return self._start_again(waiting[0])
+        new = self._next_new()
+        if new is None:
+            return None
+        config, baseline = new
+        try:
+            trial = self._ledger.add_trial(self._id, config, baseline=baseline, seed=self.spec.search.seed)
+        except DuplicateConfig:  # two baselines of one config: the second names nothing new
+            self._duplicates.add(baseline)
+            return self.next_job()
+        self._trials[trial.number] = trial
+        return self._job(trial)
+
+    @property
+    def done_starting(self) -> bool:
+        """Will no job ever start again in this session, whatever the running ones report?"""
+        return bool(self.stopping) or (not self._unfinished() and self._next_new() is None)
+
+    def stop(self, reason: str) -> None:
+        """Start nothing more; every running trial pauses at its next report."""
+        self.stopping = reason
+
+    def let_go(self, reason: str) -> None:
+        """No worker runs any more: what was running is paused and goes on from its checkpoint at the next start."""
+        for trial in self.running:
+            self._finish(trial.number, State.PAUSED, reason)
+
+    # What happened
+
+    def report(self, number: int, report: Report) -> Decision:
+        """Record one report, then decide. The ledger has it before anything follows from it."""
+        self._ledger.record(self._id, number, report)
+        self._lost.pop(number, None)
+        trial = self._with_report(number, report)
+        problem = _problem_of(report, {self.objective.metric, self._scheduler_metric})
+        if problem:
+            self.fail(number, problem)
+            return Decision.PRUNE
+        decision = self._decide(trial, report)
+        self._on_event(Event("report", trial))
+        if decision is Decision.PRUNE:
+            self._finish(number, State.PRUNED, f"below the best 1/{self.spec.scheduler.eta} at epoch {report.epoch}")
+        elif self.stopping or decision is Decision.PAUSE:
+            self._finish(number, State.PAUSED, self.stopping)
+            return Decision.PAUSE
+        else:
+            self._tidy(trial)
+        return decision
+
+    def complete(self, number: int) -> None:
+        """The trainable came to its own end."""
+        if self._trials[number].value(self.objective) is None:
+            message = f"ended without one report of `{self.objective.metric}`"
+            self.fail(number, Failure(FailureClass.EXCEPTION, message))
+        else:
+            self._finish(number, State.COMPLETED, None)
+
+    def fail(self, number: int, failure: Failure) -> None:
+        """An attempt ended without result: a lost worker is retried from its checkpoint, all else fails the trial."""
+        if failure.kind is FailureClass.WORKER_LOST:
+            self._lost[number] = self._lost.get(number, 0) + 1
+            if self._lost[number] < LOST_WORKERS_ALLOWED:
+                self._finish(number, State.PAUSED, failure.message, event="retried")
+                return
+        self._finish(number, State.FAILED, f"{failure.kind}: {failure.message}", failure.traceback)
+
+    def set_test(self, number: int, metrics: dict[str, float]) -> None:
+        """The scores of the trial's best checkpoint on the test split; {} where there is none."""
+        self._ledger.set_test(self._id, number, metrics)
+        self._trials[number] = replace(self._trials[number], test=metrics)
+
+    def set_facts(self, number: int, facts: dict[str, Any]) -> None:
+        """Where the running attempt runs: host, device, process."""
+        self._ledger.set_facts(self._id, number, facts)
+        self._trials[number] = replace(self._trials[number], facts=facts)
+
+    # Inside
+
+    def _unfinished(self) -> list[int]:
+        return [number for number in sorted(self._trials) if not self._trials[number].state.final]
+
+    def _next_new(self) -> tuple[dict[str, Any], str | None] | None:
+        """The config of the next new trial, and its name if it is a baseline."""
+        if self._exhausted or len(self._trials) >= self._trials_allowed():
+            return None
+        tried = {trial.baseline for trial in self._trials.values()} | self._duplicates
+        for baseline in self.spec.baselines:
+            if baseline.name not in tried:
+                return self.spec.space.complete(baseline.values, random.Random(self.spec.search.seed)), baseline.name
+        config = self._searcher.propose(self.trials)
+        self._exhausted = config is None
+        return None if config is None else (config, None)
+
+    def _trials_allowed(self) -> float:
+        return math.inf if self.spec.budget.trials is None else self.spec.budget.trials
+
+    def _start_again(self, number: int) -> Job:
+        trial = self._trials[number]
+        attempt = self._ledger.start_attempt(self._id, number)
+        trial = replace(trial, state=State.RUNNING, reason=None, attempts=attempt)
+        self._trials[number] = trial
+        return self._job(trial)
+
+    def _job(self, trial: Trial) -> Job:
+        self._running.add(trial.number)
+        self.attempts_started += 1
+        self._on_event(Event("started", trial))
+        return Job(trial.number, trial.attempts, trial.config, trial.seed, trial.checkpoint_epoch)
+
+    def _decide(self, trial: Trial, report: Report) -> Decision:
+        decision = self._scheduler.report(trial.number, report.epoch, report.metrics[self._scheduler_metric])
+        if trial.baseline is not None or report.epoch >= self._last_epoch(trial):
+            return Decision.CONTINUE  # a baseline is compared with: it is trained whole; a last epoch saves nothing
+        return decision
+
+    def _last_epoch(self, trial: Trial) -> float:
+        config = self._trainable.build_config(trial.config)
+        epochs = config.get("epochs") if isinstance(config, dict) else getattr(config, "epochs", None)
+        return math.inf if epochs is None else epochs
+
+    def _with_report(self, number: int, report: Report) -> Trial:
+        trial = self._trials[number]
+        others = [r for r in trial.reports if r.epoch != report.epoch]
+        reports = tuple(sorted([*others, report], key=lambda r: r.epoch))
+        self._trials[number] = replace(trial, reports=reports)
+        return self._trials[number]
+
+    def _finish(self, number: int, state: State, reason: str | None, error: str | None = None, event: str = "") -> None:
+        self._ledger.finish(self._id, number, state, reason, error)
+        ended = self._now() if state.final else None
+        self._trials[number] = replace(self._trials[number], state=state, reason=reason, error=error, ended=ended)
+        self._running.discard(number)
+        self._tidy(self._trials[number])
+        self._on_event(Event(event or state.value, self._trials[number]))
+
+    def _tidy(self, trial: Trial) -> None:
+        """Keep only the checkpoints worth their disk, of this trial and of the winner it may have dethroned."""
+        best = self.best
+        winner = best.number if best else None
+        for other in {trial.number, self._winner} - {None}:
+            kept = checkpoints.epochs_to_keep(self._trials[other], self.objective, winner=other == winner)
+            directory = checkpoints.trial_directory(self.directory, other)
+            checkpoints.prune_checkpoints(directory, kept, beyond=self._trials[other].epochs)
+        self._winner = winner
+
+    def _replay(self) -> None:
+        """Rebuild the scheduler from the ledger; settle what a crash left between a report and its consequence."""
+        last: dict[int, Decision] = {}
+        failed: dict[int, Failure] = {}
+        for _, number, report in self._ledger.history(self._id):
+            trial = self._trials[number]
+            problem = _problem_of(report, {self.objective.metric, self._scheduler_metric})
+            if problem:
+                failed[number] = problem
+            else:
+                last[number] = self._decide(trial, report)
+        for number in self._unfinished():
+            trial = self._trials[number]
+            if number in failed:
+                self.fail(number, failed[number])
+            elif last.get(number) is Decision.PRUNE and trial.state is State.RUNNING:
+                reason = f"below the best 1/{self.spec.scheduler.eta} at epoch {trial.epochs}"
+                self._finish(number, State.PRUNED, reason)
+            elif trial.state is State.RUNNING:
+                self._finish(number, State.PAUSED, "the driver died")
+
+
+def _problem_of(report: Report, required: set[str]) -> Failure | None:
+    """What is wrong with a report: a metric that must be there is not, or is no finite number."""
+    for metric in sorted(required):
+        if metric not in report.metrics:
+            given = ", ".join(sorted(report.metrics)) or "nothing"
+            return Failure(FailureClass.EXCEPTION, f"epoch {report.epoch} must report `{metric}`, but reported {given}")
+    for metric in sorted(required | {"train/loss"} & report.metrics.keys()):
+        if not math.isfinite(report.metrics[metric]):
+            message = f"`{metric}` is {report.metrics[metric]} at epoch {report.epoch}"
+            return Failure(FailureClass.NON_FINITE, message)
+    return None

@@ -1,0 +1,54 @@
+"""Random search proposes configs of the space, each once, the same for the same seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.problem import Problems
+from orchestrator.search_space import SearchSpace, config_key
+from orchestrator.searchers import RandomSearcher
+from orchestrator.space_parser import parse_space
+from orchestrator.trial import Trial
+
+
+def space_of(**raw: Any) -> SearchSpace:
+    problems = Problems()
+    space = parse_space(raw, [], None, problems)
+    assert not problems
+    return space
+
+
+def propose(space: SearchSpace, seed: int, count: int) -> list[dict[str, Any]]:
+    searcher, trials = RandomSearcher(space, seed), []
+    for number in range(1, count + 1):
+        config = searcher.propose(trials)
+        if config is None:
+            break
+        trials.append(Trial(number, config))
+    return [trial.config for trial in trials]
+
+
+SPACE = {"lr": {"low": 1e-5, "high": 1e-1, "log": True}, "batch_size": [4, 8, 16]}
+
+
+def test_the_same_seed_gives_the_same_configs():
+    space = space_of(**SPACE)
+    assert propose(space, 0, 12) == propose(space, 0, 12)
+    assert propose(space, 0, 12) != propose(space, 1, 12)
+
+
+def test_a_search_that_goes_on_proposes_what_an_undisturbed_one_would():
+    space = space_of(**SPACE)
+    whole = propose(space, 0, 6)
+    trials = [Trial(number, config) for number, config in enumerate(whole[:4], start=1)]
+    assert RandomSearcher(space, 0).propose(trials) == whole[4]
+
+
+def test_no_config_is_proposed_twice_and_a_small_space_ends():
+    configs = propose(space_of(a=[1, 2, 3], b=[True, False]), 0, 100)
+    assert len(configs) == 6
+    assert len({config_key(config) for config in configs}) == 6
+
+
+def test_a_fixed_space_holds_one_config():
+    assert propose(space_of(lr=0.1), 0, 5) == [{"lr": 0.1}]
