@@ -1,0 +1,255 @@
+"""What values one name may take: Float, Int, Categorical, Fixed. The words mean what Optuna's distributions mean."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from orchestrator.problem import shown
+
+_LARGEST_INT = 2**53  # beyond it neither a float nor a JSON reader keeps every whole number
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    """Real numbers from low to high, both included; log: drawn log-uniformly; step: low, low + step, ... only.
+
+    As in Optuna, `high` is lowered to the last value that the steps reach. Raises ValueError, naming what must hold.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        _require(range_complaints(self.low, self.high, self.log, self.step))
+        object.__setattr__(self, "low", float(self.low))
+        object.__setattr__(self, "high", float(self.high))
+        if self.step is not None:
+            object.__setattr__(self, "step", float(self.step))
+            object.__setattr__(self, "high", self._value(self._steps))
+
+    @property
+    def size(self) -> int | None:
+        """How many values there are; None for uncountably many."""
+        if self.low == self.high:
+            return 1
+        return None if self.step is None else self._steps + 1
+
+    @property
+    def middle(self) -> float:
+        """The middle of the range; the geometric one when log."""
+        if self.step is not None:
+            return self._value(self._steps // 2)
+        return self._at(0.5)
+
+    def sample(self, rng: random.Random) -> float:
+        return self._at(rng.random()) if self.step is None else self._value(rng.randrange(self._steps + 1))
+
+    def contains(self, value: Any) -> bool:
+        if not is_number(value) or not self.low <= value <= self.high:
+            return False
+        if self.step is None:
+            return True
+        k = (value - self.low) / self.step
+        return abs(k - round(k)) < 1e-8  # Optuna's tolerance: 0.1 + 0.2 counts as 0.3
+
+    def values(self) -> Iterator[float]:
+        """Every value, in order; only where `size` is not None."""
+        assert self.size is not None
+        return iter([self.low]) if self.step is None else (self._value(k) for k in range(self._steps + 1))
+
+    @property
+    def _steps(self) -> int:
+        assert self.step is not None
+        return int((_exact(self.high) - _exact(self.low)) // _exact(self.step))
+
+    def _value(self, k: int) -> float:
+        """low + k * step as written in decimals: 0.3, never 0.30000000000000004."""
+        assert self.step is not None
+        return float(_exact(self.low) + k * _exact(self.step))
+
+    def _at(self, share: float) -> float:
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        value = low * (1 - share) + high * share  # high - low may overflow
+        return min(max(math.exp(value) if self.log else value, self.low), self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """Whole numbers from low to high, both included; log: small ones as likely as large ones; step: every step-th.
+
+    As in Optuna, `high` is lowered to the last value that the steps reach. Raises ValueError, naming what must hold.
+    """
+
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        _require(range_complaints(self.low, self.high, self.log, self.step if self.step != 1 else None, whole=True))
+        object.__setattr__(self, "high", self.low + (self.high - self.low) // self.step * self.step)
+
+    @property
+    def size(self) -> int:
+        return (self.high - self.low) // self.step + 1
+
+    @property
+    def middle(self) -> int:
+        """The middle of the range; the geometric one when log."""
+        if self.log:
+            return min(max(round(math.sqrt(self.low * self.high)), self.low), self.high)
+        return self.low + (self.size - 1) // 2 * self.step
+
+    def sample(self, rng: random.Random) -> int:
+        if not self.log:
+            return self.low + rng.randrange(self.size) * self.step
+        drawn = math.exp(rng.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5)))
+        return min(max(round(drawn), self.low), self.high)
+
+    def contains(self, value: Any) -> bool:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0
+
+    def values(self) -> Iterator[int]:
+        return iter(range(self.low, self.high + 1, self.step))
+
+
+@dataclass(frozen=True, slots=True)
+class Categorical:
+    """One of a few values, of any plain kind."""
+
+    choices: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        if not self.choices:
+            raise ValueError("at least one choice must be given")
+
+    @property
+    def size(self) -> int:
+        return len(self.choices)
+
+    @property
+    def middle(self) -> Any:
+        """The first choice: choices have no order."""
+        return self.choices[0]
+
+    def sample(self, rng: random.Random) -> Any:
+        return self.choices[rng.randrange(len(self.choices))]
+
+    def contains(self, value: Any) -> bool:
+        return any(same(value, choice) for choice in self.choices)
+
+    def values(self) -> Iterator[Any]:
+        return iter(self.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """One value, of any plain kind."""
+
+    value: Any
+
+    @property
+    def size(self) -> int:
+        return 1
+
+    @property
+    def middle(self) -> Any:
+        return self.value
+
+    def sample(self, rng: random.Random) -> Any:
+        return self.value
+
+    def contains(self, value: Any) -> bool:
+        return same(value, self.value)
+
+    def values(self) -> Iterator[Any]:
+        return iter((self.value,))
+
+
+Domain = Float | Int | Categorical | Fixed
+
+
+def described(domain: Domain) -> str:
+    """A domain in words, for messages: `a number from 0.0001 to 0.001`."""
+    if isinstance(domain, Fixed):
+        return shown(domain.value)
+    if isinstance(domain, Categorical):
+        return "one of " + ", ".join(shown(choice) for choice in domain.choices)
+    kind = "a whole number" if isinstance(domain, Int) else "a number"
+    step = f" in steps of {domain.step}" if domain.step not in (None, 1) else ""
+    return f"{kind} from {domain.low} to {domain.high}{step}"
+
+
+def range_complaints(low: float, high: float, log: bool, step: float | None, whole: bool = False) -> list[str]:
+    """What is wrong with a range of finite numbers, each as `what must hold, but got X; what to do`."""
+    for name, value in (("low", low), ("high", high), ("step", step)):
+        if value is not None and not is_number(value):
+            return [f"`{name}` must be a finite number, but got {shown(value)}"]
+        if whole and value is not None and not isinstance(value, int):
+            return [f"`{name}` must be a whole number, but got {shown(value)}"]
+        if whole and value is not None and abs(value) > _LARGEST_INT:
+            return [f"`{name}` must be at most {_LARGEST_INT} in size, but got {shown(value)}"]
+    found = []
+    if low > high:
+        found.append(f"`low <= high` must hold, but got low={low}, high={high}; swap them")
+    if log and whole and low < 1:
+        found.append(f"`low >= 1` must hold with `log: true`, but got low={low}; raise it, or leave `log` out")
+    elif log and low <= 0:
+        found.append(f"`low > 0` must hold with `log: true`, but got low={low}; raise it, or leave `log` out")
+    if log and step is not None:
+        found.append(f"`log` and `step` must not stand together, but got log=true, step={step}; leave one out")
+    if step is not None and step <= 0:
+        found.append(f"`step > 0` must hold, but got step={step}")
+    elif step is not None and low < high and _exact(step) > _exact(high) - _exact(low):
+        found.append(f"`step <= high - low` must hold, but got low={low}, high={high}, step={step}; make the step smaller")
+    elif step is not None and low < high and (_exact(high) - _exact(low)) / _exact(step) > _LARGEST_INT:
+        found.append(f"a range must have at most {_LARGEST_INT} steps, but got low={low}, high={high}, step={step}; leave `step` out")
+    return found
+
+
+def is_number(value: Any) -> bool:
+    """A finite int or float that a float can hold; a bool is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys in which equal values are equal text: 1 and 1.0 alike, but not 1 and true."""
+    return json.dumps(_canonical(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def same(a: Any, b: Any) -> bool:
+    return canonical(a) == canonical(b)
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_INT:
+        return int(value)
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else json.dumps(_canonical(key)): _canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    return value
+
+
+def _exact(number: float) -> Fraction:
+    """The decimal number that was typed, not its binary neighbour."""
+    return Fraction(str(number))
+
+
+def _require(complaints: list[str]) -> None:
+    if complaints:
+        raise ValueError(complaints[0])

@@ -1,0 +1,229 @@
+"""Reads the domain of one name: a value, a list, a range, `value`, `choices`, `by`; says everything that is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.config_field import ConfigField, Mismatch
+from orchestrator.domain import Categorical, Domain, Fixed, Float, Int, is_number, range_complaints, same
+from orchestrator.problem import Problems, did_you_mean, quoted, shown, unknown_field
+from orchestrator.yaml_file import key_text, plain_scalar
+
+RANGE = ("low", "high", "log", "step")
+FORMS = {"low": RANGE, "high": RANGE, "log": RANGE, "step": RANGE, "choices": ("choices",), "value": ("value",)}
+_HOW = "write a value, a list of choices, {low: ..., high: ...}, {value: ...} or {by: ...}"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A domain as read, before the names that decide about it are known."""
+
+    domain: Domain | None
+    when: Mapping[str, Any] = field(default_factory=dict)
+    by: str | None = None
+    by_domains: Mapping[str, Domain] = field(default_factory=dict)  # by the text of the value
+    by_default: Domain | None = None
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (*self.when, *([self.by] if self.by is not None and self.by not in self.when else []))
+
+
+class DomainParser:
+    """Reads domains of one field of the trainable's Config, or of none."""
+
+    def __init__(self, config_field: ConfigField | None, problems: Problems) -> None:
+        self._field = config_field
+        self._problems = problems
+
+    def draft(self, raw: Any, path: str) -> Draft | None:
+        """None where there is a mistake."""
+        before = len(self._problems)
+        when: Mapping[str, Any] = {}
+        if isinstance(raw, dict) and "when" in raw:
+            when = self._when(raw["when"], f"{path}.when")
+            raw = {key: value for key, value in raw.items() if key != "when"}
+            if not raw:
+                self._problems.add(path, f"must hold a domain beside `when`, but got none; {_HOW}")
+        if isinstance(raw, dict) and "by" in raw:
+            draft = self._by(raw, path, when)
+        else:
+            draft = Draft(self._domain(raw, path), when)
+        return draft if len(self._problems) == before else None
+
+    def _when(self, raw: Any, path: str) -> Mapping[str, Any]:
+        if isinstance(raw, dict) and raw:
+            return raw
+        self._problems.add(path, f"must be a mapping such as `when: {{backbone: [resnet18, resnet34]}}`, but got {shown(raw)}")
+        return {}
+
+    def _by(self, raw: Mapping[str, Any], path: str, when: Mapping[str, Any]) -> Draft:
+        parent = raw["by"]
+        if not isinstance(parent, str):
+            self._problems.add(f"{path}.by", f"must be the name whose value decides, but got {shown(parent)}")
+            parent = None
+        rest = {key: value for key, value in raw.items() if key not in ("by", "default")}
+        stray = [key for key in rest if key in FORMS and not isinstance(rest[key], (dict, list))]
+        for key in stray:
+            self._problems.add(path, f"`{key}` must stand below a value of {quoted(str(parent))}, but stands beside `by`; indent it there")
+        domains = {key: self._domain(value, f"{path}.{key}") for key, value in rest.items() if key not in stray}
+        default = self._domain(raw["default"], f"{path}.default") if "default" in raw else None
+        if not domains and default is None and not stray:
+            self._problems.add(path, f"must hold a domain for each value of {quoted(str(parent))}, or a `default`, but got none")
+        kept = {key: domain for key, domain in domains.items() if domain is not None}
+        return Draft(None, when, parent, kept, default)
+
+    def _domain(self, raw: Any, path: str) -> Domain | None:
+        if isinstance(raw, list):
+            return self._choices(raw, path)
+        if not isinstance(raw, dict):
+            value = self._value(raw, path)
+            return Fixed(value[0]) if value else None
+        if "by" in raw or "when" in raw:
+            self._problems.add(path, "must hold neither `by` nor `when` of its own, but got one; write them at the name itself")
+            return None
+        form = next((FORMS[key] for key in raw if key in FORMS), None)
+        if form is None:
+            return self._formless(raw, path)
+        unknown = [key for key in raw if key not in form]
+        for key in unknown:
+            self._problems.add(path, unknown_field(key, (*form, "when")))
+        if form == ("choices",):
+            return self._choices(raw["choices"], f"{path}.choices")
+        if form == ("value",):
+            value = self._value(raw["value"], f"{path}.value")
+            return Fixed(value[0]) if value else None
+        missing = [name for name in ("low", "high") if name not in raw]
+        for name in missing:
+            if not any(did_you_mean(key, [name]) for key in unknown):
+                self._problems.add(path, f"`{name}` must be given beside {', '.join(f'`{key}`' for key in raw if key in form)}; add it")
+        return None if missing else self._range(raw, path)
+
+    def _formless(self, raw: Mapping[str, Any], path: str) -> None:
+        near = [(key, did_you_mean(key, (*FORMS, "by", "default"))) for key in raw]
+        if raw and all(hint for _, hint in near):
+            for key, hint in near:
+                self._problems.add(path, f"unknown field {quoted(key)}{hint}")
+        else:
+            fixed = f"; to fix a mapping, write {{value: {shown(raw)}}}" if raw else ""
+            self._problems.add(path, f"must be a domain, but got {shown(raw)}{fixed or '; ' + _HOW}")
+
+    def _value(self, raw: Any, path: str) -> tuple[Any] | None:
+        """The value in a tuple, None where there is a mistake: a value may itself be None."""
+        complaint = plain_complaint(raw)
+        if complaint:
+            self._problems.add(path, complaint)
+            return None
+        if self._field is None:
+            return (with_whole_keys(raw),)
+        try:
+            return (self._field.read(raw),)
+        except Mismatch as mismatch:
+            self._problems.add(path, str(mismatch))
+            return None
+
+    def _choices(self, raw: Any, path: str) -> Categorical | None:
+        if not isinstance(raw, list) or not raw:
+            self._problems.add(path, f"must be a list of at least one choice, but got {shown(raw)}; {_HOW}")
+            return None
+        if self._is_list_itself(raw):
+            self._problems.add(path, f"a list is a choice between its items, but {shown(raw)} looks like one value; write {{value: {shown(raw)}}}")
+            return None
+        choices: list[Any] = []
+        complete = True
+        for index, item in enumerate(raw):
+            value = self._value(item, f"{path}[{index}]")
+            complete &= value is not None
+            if value and any(same(value[0], earlier) for earlier in choices):
+                self._problems.add(f"{path}[{index}]", f"each choice must stand once, but {shown(item)} stands twice; remove one")
+            elif value:
+                choices.append(value[0])
+        return Categorical(tuple(choices)) if complete and choices else None
+
+    def _is_list_itself(self, raw: list[Any]) -> bool:
+        """Would the field take the whole list but none of its items?"""
+        if self._field is None:
+            return False
+
+        def fits(value: Any) -> bool:
+            try:
+                assert self._field is not None
+                self._field.read(value)
+            except Mismatch:
+                return False
+            return True
+
+        return fits(raw) and not any(fits(item) for item in raw)
+
+    def _range(self, raw: Mapping[str, Any], path: str) -> Domain | None:
+        before = len(self._problems)
+        config_field = self._field
+        if config_field is not None and not config_field.takes_range:
+            self._problems.add(path, f"must be {config_field.words}, but got a range; write a value or a list of choices")
+            return None
+        numbers = {name: raw[name] for name in ("low", "high", "step") if raw.get(name) is not None}
+        whole = config_field.whole if config_field is not None else None
+        if whole is None:
+            whole = all(isinstance(value, int) for value in numbers.values())
+        for name in ("low", "high", "step"):
+            if name in raw and (name != "step" or raw[name] is not None):
+                numbers[name] = self._number(raw[name], f"{path}.{name}", whole, bounded=name != "step")
+        log = raw.get("log", False)
+        if not isinstance(log, bool):
+            self._problems.add(f"{path}.log", f"must be true or false, but got {shown(log)}")
+        if len(self._problems) > before:
+            return None
+        step = numbers.get("step")
+        for complaint in range_complaints(numbers["low"], numbers["high"], log, step, whole):
+            self._problems.add(path, complaint)
+        if len(self._problems) > before:
+            return None
+        if whole:
+            return Int(numbers["low"], numbers["high"], log, 1 if step is None else step)
+        return Float(numbers["low"], numbers["high"], log, step)
+
+    def _number(self, value: Any, path: str, whole: bool, bounded: bool) -> Any:
+        if whole and isinstance(value, float) and math.isfinite(value) and value.is_integer():
+            value = int(value)
+        if not is_number(value) or (whole and not isinstance(value, int)):
+            self._problems.add(path, f"must be {'a whole' if whole else 'a finite'} number, but got {shown(value)}{_as_number(value)}")
+        elif bounded and self._field is not None:
+            try:
+                self._field.read(value)
+            except Mismatch as mismatch:
+                self._problems.add(path, str(mismatch))
+        return value
+
+
+def plain_complaint(value: Any) -> str | None:
+    """What keeps a value from being plain data that survives JSON: not a finite number, an odd kind."""
+    if value is None or isinstance(value, (bool, str)):
+        return None
+    if isinstance(value, (int, float)):
+        return None if is_number(value) else f"must be a finite number, but got {shown(value)}"
+    if not isinstance(value, (list, dict)):
+        return f"must be plain data, but got a {type(value).__name__}"
+    items = value.values() if isinstance(value, dict) else value
+    return next((complaint for complaint in map(plain_complaint, items) if complaint), None)
+
+
+def with_whole_keys(value: Any) -> Any:
+    """Keys that read as whole numbers become whole numbers: JSON, in which the ledger keeps a study, has text keys only."""
+    if isinstance(value, dict):
+        return {_whole_key(key): with_whole_keys(item) for key, item in value.items()}
+    return [with_whole_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def _whole_key(key: Any) -> Any:
+    text = key_text(key)
+    return int(text) if text.lstrip("-").isdigit() and len(text) < 16 and str(int(text)) == text else text
+
+
+def _as_number(value: Any) -> str:
+    """Advice where a number was written as text."""
+    if isinstance(value, str) and len(value) < 100 and is_number(plain_scalar(value.replace("_", "").strip())):
+        return "; write it without quotes or underscores"
+    return ""

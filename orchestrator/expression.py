@@ -1,0 +1,198 @@
+"""Constraints as text: arithmetic and comparisons over names, parsed and computed here; nothing of the text is executed."""
+
+from __future__ import annotations
+
+import ast
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.problem import shown
+
+_MAX_LENGTH = 1000
+_MAX_DEPTH = 50
+_WORDS = {"true": True, "false": False, "null": None}  # as YAML writes them
+_ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+_EQUAL = (ast.Eq, ast.NotEq)
+_ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.Pow)
+_ALLOWED = "write arithmetic (+ - * / % **), comparisons, and, or, not, names, numbers and quoted text"
+_NAMES_OF = {
+    ast.Call: "a function call",
+    ast.Attribute: "a dot between names",
+    ast.Subscript: "square brackets",
+    ast.Lambda: "a lambda",
+    ast.IfExp: "an if",
+    ast.NamedExpr: "an assignment",
+    ast.FloorDiv: "the operator //",
+    ast.In: "`in`",
+    ast.NotIn: "`not in`",
+    ast.Is: "`is`",
+    ast.IsNot: "`is not`",
+    ast.BitAnd: "the operator &",
+    ast.BitOr: "the operator |",
+    ast.BitXor: "the operator ^",
+    ast.MatMult: "the operator @",
+    ast.Invert: "the operator ~",
+    ast.LShift: "the operator <<",
+    ast.RShift: "the operator >>",
+}
+
+
+class ExpressionError(ValueError):
+    """The text is no constraint, or cannot be computed for some values; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A comparison, or several joined by and, or, not. names: what it speaks about, in the order of the text."""
+
+    text: str
+    names: tuple[str, ...]
+    _tree: ast.expr = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Expression:
+        """Raises ExpressionError with the position, counted in characters from 1."""
+        if len(text) > _MAX_LENGTH:
+            raise ExpressionError(f"must be at most {_MAX_LENGTH} characters long, but got {len(text)}")
+        line = " ".join(text.split())
+        if not line:
+            raise ExpressionError("must be a comparison such as `lr * batch_size <= 8e-3`, but is empty")
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                tree = ast.parse(line, mode="eval").body
+        except SyntaxError as error:
+            at = min(max(error.offset or 1, 1), len(line) + 1)
+            raise ExpressionError(f"syntax error at character {at} of {shown(line)}: {error.msg}; {_ALLOWED}") from None
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise ExpressionError(f"cannot be read: {error}; {_ALLOWED}") from None
+        names: dict[str, None] = {}
+        _check(tree, line, names, 1)
+        if not _is_logical(tree):
+            raise ExpressionError(f"must be a comparison such as `lr * batch_size <= 8e-3`, but got {shown(line)}; add `<= ...`")
+        return cls(line, tuple(names), tree)
+
+    def met(self, config: Mapping[str, Any]) -> bool:
+        """Does the config meet the constraint? True where a name is absent from it. Raises ExpressionError."""
+        if not all(name in config for name in self.names):
+            return True
+        try:
+            return bool(_value(self._tree, config))
+        except (ArithmeticError, ValueError, TypeError) as error:
+            values = ", ".join(f"{name}={shown(config[name])}" for name in self.names)
+            raise ExpressionError(f"cannot be computed for {values}: {error}") from None
+
+
+def _check(node: ast.expr, line: str, names: dict[str, None], depth: int) -> None:
+    """Every node is one of the few that are allowed; comparisons are joined, never counted with."""
+    if depth > _MAX_DEPTH:
+        raise ExpressionError(f"must be nested at most {_MAX_DEPTH} deep; write it flatter")
+    operators: list[ast.AST] = []
+    if isinstance(node, ast.Name):
+        if node.id not in _WORDS:
+            names[node.id] = None
+        return
+    if isinstance(node, ast.Constant):
+        if node.value is None or isinstance(node.value, (bool, int, float, str)):
+            return
+        raise _refused(node, line, f"{shown(node.value)}")
+    if isinstance(node, ast.BinOp):
+        operators, operands, logical = [node.op], [node.left, node.right], False
+    elif isinstance(node, ast.Compare):
+        operators, operands, logical = list(node.ops), [node.left, *node.comparators], False
+    elif isinstance(node, ast.BoolOp):
+        operands, logical = node.values, True
+    elif isinstance(node, ast.UnaryOp):
+        operators, operands, logical = [node.op], [node.operand], isinstance(node.op, ast.Not)
+    else:
+        raise _refused(node, line, _NAMES_OF.get(type(node), "something else"))
+    for operator in operators:
+        if not isinstance(operator, (*_ARITHMETIC, *_ORDERED, *_EQUAL, ast.UAdd, ast.USub, ast.Not)):
+            raise _refused(node, line, _NAMES_OF.get(type(operator), "another operator"))
+    for operand in operands:
+        _check(operand, line, names, depth + 1)
+        if logical and not _is_logical(operand):
+            raise _refused(operand, line, f"{shown(_text_of(operand, line))} beside and, or, not", "compare it: `x == true`")
+        if not logical and _is_logical(operand):
+            raise _refused(operand, line, "a comparison inside arithmetic", "join comparisons with and, or, not")
+
+
+def _is_logical(node: ast.expr) -> bool:
+    return isinstance(node, (ast.Compare, ast.BoolOp)) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+
+
+def _refused(node: ast.expr, line: str, what: str, advice: str = _ALLOWED) -> ExpressionError:
+    at = len(line.encode()[: node.col_offset].decode(errors="replace")) + 1  # ast counts bytes
+    return ExpressionError(f"{what} is not allowed at character {at} of {shown(line)}; {advice}")
+
+
+def _text_of(node: ast.expr, line: str) -> str:
+    return ast.get_source_segment(line, node) or line
+
+
+def _value(node: ast.expr, config: Mapping[str, Any]) -> Any:
+    if isinstance(node, ast.Name):
+        return _WORDS[node.id] if node.id in _WORDS else config[node.id]
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.UnaryOp):
+        value = _value(node.operand, config)
+        if isinstance(node.op, ast.Not):
+            return not value
+        return -_number(value) if isinstance(node.op, ast.USub) else _number(value)
+    if isinstance(node, ast.BoolOp):
+        join = all if isinstance(node.op, ast.And) else any
+        return join(_value(part, config) for part in node.values)
+    if isinstance(node, ast.BinOp):
+        return _arithmetic(node.op, _number(_value(node.left, config)), _number(_value(node.right, config)))
+    assert isinstance(node, ast.Compare)
+    left = _value(node.left, config)
+    for operator, comparator in zip(node.ops, node.comparators, strict=True):
+        right = _value(comparator, config)
+        if not _compare(operator, left, right):
+            return False
+        left = right
+    return True
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{shown(value)} is not a number")
+    return value
+
+
+def _arithmetic(operator: ast.operator, a: int | float, b: int | float) -> int | float:
+    if isinstance(operator, ast.Add):
+        return a + b
+    if isinstance(operator, ast.Sub):
+        return a - b
+    if isinstance(operator, ast.Mult):
+        return a * b
+    if isinstance(operator, ast.Div):
+        return a / b
+    if isinstance(operator, ast.Mod):
+        return a % b
+    power = math.pow(a, b)  # in floats: 9 ** 9 ** 9 overflows at once instead of computing for hours
+    exact = isinstance(a, int) and isinstance(b, int) and b >= 0 and abs(power) < 2**53
+    return int(power) if exact else power
+
+
+def _compare(operator: ast.cmpop, a: Any, b: Any) -> bool:
+    if isinstance(operator, ast.Eq):
+        return _equal(a, b)
+    if isinstance(operator, ast.NotEq):
+        return not _equal(a, b)
+    if not (isinstance(a, str) and isinstance(b, str)):
+        a, b = _number(a), _number(b)
+    if isinstance(operator, ast.Lt):
+        return a < b
+    if isinstance(operator, ast.LtE):
+        return a <= b
+    return a > b if isinstance(operator, ast.Gt) else a >= b
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """true equals no number."""
+    return a == b and isinstance(a, bool) == isinstance(b, bool)

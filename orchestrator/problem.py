@@ -1,0 +1,110 @@
+"""A mistake in a file that a user wrote: where it is, what must hold, what came, what to do; collected, never raised one by one."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_SHOWN = 80  # characters of a value that an error repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake. path: "space.lr", "line 3" or "" for the file as a whole. message: what must hold, but got X; what to do.
+
+    key: the key below `path` that the mistake is about, where the message names it: it tells which file wrote it.
+    """
+
+    path: str
+    message: str
+    key: str = ""
+
+    def under(self, parent: str) -> Problem:
+        """The same mistake, seen from the mapping above."""
+        return Problem(join(parent, self.path), self.message, self.key)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class Problems:
+    """Collects mistakes, each once, in the order they are found."""
+
+    def __init__(self) -> None:
+        self._found: dict[Problem, None] = {}
+
+    def add(self, path: str, message: str, key: str = "") -> None:
+        self._found[Problem(path, message, key)] = None
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        self._found.update(dict.fromkeys(problems))
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(list(self._found))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+class InvalidFile(ValueError):
+    """A file holds mistakes. lines: one a mistake, `FILE: PATH: what must hold, but got X; what to do`."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = list(lines)
+        super().__init__("\n".join(self.lines))
+
+    def __reduce__(self) -> tuple[type, tuple[list[str]]]:
+        return type(self), (self.lines,)  # so that it crosses processes whole
+
+
+def join(parent: str, child: str) -> str:
+    """`space` and `lr` give `space.lr`; `baselines` and `[0].lr` give `baselines[0].lr`."""
+    if not parent or not child:
+        return parent or child
+    return parent + child if child.startswith("[") else f"{parent}.{child}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` is most likely a slip of; None when none is near."""
+    by_fold = {candidate.casefold(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.casefold()[:_SHOWN], by_fold, n=1, cutoff=0.6)
+    return by_fold[close[0]] if close else None
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """`, did you mean `x`?`, or nothing when no known name is near."""
+    found = nearest(name, known) if isinstance(name, str) else None
+    return "" if found is None else f", did you mean `{found}`?"
+
+
+def unknown_field(name: str, known: Iterable[str], what: str = "field") -> str:
+    """`unknown field `hi`, did you mean `high`?`, or the known fields when none is near."""
+    names = list(known)
+    suggestion = did_you_mean(name, names)
+    if suggestion or not names:
+        return f"unknown {what} {quoted(name)}{suggestion}"
+    listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
+    return f"unknown {what} {quoted(name)}; known are: {listed}"
+
+
+def quoted(name: str) -> str:
+    """A name between backticks, on one line and not endless."""
+    return f"`{_one_line(name)}`"
+
+
+def shown(value: Any) -> str:
+    """A value as a message repeats it: as YAML would write it, on one line and not endless."""
+    if isinstance(value, str):
+        return f"'{_one_line(value)}'"
+    try:
+        return _one_line(json.dumps(value, ensure_ascii=False, default=str))
+    except (ValueError, RecursionError):  # an int of more digits than Python prints, or nested without end
+        return f"a {type(value).__name__}"
+
+
+def _one_line(text: str) -> str:
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean if len(clean) <= _SHOWN else clean[: _SHOWN - 3] + "..."

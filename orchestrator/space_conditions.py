@@ -1,0 +1,93 @@
+"""Binds `when` and `by` to the name that they are about: its values are checked against that name's own domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from orchestrator.config_field import ConfigField, Mismatch
+from orchestrator.domain import Domain, Fixed, Float, described, same
+from orchestrator.domain_parser import Draft, plain_complaint
+from orchestrator.problem import Problems, did_you_mean, quoted, shown
+from orchestrator.search_space import ByValue, Parameter
+from orchestrator.yaml_file import key_text, plain_scalar
+
+_LISTABLE = 1000  # values of a parent that `by` may have to cover one by one
+
+
+def condition(parent: Parameter, field: ConfigField | None, raw: Any, path: str, problems: Problems) -> tuple[Any, ...]:
+    """The values of `parent` under which a name is there. Mistakes go into `problems`."""
+    values = raw if isinstance(raw, list) else [raw]
+    if not values:
+        problems.add(path, "must list at least one value, but got []")
+    if not _countable(parent):
+        problems.add(path, f"must be about choices, whole numbers or a fixed value, but `{parent.name}` is a range of real numbers")
+        return ()
+    found = []
+    for value in values:
+        complaint = plain_complaint(value)
+        if complaint:
+            problems.add(path, complaint)
+            continue
+        read, complaint = _read_value(parent, field, value)
+        if complaint:
+            problems.add(path, complaint)
+        else:
+            found.append(read)
+    return tuple(found)
+
+
+def by_value(parent: Parameter, field: ConfigField | None, draft: Draft, path: str, problems: Problems) -> ByValue | None:
+    """The domains of `draft` by the values of `parent`. Mistakes go into `problems`."""
+    if not _countable(parent):
+        problems.add(f"{path}.by", f"must name choices, whole numbers or a fixed value, but `{parent.name}` is a range of real numbers")
+        return None
+    known = list(_values(parent.domains)) if _listable(parent) else None
+    domains: list[tuple[Any, Domain]] = []
+    for text, domain in draft.by_domains.items():
+        match = next((value for value in known or () if _is_key_of(text, value)), None)
+        if match is None:
+            match, complaint = _read_value(parent, field, plain_scalar(text) if len(text) < 100 else text)
+            if complaint:
+                problems.add(path, f"{quoted(text)} {complaint.removesuffix(f', but got {shown(plain_scalar(text))}')}")
+                continue
+        domains.append((match, domain))
+    if draft.by_default is not None:
+        return ByValue(parent.name, tuple(domains), draft.by_default)
+    if known is None:
+        problems.add(path, f"must hold a `default`, because `{parent.name}` has too many values to list them all")
+    uncovered = [value for value in known or () if not any(same(value, listed) for listed, _ in domains)]
+    if uncovered:
+        which = ", ".join(shown(value) for value in uncovered[:5]) + (", ..." if len(uncovered) > 5 else "")
+        problems.add(path, f"must hold a domain for each value of `{parent.name}`, but {which} has none; add it, or a `default`")
+    return ByValue(parent.name, tuple(domains))
+
+
+def _read_value(parent: Parameter, field: ConfigField | None, value: Any) -> tuple[Any, str | None]:
+    """The value as the parent holds it, and what is wrong with it. A fixed parent may be given another value by
+    `--set` or by a file that extends this one, so any value that its field takes is right."""
+    try:
+        value = value if field is None else field.read(value)
+    except Mismatch as mismatch:
+        return value, f"must be a value of `{parent.name}`: it {mismatch}"
+    if all(isinstance(domain, Fixed) for domain in parent.domains) or any(domain.contains(value) for domain in parent.domains):
+        return value, None
+    choices = [choice for choice in _values(parent.domains) if isinstance(choice, str)] if _listable(parent) else []
+    allowed = " or ".join(dict.fromkeys(described(domain) for domain in parent.domains))
+    return value, f"must be a value of `{parent.name}`, {allowed}, but got {shown(value)}{did_you_mean(value, choices)}"
+
+
+def _is_key_of(text: str, value: Any) -> bool:
+    return text == key_text(value) if isinstance(value, (str, list, dict)) is False or isinstance(value, str) else False
+
+
+def _countable(parent: Parameter) -> bool:
+    return not any(isinstance(domain, Float) and domain.size is None for domain in parent.domains)
+
+
+def _listable(parent: Parameter) -> bool:
+    return sum(domain.size or 0 for domain in parent.domains) <= _LISTABLE
+
+
+def _values(domains: Iterable[Domain]) -> Iterable[Any]:
+    return (value for domain in domains for value in domain.values())

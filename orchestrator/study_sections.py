@@ -1,0 +1,188 @@
+"""The sections of a study file beside `space`: pydantic models, whose descriptions become docs/search-space.md."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.fields import FieldInfo
+
+from orchestrator.problem import Problems, did_you_mean, join, shown, unknown_field
+from orchestrator.trial import Objective
+
+
+@dataclass(frozen=True)
+class Must:
+    """Says in words what a pattern means; shown in messages and in the reference."""
+
+    words: str
+
+
+def _padded(value: Any) -> Any:
+    return f"0{value}" if isinstance(value, str) and re.fullmatch(r"\d:[0-5]\d", value) else value
+
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+StudyName = Annotated[
+    str,
+    StringConstraints(pattern=NAME_PATTERN),
+    Must("a name of at most 100 letters, digits, `.`, `_` or `-`, starting with a letter or digit"),
+]
+Text = Annotated[str, StringConstraints(min_length=1), Must("text, not empty")]
+Metric = Annotated[str, StringConstraints(min_length=1), Must("the name of a metric, such as val/hmean")]
+TimeOfDay = Annotated[
+    str,
+    BeforeValidator(_padded),
+    StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"),
+    Must("a time of day from 00:00 to 23:59, such as 07:00"),
+]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A section checks itself: no unknown key, no value turned into another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+S = TypeVar("S", bound=Section)
+
+
+class ObjectiveSpec(Section):
+    """What the study improves."""
+
+    metric: Metric = Field(description="The metric to improve, as the trainable reports it once an epoch.", examples=["val/hmean"])
+    mode: Literal["max", "min"] = Field(description="Is a larger value better (`max`), or a smaller one (`min`)?", examples=["max"])
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(self.metric, self.mode)
+
+
+class SearchSpec(Section):
+    """How the next config is proposed."""
+
+    sampler: Literal["auto", "random"] = Field("auto", description="`auto` takes the sampler that does best in our measurements.")
+    seed: Annotated[int, Ge(0)] = Field(0, description="The same seed proposes the same configs.")
+
+
+class SchedulerSpec(Section):
+    """Which trials are stopped early."""
+
+    name: Literal["asha", "none"] = Field(
+        "asha", description="`asha` stops a trial that is not among the best 1/eta at a rung; `none` lets every trial finish."
+    )
+    eta: Annotated[int, Ge(2)] = Field(4, description="One trial of `eta` goes on from each rung to the next, `eta` times later.")
+    grace_epochs: Annotated[int, Ge(1)] = Field(1, description="No trial is stopped before it has reported so many epochs.")
+    metric: Metric | None = Field(None, description="The metric that decides who goes on; null: the objective's.")
+    mode: Literal["max", "min"] | None = Field(None, description="`max` or `min` for `metric`; null: the objective's.")
+
+
+class BudgetSpec(Section):
+    """When the study stops. Whatever comes first; 20 trials where neither trials nor hours are given."""
+
+    trials: Annotated[int, Ge(1)] | None = Field(None, description="So many trials, baselines included.", examples=[40])
+    hours: Annotated[Finite, Gt(0)] | None = Field(None, description="So many hours of wall time, over all starts.", examples=[60])
+    until: TimeOfDay | None = Field(None, description="Until this time of day, local time.", examples=["07:00"])
+
+
+class ResourcesSpec(Section):
+    """What one trial takes of the machine."""
+
+    gpu: Annotated[Finite, Ge(0)] | Literal["auto"] = Field(
+        "auto", description="GPUs a trial takes, a share such as 0.5 too; `auto`: 1 where the machine has one, else 0.", examples=[1]
+    )
+    cpu: Annotated[Finite, Gt(0)] = Field(1.0, description="CPU cores a trial takes.", examples=[4])
+    concurrent: Annotated[int, Ge(1)] | Literal["auto"] = Field(
+        "auto", description="Trials at the same time at most; `auto`: as many as fit the machine."
+    )
+
+
+class TrackingSpec(Section):
+    """Where MLflow keeps the runs."""
+
+    uri: Text | None = Field(
+        None, description="An MLflow tracking URI; null: MLFLOW_TRACKING_URI, else an embedded store in the home.", examples=[None]
+    )
+
+
+class SourceSpec(Section):
+    """Where a config comes from: written by `tune best`, never by hand."""
+
+    study: StudyName = Field(description="The study it won.", examples=["hrnet"])
+    trial: Annotated[int, Ge(1)] = Field(description="The number of the trial.", examples=[7])
+    value: Finite | None = Field(None, description="The best value of the objective in that trial.", examples=[0.9618])
+    epoch: Annotated[int, Ge(1)] | None = Field(None, description="The epoch of that value.", examples=[7])
+    checkpoint: Text | None = Field(None, description="The checkpoint of that epoch.", examples=["runs/hrnet/trials/0007/checkpoint/epoch-0007"])
+
+
+def read_section(model: type[S], raw: Any, path: str, problems: Problems) -> S | None:
+    """The section, None where there is a mistake. Mistakes go into `problems`, each field once."""
+    if not isinstance(raw, dict):
+        example = ", ".join(f"{name}: {shown(_example(field))}" for name, field in list(model.model_fields.items())[:2])
+        problems.add(path, f"must be a mapping such as {{{example}}}, but got {shown(raw)}")
+        return None
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        for name in dict.fromkeys(str(mistake["loc"][0]) for mistake in error.errors(include_url=False)):
+            report_field(model, name, raw, path, problems)
+        return None
+
+
+def report_field(model: type[BaseModel], name: str, raw: Mapping[str, Any], path: str, problems: Problems) -> None:
+    """What is wrong with one field of a section, in our words."""
+    field = model.model_fields.get(name)
+    if field is None:
+        problems.add(path, unknown_field(name, model.model_fields))
+    elif name not in raw:
+        near = [key for key in raw if key not in model.model_fields and did_you_mean(key, [name])]
+        if not near:  # else the unknown field is reported, with this one as its suggestion
+            problems.add(join(path, name), f"must be given, as {field_words(field)}; add `{name}: {_plain(_example(field))}`")
+    else:
+        choices = [choice for choice in _literals(field.annotation) if isinstance(choice, str)]
+        hint = did_you_mean(raw[name], choices)
+        problems.add(join(path, name), f"must be {field_words(field)}, but got {shown(raw[name])}{hint}")
+
+
+def field_words(field: FieldInfo) -> str:
+    """What a field must be: `a whole number, at least 1, or null`."""
+    return _words(field.annotation, field.metadata)
+
+
+def _words(hint: Any, metadata: typing.Sequence[Any] = ()) -> str:
+    for item in metadata:
+        if isinstance(item, Must):
+            return item.words
+    origin = get_origin(hint)
+    if origin is Annotated:
+        kind, *inner = get_args(hint)
+        return _words(kind, [*inner, *metadata])
+    if origin in (Union, types.UnionType):
+        return ", or ".join(_words(part) for part in get_args(hint))
+    if origin is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(hint))
+    kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+    bounds = [f", at least {item.ge}" for item in metadata if isinstance(item, Ge)]
+    bounds += [f", above {item.gt}" for item in metadata if isinstance(item, Gt)]
+    return kinds.get(hint, "a value") + "".join(bounds)
+
+
+def _literals(hint: Any) -> tuple[Any, ...]:
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(choice for part in get_args(hint) for choice in _literals(part))
+
+
+def _example(field: FieldInfo) -> Any:
+    return field.examples[0] if field.examples else None if field.is_required() else field.default
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)

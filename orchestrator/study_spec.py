@@ -1,0 +1,225 @@
+"""What a study file asks for: parse, check everything, say everything that is wrong at once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from orchestrator.baselines import Baseline, parse_baselines
+from orchestrator.config_field import ConfigField, config_fields
+from orchestrator.domain_parser import plain_complaint, with_whole_keys
+from orchestrator.problem import InvalidFile, Problems, did_you_mean, shown, unknown_field
+from orchestrator.search_space import SearchSpace, Unsatisfiable
+from orchestrator.space_parser import parse_space
+from orchestrator.study_file import Sources, plain, read_study_file
+from orchestrator.study_sections import (
+    BudgetSpec,
+    ObjectiveSpec,
+    ResourcesSpec,
+    SchedulerSpec,
+    SearchSpec,
+    SourceSpec,
+    StudyName,
+    Text,
+    TrackingSpec,
+    read_section,
+    report_field,
+)
+from trainables.trainable import BUILT_IN, Trainable, UnknownTrainable, load_trainable
+
+__all__ = ["Baseline", "InvalidStudy", "StudySpec", "load_study", "parse_study"]
+
+DEFAULT_TRIALS = 20
+_BUILT = 50  # configs that are built by the trainable's Config before any is trained
+_SECTIONS = {
+    "objective": ObjectiveSpec,
+    "search": SearchSpec,
+    "scheduler": SchedulerSpec,
+    "budget": BudgetSpec,
+    "resources": ResourcesSpec,
+    "tracking": TrackingSpec,
+    "source": SourceSpec,
+}
+
+
+class InvalidStudy(InvalidFile):
+    """A study file holds mistakes. lines: one a mistake, `FILE: PATH: what must hold, but got X; what to do`."""
+
+
+class StudySpec(BaseModel):
+    """A study file, checked. `space` is parsed; `raw` is the mapping it came from, `extends` and `--set` applied."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    study: StudyName = Field(description="The name of the study: its folder, its MLflow experiment.", examples=["hrnet"])
+    trainable: Text = Field(
+        description="What is trained: a built-in name, or `package.module:callable`, found from the folder that `tune` is started in.",
+        examples=["detection"],
+    )
+    objective: ObjectiveSpec = Field(description=ObjectiveSpec.__doc__)
+    data: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the trainable learns from. `root` is a folder, relative to the one that `tune` is started in; "
+        "`synthetic/...` draws its own. The other keys belong to the trainable.",
+        examples=[{"root": "data/receipts", "folds": 5, "fold": 0}],
+    )
+    space: SearchSpace = Field(description="The names that make up a config, each with its domain.")
+    constraints: tuple[str, ...] = Field(
+        (), description="What must hold between names: arithmetic and comparisons.", examples=[["lr * batch_size <= 8e-3"]]
+    )
+    baselines: list[Baseline] = Field(
+        default_factory=list,
+        description="Configs that are tried first, and that the report compares with.",
+        examples=[[{"name": "best by hand", "lr": 4.5e-4}]],
+    )
+    search: SearchSpec = Field(default=SearchSpec(), description=SearchSpec.__doc__)
+    scheduler: SchedulerSpec = Field(default=SchedulerSpec(), description=SchedulerSpec.__doc__)
+    budget: BudgetSpec = Field(default=BudgetSpec(), description=BudgetSpec.__doc__)
+    resources: ResourcesSpec = Field(default=ResourcesSpec(), description=ResourcesSpec.__doc__)
+    tracking: TrackingSpec = Field(default=TrackingSpec(), description=TrackingSpec.__doc__)
+    source: SourceSpec | None = Field(default=None, description=SourceSpec.__doc__)
+    raw: dict[str, Any] = Field(repr=False)
+
+
+WRITTEN = tuple(name for name in StudySpec.model_fields if name != "raw")  # the keys of a study file, `extends` aside
+
+
+def load_study(path: Path | str, overrides: Sequence[str] = ()) -> StudySpec:
+    """The study that the file describes, with each override `KEY=VALUE` applied. Raises InvalidStudy with every mistake."""
+    try:
+        raw, sources = read_study_file(Path(path), overrides)
+    except InvalidFile as invalid:
+        raise InvalidStudy(invalid.lines) from None
+    return _parse(raw, sources)
+
+
+def parse_study(raw: Mapping[str, Any], file: str) -> StudySpec:
+    """The study that a mapping describes, such as the `raw` of another spec. file: its name in messages. Raises InvalidStudy."""
+    return _parse(plain(raw), Sources(file))
+
+
+def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
+    problems = Problems()
+    for key in raw:
+        if key not in WRITTEN:
+            problems.add("", unknown_field(key, (*WRITTEN, "extends")), key=key)
+    found: dict[str, Any] = {key: _scalar(key, raw, problems) for key in ("study", "trainable")}
+    for key, model in _SECTIONS.items():
+        if key in raw:
+            found[key] = read_section(model, raw[key], key, problems)
+        elif StudySpec.model_fields[key].is_required():
+            _report_missing(key, raw, problems)
+    found["scheduler"] = _scheduler(found.get("scheduler"), found.get("objective"), problems)
+    found["budget"] = _budget(found.get("budget"))
+    found["data"] = _data(raw.get("data", {}), problems)
+    trainable = _load(found["trainable"], problems) if found["trainable"] is not None else None
+    _read_space(raw, trainable, found, problems)
+    if problems:
+        raise InvalidStudy(sources.line(problem) for problem in problems)
+    return StudySpec(**{key: value for key, value in found.items() if value is not None}, raw=raw)
+
+
+def _scalar(key: str, raw: Mapping[str, Any], problems: Problems) -> str | None:
+    if key not in raw:
+        _report_missing(key, raw, problems)
+        return None
+    try:
+        return TypeAdapter({"study": StudyName, "trainable": Text}[key]).validate_python(raw[key], strict=True)
+    except ValidationError:
+        report_field(StudySpec, key, raw, "", problems)
+        return None
+
+
+def _report_missing(key: str, raw: Mapping[str, Any], problems: Problems) -> None:
+    example = {"objective": "{metric: val/hmean, mode: max}", "space": "{lr: {low: 1e-4, high: 1e-3, log: true}}"}.get(key)
+    if any(did_you_mean(other, [key]) for other in raw if other not in WRITTEN):
+        return  # the slip is reported, with this key as its suggestion
+    if example is None:
+        report_field(StudySpec, key, raw, "", problems)
+    else:
+        problems.add(key, f"must be given; add `{key}: {example}`")
+
+
+def _scheduler(scheduler: SchedulerSpec | None, objective: ObjectiveSpec | None, problems: Problems) -> SchedulerSpec | None:
+    if scheduler is not None and scheduler.metric is not None and scheduler.mode is None:
+        if objective is not None and scheduler.metric != objective.metric:
+            problems.add("scheduler.mode", "must be given beside a `metric` of its own, as `max` or `min`; add `mode: ...`")
+    return scheduler
+
+
+def _budget(budget: BudgetSpec | None) -> BudgetSpec:
+    budget = budget or BudgetSpec()
+    return budget.model_copy(update={"trials": DEFAULT_TRIALS}) if budget.trials is None and budget.hours is None else budget
+
+
+def _data(raw: Any, problems: Problems) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        problems.add("data", f"must be a mapping such as {{root: data/receipts}}, but got {shown(raw)}")
+        return {}
+    for key, value in raw.items():
+        complaint = plain_complaint(value)
+        if complaint:
+            problems.add(f"data.{key}", complaint)
+    data = with_whole_keys(raw)
+    root = data.get("root")
+    if root is not None and not (isinstance(root, str) and root and "\0" not in root):
+        problems.add("data.root", f"must be the path of a folder, or synthetic/..., but got {shown(root)}")
+    elif root is not None and not root.startswith("synthetic/"):
+        data["root"] = str(Path.cwd() / root)
+    return data
+
+
+def _load(name: str, problems: Problems) -> Trainable | None:
+    """The trainable; None, with a problem, where it cannot be imported."""
+    try:
+        return load_trainable(name)
+    except UnknownTrainable as unknown:
+        problems.add("trainable", f"{unknown}{did_you_mean(name, BUILT_IN)}")
+    except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
+        first = next(iter(str(error).splitlines()), "")
+        problems.add("trainable", f"{shown(name)} must be importable, but raised {type(error).__name__}: {first}; try `python -c 'import ...'`")
+    return None
+
+
+def _read_space(raw: Mapping[str, Any], trainable: Trainable | None, found: dict[str, Any], problems: Problems) -> None:
+    """`space`, `constraints` and `baselines`; without the schema where the trainable could not be loaded."""
+    fields = config_fields(trainable.Config) if trainable is not None else None
+    space_raw, texts = raw.get("space"), raw.get("constraints", [])
+    if "space" not in raw:
+        _report_missing("space", raw, problems)
+    elif not isinstance(space_raw, dict):
+        problems.add("space", f"must be a mapping of names to domains, but got {shown(space_raw)}")
+    if not isinstance(texts, list):
+        problems.add("constraints", f'must be a list such as ["lr * batch_size <= 8e-3"], but got {shown(texts)}')
+        texts = []
+    if not isinstance(space_raw, dict):
+        return
+    before = len(problems)
+    space = parse_space(space_raw, texts, fields, problems)
+    baselines = parse_baselines(raw.get("baselines", []), space_raw, space, fields, problems)
+    found.update(space=space, constraints=tuple(constraint.text for constraint in space.constraints), baselines=baselines)
+    if len(problems) == before and trainable is not None and trainable.Config is not None:
+        _build_some(space, baselines, trainable, problems)
+
+
+def _build_some(space: SearchSpace, baselines: Sequence[Baseline], trainable: Trainable, problems: Problems) -> None:
+    """Configs that the trainable's Config itself refuses: what its own checks say belongs here, not into a trial."""
+    rng = random.Random(0)
+    places = [(f"baselines[{index}]", baseline.values) for index, baseline in enumerate(baselines)]
+    places += [("space", {})] * (_BUILT if space.searched else 1)
+    refused: set[str] = set()
+    for path, values in places:
+        try:
+            config = space.complete(values, rng) if values else space.sample(rng)
+        except Unsatisfiable:
+            return
+        try:
+            trainable.build_config(config)
+        except Exception as error:  # whatever a user's __post_init__ raises
+            if len(refused) < 3 and f"{path} {error}" not in refused:
+                refused.add(f"{path} {error}")
+                problems.add(path, f"every config must suit the trainable, but it refuses {shown(config)}: {error}")

@@ -1,0 +1,248 @@
+"""Reads and writes YAML as version 1.2 means it, without its traps: one document, one mapping, plain data, no key twice.
+
+PyYAML follows version 1.1, where `1e-5` is text, `22:00` is 1320, `no` is false and `010` is 8. Only its scanner and
+composer are used here; what a scalar means is decided by `plain_scalar`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestrator.problem import InvalidFile, Problem, Problems, quoted
+
+_MAX_NODES = 50_000  # of a file with its aliases written out: a few lines of aliases can stand for billions
+_NULL = {"", "~", "null", "Null", "NULL"}
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_TAB_INDENT = re.compile(r"^ *\t\s*[^\s#]", re.MULTILINE)
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012  every plain scalar arrives as text
+
+
+class _TooMany(Exception):
+    pass
+
+
+def read_yaml(path: Path) -> dict[Any, Any]:
+    """The mapping in a YAML file. Keys are scalars; values are None, bool, int, float, str, list or dict.
+
+    Raises InvalidFile with every mistake that can be told apart, each `FILE: line N: ...`.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InvalidFile([f"{path}: no such file; check the path, which is relative to {Path.cwd()}"]) from None
+    except IsADirectoryError:
+        raise InvalidFile([f"{path}: must be a YAML file, but is a directory"]) from None
+    except (OSError, ValueError) as error:
+        raise InvalidFile([f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        message = f"line {line}: must be UTF-8 text, but got byte 0x{data[error.start]:02x}; save the file as UTF-8"
+        raise InvalidFile([f"{path}: {message}"]) from None
+    problems = Problems()
+    value = parse_yaml(text, problems)
+    if not problems and value is None:
+        problems.add("", "must be a mapping, but the file is empty; `tune run --help` shows an example")
+    elif not problems and not isinstance(value, dict):
+        problems.add("", f"must be a mapping of `key: value` lines at the top, but got {_kind(value)}")
+    if problems:
+        raise InvalidFile(f"{path}: {problem}" for problem in problems)
+    return value
+
+
+def parse_yaml(text: str, problems: Problems) -> Any:
+    """The value of one YAML document, None for an empty one. Mistakes go into `problems`, at `line N`."""
+    for match in _TAB_INDENT.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        problems.add(f"line {line}", "must be indented by spaces, but got a tab")
+    if problems:
+        return None
+    try:
+        problems.extend(_forbidden(text))
+        documents = list(yaml.compose_all(text, _Loader)) if not problems else []
+    except yaml.YAMLError as error:
+        problems.extend([_syntax_problem(error)])
+        return None
+    except RecursionError:
+        problems.add("", "is nested too deeply; write it flatter")
+        return None
+    if len(documents) > 1:
+        problems.add(_line(documents[1]), "must be one document, but another starts here; keep one document to a file")
+    if problems or not documents:
+        return None
+    try:
+        return _Builder(problems).build(documents[0], ())
+    except RecursionError:
+        problems.add("", "is nested too deeply; write it flatter")
+    except _TooMany:
+        problems.add("", f"must hold at most {_MAX_NODES} values, but its aliases stand for more; write fewer of them")
+    return None
+
+
+def _forbidden(text: str) -> list[Problem]:
+    """Tags and directives: nothing in the file may choose how it is read."""
+    found = []
+    for token in yaml.scan(text, _Loader):
+        if isinstance(token, yaml.TagToken):
+            tag = "".join(part or "" for part in token.value)
+            found.append(Problem(_line(token), f"must be plain data, but got the tag {quoted(tag)}; remove it"))
+        elif isinstance(token, yaml.DirectiveToken):
+            found.append(Problem(_line(token), f"must be plain data, but got the directive {quoted('%' + token.name)}; remove it"))
+    return found
+
+
+class _Builder:
+    """Nodes to values; counts what aliases stand for, and refuses what contains itself."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._count = 0
+
+    def build(self, node: yaml.Node, above: tuple[int, ...]) -> Any:
+        self._count += 1
+        if self._count > _MAX_NODES:
+            raise _TooMany
+        if id(node) in above:
+            self._problems.add(_line(node), "must not contain itself, but an alias inside it points back to it")
+            return None
+        above = (*above, id(node))
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, above) for item in node.value]
+        return self._mapping(node, above)
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if any("\ud800" <= character <= "\udfff" for character in node.value):  # written as an escape; no file can hold it
+            self._problems.add(_line(node), "must be text that UTF-8 can hold, but got half a character (\\ud800 to \\udfff)")
+            return None
+        if node.style is not None:  # quoted, or a block of text
+            return node.value
+        try:
+            return plain_scalar(node.value)
+        except ValueError:  # more digits than Python reads
+            self._problems.add(_line(node), "must be a number of at most 4000 digits")
+            return None
+
+    def _mapping(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[Any, Any]:
+        result: dict[Any, Any] = {}
+        lines: dict[str, str] = {}  # key as text -> where it stands: 1 and "1" are one key, as they are in JSON
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._problems.add(_line(key_node), "a key must be a single word or number, but got a list or mapping")
+                continue
+            key = self._scalar(key_node)
+            if key == "<<" and key_node.style is None:
+                self._problems.add(_line(key_node), "merge keys `<<` are not supported; use `extends`, or write the keys out")
+                continue
+            if key_text(key) in lines:
+                first = lines[key_text(key)]
+                self._problems.add(
+                    _line(key_node), f"each key must stand once, but {quoted(key_text(key))} stands on {first} too; remove one"
+                )
+                continue
+            lines[key_text(key)] = _line(key_node)
+            result[key] = self.build(value_node, above)
+        return result
+
+
+def plain_scalar(text: str) -> None | bool | int | float | str:
+    """What an unquoted scalar means in YAML 1.2: 1e-5 is a number; 22:00, yes and 2024-01-31 are text; 010 is ten."""
+    if text in _NULL:
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    if _OTHER_BASE.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    match = _NOT_FINITE.fullmatch(text)
+    if match:
+        return math.nan if match[3] else -math.inf if match[1] == "-" else math.inf
+    return text
+
+
+def key_text(key: Any) -> str:
+    """A mapping's key as JSON would write it: 1 and true become "1" and "true"."""
+    if isinstance(key, str):
+        return key
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    return repr(key)
+
+
+def _syntax_problem(error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:  # the reader's: a character that YAML forbids
+        code = getattr(error, "character", None)
+        what = f"got the character {code:#04x}" if isinstance(code, int) else str(error).splitlines()[0]
+        return Problem("", f"must hold printable text only, but {what}; remove it")
+    what = getattr(error, "problem", None) or "cannot be understood"
+    context = getattr(error, "context", None)
+    detail = f"{what} ({context})" if context else what
+    return Problem(f"line {mark.line + 1}, column {mark.column + 1}", f"must be YAML, but {detail}; check quotes, colons and indents nearby")
+
+
+def _line(node: yaml.Node | yaml.Token) -> str:
+    return f"line {node.start_mark.line + 1}"
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", str: "text"}.get(type(value), "a single value")
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(plain_scalar(text) if len(text) < 4000 else text, str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _represent_float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
+    if not math.isfinite(value):
+        return yaml.SafeDumper.represent_float(dumper, value)
+    digits, e, exponent = repr(value).partition("e")
+    # The dot keeps readers of YAML 1.1 from taking 1e-05 for text.
+    text = f"{digits if '.' in digits else digits + '.0'}e{int(exponent):+d}" if e else digits
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(float, _represent_float)
+
+
+def write_yaml(value: Mapping[Any, Any]) -> str:
+    """The mapping as YAML text, keys in their order, that `read_yaml` reads back equal (so does any reader of YAML 1.1).
+
+    Lists and mappings of scalars stand on one line below the top.
+    """
+    parts = [
+        yaml.dump({key: item}, Dumper=_Dumper, default_flow_style=_flow(item), sort_keys=False, allow_unicode=True, width=120)
+        for key, item in value.items()
+    ]
+    return "".join(parts)
+
+
+def _flow(item: Any) -> bool | None:
+    """Block style for a scalar at the top (`study: hrnet`, not `{study: hrnet}`); else leaves on one line."""
+    return None if isinstance(item, (list, dict)) and item else False
