@@ -1,0 +1,127 @@
+"""Reads annotations.json, the labels of a folder of pages, and names every mistake in it by page and instance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainables.detection.page import ImageFile, Page
+
+SPLITS = ("train", "val", "test")
+_MISTAKES_SHOWN = 20
+_FAR = 1_000_000  # no pixel is further out; not a number (NaN) is not within it either
+
+
+def read_annotations(folder: Path, *, need_split: bool) -> dict[str | None, list[Page]]:
+    """The pages of `folder`/annotations.json by split, in the order of the file; without a split under None.
+
+    The file is a list of {"image", "width", "height", "split", "instances": [{"points", "transcription", "ignore"}]}:
+    `image` a path below the folder, `points` three or more [x, y] in pixels; `transcription` and `ignore` are optional,
+    and so is `split` unless `need_split`. Other keys are left alone. Raises ValueError with the first mistakes found.
+    """
+    file = folder / "annotations.json"
+    entries = _read_json(file)
+    mistakes = list(_mistakes(entries, need_split))
+    if mistakes:
+        shown = [f"{file}: {mistake}" for mistake in mistakes[:_MISTAKES_SHOWN]]
+        more = len(mistakes) - len(shown)
+        raise ValueError("\n".join(shown + ([f"{file}: and {more} more mistakes"] if more else [])))
+    pages: dict[str | None, list[Page]] = {}
+    for entry in entries:
+        pages.setdefault(entry.get("split"), []).append(_page(folder, entry))
+    return pages
+
+
+def _read_json(file: Path) -> list[Any]:
+    try:
+        entries = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{file}: must be JSON in UTF-8, but {error}; correct or export it again") from error
+    if not isinstance(entries, list) or not entries:
+        raise ValueError(
+            f"{file}: must be a list of one page or more, but got {_kind(entries)}; export the labels again"
+        )
+    return entries
+
+
+def _page(folder: Path, entry: Mapping[str, Any]) -> Page:
+    size = (entry["width"], entry["height"])
+    instances = entry["instances"]
+    return Page(
+        name=entry["image"],
+        polygons=tuple(np.asarray(instance["points"], np.float32) for instance in instances),
+        ignore=np.array([instance.get("ignore") or False for instance in instances], bool),
+        size=size,
+        source=ImageFile(folder / entry["image"], size),
+    )
+
+
+def _mistakes(entries: list[Any], need_split: bool) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            yield f"page {index}: must be a mapping, but got {_kind(entry)}"
+            continue
+        image = entry.get("image")
+        where = f"page {index} ({image})"
+        if not isinstance(image, str) or not image:
+            yield f"page {index}: `image` must be a path, but got {image!r}"
+        elif image in seen:
+            yield f"{where}: `image` must be listed once, but page {seen[image]} is the same; merge the two"
+        else:
+            seen[image] = index
+        yield from (f"{where}{mistake}" for mistake in _page_mistakes(entry, need_split))
+
+
+def _page_mistakes(entry: Mapping[str, Any], need_split: bool) -> Iterator[str]:
+    for key in ("width", "height"):
+        value = entry.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            yield f": `{key}` must be a whole number of pixels, but got {value!r}"
+    split = entry.get("split")
+    if split is None and need_split:
+        yield ": `split` must be train, val or test, but is missing; add it, or deal the pages with data.folds"
+    elif split is not None and split not in SPLITS:
+        yield f": `split` must be train, val or test, but got {split!r}"
+    instances = entry.get("instances")
+    if not isinstance(instances, list):
+        yield f": `instances` must be a list (empty for a page without text), but got {_kind(instances)}"
+        return
+    for index, instance in enumerate(instances):
+        mistake = _instance_mistake(instance)
+        if mistake:
+            yield f", instance {index}: {mistake}"
+
+
+def _instance_mistake(instance: Any) -> str | None:
+    if not isinstance(instance, dict):
+        return f"must be a mapping, but got {_kind(instance)}"
+    if not isinstance(instance.get("ignore"), (bool, type(None))):
+        return f"`ignore` must be true or false, but got {instance['ignore']!r}"
+    if not isinstance(instance.get("transcription"), (str, type(None))):
+        return f"`transcription` must be text, but got {_kind(instance['transcription'])}"
+    points = instance.get("points")
+    if not isinstance(points, list) or len(points) < 3:
+        return f"`points` must be three or more [x, y], but got {_kind(points)}"
+    for index, point in enumerate(points):
+        if not _is_point(point):
+            return f"point {index} must be [x, y], two numbers within {_FAR} of 0, but got {point!r}"
+    return None
+
+
+def _is_point(point: Any) -> bool:
+    return (
+        isinstance(point, list)
+        and len(point) == 2
+        and all(isinstance(c, (int, float)) and not isinstance(c, bool) and -_FAR < c < _FAR for c in point)
+    )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return f"a {'list' if isinstance(value, list) else 'mapping'} of {len(value)}"
+    return "nothing" if value is None else repr(value)[:60]

@@ -1,0 +1,177 @@
+"""The pages of a split, and what training takes from them: letterboxed, augmented images with DBNet's target maps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, default_collate
+
+from trainables.augment import Augment
+from trainables.detection.annotations import read_annotations
+from trainables.detection.data_section import DataSection
+from trainables.detection.page import Page, letterbox, letterbox_scale
+from trainables.detection.targets import draw_targets
+from trainables.image_file import Pixels
+from trainables.synthetic import DRAWING_VERSION
+from trainables.synthetic.drawn_receipts import ReceiptSet, drawn_receipts
+
+__all__ = ["Page", "PageDataset", "collate", "fingerprint", "letterbox", "load_pages"]
+
+Split = Literal["train", "val", "test"]
+Item = dict[str, torch.Tensor]
+
+_HASHED_WHOLE = 2**30  # images of up to this many bytes in all are hashed whole, above it three pieces of each
+_PIECE = 2**16
+
+
+def load_pages(data: Mapping[str, Any], split: Split) -> list[Page]:
+    """The pages of one split, in the order of the annotations; only test may be empty.
+
+    `data` is the `data:` section of a study file (see DataSection). With `folds`, the pages of all splits but test are
+    dealt anew: those of fold `fold` are val, the others train. Raises ValueError, a line for each mistake.
+    """
+    section = DataSection.parse(data)
+    if section.folds is None or split == "test":
+        pages = _pages_of(section, split)
+    else:
+        pool = _pages_of(section, "train") + _pages_of(section, "val") + _pages_of(section, None)
+        pages = _deal(pool, section, split)
+    if not pages and split != "test":
+        raise ValueError(
+            f"data.root: must hold pages of split {split}, but {section.root} has none; "
+            "add some, or deal the pages with data.folds"
+        )
+    return pages
+
+
+class PageDataset(Dataset[Item]):
+    """Pages as a network takes them; the item of an index is the same whenever (seed, epoch, index) are."""
+
+    def __init__(
+        self, pages: Sequence[Page], resolution: int, augment: Augment | None, shrink_ratio: float = 0.4, seed: int = 0
+    ) -> None:
+        """`resolution` is the side of the square, in pixels; `augment` None leaves the pages as they are."""
+        if resolution < 32:
+            raise ValueError(f"resolution: resolution >= 32 must hold, but got {resolution}")
+        self.pages = list(pages)
+        self.resolution = resolution
+        self._augment = augment
+        self._shrink_ratio = shrink_ratio
+        self._seed = seed
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # loader processes that live on see it change
+
+    def set_epoch(self, epoch: int) -> None:
+        """Augment anew: call it before each epoch."""
+        self._epoch.fill_(epoch)
+
+    def scale(self, index: int) -> float:
+        """Letterboxed pixels per pixel of the original page."""
+        return letterbox_scale(self.pages[index].size, self.resolution)
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    def __getitem__(self, index: int) -> Item:
+        """image: uint8, 3 x S x S. shrink_map, shrink_mask, threshold_map, threshold_mask: float32, 1 x S x S."""
+        if not 0 <= index < len(self.pages):
+            raise IndexError(f"page {index} of {len(self.pages)}")
+        page = self.pages[index]
+        image = letterbox(page.read(), self.resolution)
+        polygons = [polygon * np.float32(self.scale(index)) for polygon in page.polygons]
+        if self._augment is not None:
+            rng = np.random.default_rng((self._seed, int(self._epoch), index))
+            image, moved = self._augment(image, polygons, rng)
+            polygons = list(moved)
+        maps = draw_targets(polygons, page.ignore, self.resolution, self.resolution, self._shrink_ratio)
+        return {"image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))} | {
+            name: torch.from_numpy(values[None]) for name, values in vars(maps).items()
+        }
+
+
+def collate(items: Sequence[Item]) -> Item:
+    """A batch: each tensor of the items stacked, B x C x S x S."""
+    batch: Item = default_collate(list(items))
+    return batch
+
+
+def fingerprint(data: Mapping[str, Any]) -> str:
+    """16 hex digits that change when the labels or the images do; folds and fold have no part in it.
+
+    Covers the bytes of annotations.json and, of each image it names, its size and its bytes: all of them where the
+    images are up to 1 GiB together, else 64 KiB each from the beginning, the middle and the end. An absent image counts
+    as absent. For drawn pages: their number, size, hardness, seed and the version of the drawing.
+    """
+    section = DataSection.parse(data)
+    if section.drawn:
+        drawing = (DRAWING_VERSION, section.pages, section.size, section.hardness, section.seed)
+        return hashlib.sha256(repr(drawing).encode()).hexdigest()[:16]
+    digest = hashlib.sha256((section.folder / "annotations.json").read_bytes())
+    splits = read_annotations(section.folder, need_split=False)
+    files = sorted({section.folder / page.name for pages in splits.values() for page in pages})
+    whole = sum(file.stat().st_size for file in files if file.is_file()) <= _HASHED_WHOLE
+    for file in files:
+        digest.update(_hash_file(file, whole))
+    return digest.hexdigest()[:16]
+
+
+def _hash_file(file: Path, whole: bool) -> bytes:
+    if not file.is_file():
+        return b"absent"
+    size = file.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with file.open("rb") as stream:
+        if whole or size <= 3 * _PIECE:
+            while piece := stream.read(2**20):
+                digest.update(piece)
+        else:
+            for start in (0, size // 2, size - _PIECE):
+                stream.seek(start)
+                digest.update(stream.read(_PIECE))
+    return digest.digest()
+
+
+@dataclass(frozen=True)
+class DrawnPage:
+    """One page of a set of drawn receipts."""
+
+    receipts: ReceiptSet
+    index: int
+
+    def read(self) -> Pixels:
+        return self.receipts.image(self.index)
+
+
+def _pages_of(section: DataSection, split: Split | None) -> list[Page]:
+    """The pages that are labelled with `split`, None for those without one."""
+    if not section.drawn:
+        return read_annotations(section.folder, need_split=section.folds is None).get(split, [])
+    if split is None:
+        return []
+    count = section.pages if split == "train" else max(4, round(section.pages * 0.3))
+    receipts = drawn_receipts(split, count, section.size, section.seed, section.hardness)
+    return [
+        Page(
+            name=f"{split}-{index:04d}",
+            polygons=receipts.polygons[index],
+            ignore=np.zeros(len(receipts.polygons[index]), bool),
+            size=(section.size, section.size),
+            source=DrawnPage(receipts, index),
+        )
+        for index in range(count)
+    ]
+
+
+def _deal(pool: Sequence[Page], section: DataSection, split: Split) -> list[Page]:
+    """Folds of equal size (but for one page), by the hash of names, so that the order of the labels is no matter."""
+    folds = section.folds or 1
+    if len(pool) < folds:
+        raise ValueError(f"data.folds: must be at most the number of pages, {len(pool)}, but got {folds}")
+    by_hash = sorted(pool, key=lambda page: hashlib.sha256(f"{section.seed} {page.name}".encode()).digest())
+    held_out = {page.name for page in by_hash[section.fold :: folds]}
+    return [page for page in pool if (page.name in held_out) == (split == "val")]

@@ -1,0 +1,69 @@
+"""One labelled page: its text polygons, and where its pixels come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from trainables.image_file import Pixels, read_image
+
+Float = npt.NDArray[np.float32]
+
+
+class PixelSource(Protocol):
+    """Where the pixels of a page come from."""
+
+    def read(self) -> Pixels: ...
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image on disk that must have the `size` (width, height) its annotation was made for."""
+
+    path: Path
+    size: tuple[int, int]
+
+    def read(self) -> Pixels:
+        return read_image(self.path, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A page and its text.
+
+    polygons: float32, N x 2 each, in pixels of the original image, where pixel (0, 0) covers x and y from 0 to 1.
+    ignore: one bool a polygon; True where the text is unreadable, so that finding it is neither right nor wrong.
+    size: (width, height) of the original image.
+    """
+
+    name: str
+    polygons: tuple[Float, ...]
+    ignore: npt.NDArray[np.bool_]
+    size: tuple[int, int]
+    source: PixelSource
+
+    def read(self) -> Pixels:
+        """Height x width x 3, uint8 RGB. Raises trainables.image_file.BadImage."""
+        return self.source.read()
+
+
+def letterbox_scale(size: tuple[int, int], resolution: int) -> float:
+    """Pixels of a letterboxed square of `resolution` per pixel of an image of `size` (width, height)."""
+    return resolution / max(size)
+
+
+def letterbox(image: Pixels, resolution: int) -> Pixels:
+    """The image scaled to fit a square and placed at its top left; the rest is black: resolution x resolution x 3."""
+    height, width = image.shape[:2]
+    scale = letterbox_scale((width, height), resolution)
+    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if fitted != (width, height):
+        image = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    square = np.zeros((resolution, resolution, 3), np.uint8)
+    square[: fitted[1], : fitted[0]] = image
+    return square

@@ -1,0 +1,135 @@
+"""What DBNet learns from: polygons to shrink map, threshold map and their masks (Liao et al. 2020, section 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pyclipper
+
+Float = npt.NDArray[np.float32]
+
+THRESHOLD_LOW, THRESHOLD_HIGH = 0.3, 0.7  # the threshold map between the outside and a text border (authors' code)
+_CLIPPER_UNITS = 256  # Clipper works on integers: this many to a pixel
+_RASTER_BITS = 6  # cv2.fillPoly takes points in 1/64 pixel
+_STRAIGHT_PX = 0.1  # a corner this close to the line of its neighbours adds no edge to the distances
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Float32 maps of one page, each height x width.
+
+    shrink_map: 1 inside a shrunk text polygon.
+    shrink_mask: 0 where the page teaches nothing, on ignored or vanished text; else 1.
+    threshold_map: 0.7 on a text border, falling to 0.3 at the offset distance on either side.
+    threshold_mask: 1 inside a polygon dilated by its offset distance.
+    """
+
+    shrink_map: Float
+    shrink_mask: Float
+    threshold_map: Float
+    threshold_mask: Float
+
+
+def offset_distance(polygon: Float, ratio: float) -> float:
+    """D = A (1 - r^2) / L in pixels (Liao et al. 2020, eq. 10): how far a polygon of area A and length L is shrunk."""
+    length = cv2.arcLength(polygon, True)
+    return float(cv2.contourArea(polygon) * (1 - ratio**2) / length) if length > 0 else 0.0
+
+
+def offset_polygon(polygon: Float, distance: float) -> list[Float]:
+    """The polygon moved outwards by `distance` pixels, inwards where it is negative (Vatti clipping, round corners).
+
+    A shrunk polygon may vanish (no polygon) or fall apart (several).
+    """
+    clipper = pyclipper.PyclipperOffset(2.0, _CLIPPER_UNITS / 8)  # arcs within an eighth of a pixel
+    path = np.rint(polygon.astype(np.float64) * _CLIPPER_UNITS).astype(np.int64)
+    clipper.AddPath(path.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
+    paths = clipper.Execute(distance * _CLIPPER_UNITS)
+    return [np.asarray(path, np.float32) / np.float32(_CLIPPER_UNITS) for path in paths]
+
+
+def draw_targets(
+    polygons: Sequence[Float], ignore: npt.NDArray[np.bool_], height: int, width: int, ratio: float = 0.4
+) -> Targets:
+    """The maps of a page; polygons in pixels, where pixel (0, 0) covers x and y from 0 to 1.
+
+    Polygons may reach beyond the page. A polygon too small to survive the shrinking is ignored too: its text could
+    never be found, so it must not be punished either.
+    """
+    if not 0 < ratio < 1:
+        raise ValueError(f"shrink_ratio: 0 < shrink_ratio < 1 must hold, but got {ratio}; 0.4 is the usual value")
+    shrink_map = np.zeros((height, width), np.uint8)
+    nothing_learnt = np.zeros((height, width), np.uint8)
+    closeness = np.zeros((height, width), np.float32)
+    near = np.zeros((height, width), np.uint8)
+    for polygon, ignored in zip(polygons, ignore, strict=True):
+        distance = offset_distance(polygon, ratio)
+        shrunk = [] if ignored or distance <= 0 else offset_polygon(polygon, -distance)
+        if not shrunk or sum(map(cv2.contourArea, shrunk)) < 1:
+            _fill(nothing_learnt, [polygon])
+            continue
+        _fill(shrink_map, shrunk)
+        _draw_border(closeness, near, polygon, distance)
+    threshold_map = THRESHOLD_LOW + (THRESHOLD_HIGH - THRESHOLD_LOW) * closeness
+    shrink_mask = 1 - nothing_learnt.astype(np.float32)
+    return Targets(shrink_map.astype(np.float32), shrink_mask, threshold_map, near.astype(np.float32))
+
+
+def _draw_border(closeness: Float, near: npt.NDArray[np.uint8], polygon: Float, distance: float) -> None:
+    """Raise `closeness` to 1 - d / distance inside the dilated polygon, d the distance of a pixel to its border."""
+    height, width = closeness.shape
+    left, top = np.maximum(np.floor(polygon.min(axis=0) - distance), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(polygon.max(axis=0) + distance), (width, height)).astype(int)
+    if left >= right or top >= bottom:
+        return
+    box = np.s_[top:bottom, left:right]
+    closest = _border_distance(polygon - np.array((left, top), np.float32), bottom - top, right - left, distance)
+    near[box] |= closest < distance  # with the inside, this is the polygon dilated by `distance`
+    _fill(near, [polygon])
+    closest *= -1 / distance
+    closest += 1
+    np.maximum(closeness[box], closest, out=closeness[box])
+
+
+def _border_distance(polygon: Float, height: int, width: int, reach: float) -> Float:
+    """Distance in pixels of each pixel's centre to the polygon's border, where it is below `reach`: height x width."""
+    start = _without_straight_corners(polygon)
+    end = np.concatenate((start[1:], start[:1]))
+    step = end - start
+    slope = step / np.maximum((step * step).sum(axis=1, keepdims=True), 1e-12)
+    low = np.maximum(np.minimum(start, end) - reach, 0).astype(int).tolist()
+    high = (np.maximum(np.maximum(start, end) + reach, 0) + 1).astype(int).tolist()
+    x = np.arange(width, dtype=np.float32) + 0.5
+    y = np.arange(height, dtype=np.float32)[:, None] + 0.5
+    closest = np.full((height, width), np.float32(reach) ** 2)
+    edges = zip(start.tolist(), step.tolist(), slope.tolist(), low, high, strict=True)
+    for (start_x, start_y), (step_x, step_y), (slope_x, slope_y), (left, top), (right, bottom) in edges:
+        away_x, away_y = x[left:right] - start_x, y[top:bottom] - start_y  # of the pixels that this edge may be near to
+        along = away_x * slope_x + away_y * slope_y
+        np.maximum(along, 0, out=along)
+        np.minimum(along, 1, out=along)
+        to_x = away_x - along * step_x
+        to_x *= to_x
+        along *= -step_y
+        along += away_y
+        along *= along
+        along += to_x
+        window = closest[top:bottom, left:right]
+        np.minimum(window, along, out=window)
+    return np.sqrt(closest, out=closest)
+
+
+def _without_straight_corners(polygon: Float) -> Float:
+    points: Float = cv2.approxPolyDP(polygon.reshape(-1, 1, 2), _STRAIGHT_PX, True).reshape(-1, 2)
+    return points if len(points) >= 3 else polygon
+
+
+def _fill(canvas: npt.NDArray[np.uint8], polygons: Sequence[Float]) -> None:
+    """1 at the pixels whose centre lies in a polygon (cv2 also takes those that its border touches)."""
+    paths = [np.rint((polygon - 0.5) * (1 << _RASTER_BITS)).astype(np.int32) for polygon in polygons]
+    for path in paths:  # one by one: together, cv2 would leave the overlaps out
+        cv2.fillPoly(canvas, [path], 1, shift=_RASTER_BITS)

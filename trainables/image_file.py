@@ -1,0 +1,99 @@
+"""Reads an image file of any kind as upright 8-bit RGB, or says why it cannot."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+Pixels = npt.NDArray[np.uint8]
+
+_ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held
+
+
+class BadImage(ValueError):
+    """A file that cannot be read as the image it should be; the message names the file."""
+
+
+def read_image(path: Path, size: tuple[int, int] | None = None) -> Pixels:
+    """The image at `path`, height x width x 3, uint8 RGB, turned upright by its EXIF orientation.
+
+    `size` (width, height) is what the labels were made for. Where only the picture as stored has that size, it is not
+    turned. Transparent parts become white, 16 bits become 8. Raises BadImage for a file that is absent, corrupt, cut
+    short, of another size, or of more pixels than PIL.Image.MAX_IMAGE_PIXELS (a decompression bomb).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                _check_size(path, image, size)
+                if image.mode not in ("RGB", "L"):
+                    image.load()  # the mode may change: transparency is known only now
+                pixels = _to_rgb(_oriented(image, size))
+    except FileNotFoundError as error:
+        raise BadImage(f"{path}: no such file; check `image` in the annotations and `root`") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise BadImage(
+            f"{path}: must have at most {Image.MAX_IMAGE_PIXELS} pixels, but {_reason(error)}; scale it down"
+        ) from error
+    except BadImage:
+        raise
+    except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError, ...
+        raise BadImage(f"{path}: cannot be read as an image ({_reason(error)}); replace or remove it") from error
+    return pixels
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) of the upright image, from the file's head alone. Raises BadImage."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _upright_size(image)
+    except FileNotFoundError as error:
+        raise BadImage(f"{path}: no such file; check `image` in the annotations and `root`") from error
+    except Exception as error:
+        raise BadImage(f"{path}: cannot be read as an image ({_reason(error)}); replace or remove it") from error
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def _check_size(path: Path, image: Image.Image, size: tuple[int, int] | None) -> None:
+    if size is None or size in (_upright_size(image), image.size):
+        return
+    width, height = _upright_size(image)
+    raise BadImage(
+        f"{path}: must be {size[0]} x {size[1]} px as its annotation says, but is {width} x {height} px; "
+        "its polygons would not fit: correct width and height, and the points with them"
+    )
+
+
+def _oriented(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
+    if size is not None and size != _upright_size(image):
+        return image
+    return ImageOps.exif_transpose(image)
+
+
+def _to_rgb(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I"):  # PIL would clip 16 bits at 255
+        wide = np.asarray(image).astype(np.int64)
+        top = 65535 if wide.max(initial=0) > 255 else 255
+        gray = np.clip(wide * 255 // top, 0, 255).astype(np.uint8)
+        return np.repeat(gray[:, :, None], 3, axis=2)
+    if image.mode == "F":
+        raise ValueError("32-bit floats say nothing of their white; save it with 8 bits")
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    return np.array(image.convert("RGB"))
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
