@@ -12,7 +12,7 @@ from orchestrator.domain import Categorical, Domain, Fixed, Float, Int, canonica
 from orchestrator.expression import Expression, ExpressionError
 from orchestrator.problem import Problem, shown, unknown_field
 
-__all__ = ["ByValue", "Categorical", "Domain", "Fixed", "Float", "Int", "Parameter", "SearchSpace", "Unsatisfiable", "config_key"]
+__all__ = ["ByValue", "Categorical", "Domain", "Fixed", "Float", "Int", "Parameter", "SearchSpace", "Unsatisfiable", "as_fixed", "config_key"]
 
 _DRAWS = 200_000  # a space in which the parser met one config in 10,000 draws fails here with a chance of e^-20
 _ENUMERABLE = 20_000  # configs that are counted one by one
@@ -264,3 +264,8 @@ class SearchSpace:
 def config_key(config: Mapping[str, Any]) -> str:
     """Text that is equal for equal configs: canonical JSON, in which 1 and 1.0 are alike."""
     return canonical(dict(config))
+
+
+def as_fixed(value: Any) -> Any:
+    """How a study file fixes `value`: lists and mappings stand below `value`, where they would else mean a choice or a range."""
+    return {"value": value} if isinstance(value, (list, tuple, dict)) else value
