@@ -22,7 +22,7 @@ Written from the command's own help by `make reference`; edit `tune.py` instead.
 |---|---|
 | 0 | done, or stopped where you asked: deadline, trials, hours |
 | 1 | no trial could complete, or the verb failed |
-| 2 | your input is wrong: a line for each mistake on stderr says where, what must hold, what came; nothing was created |
+| 2 | your input is wrong: a line a mistake on stderr says where, what must hold, what came; nothing was created |
 | 130 | interrupted; the same command goes on |
 """
 
