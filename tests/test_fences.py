@@ -22,7 +22,7 @@ ORDER = ("trainables", "orchestrator", "reports", "tune")
 FENCES = {
     "ray": ("orchestrator/ray_bridge.py", "orchestrator/ray_session.py"),
     "mlflow": ("orchestrator/tracking.py",),
-    "sqlalchemy": ("orchestrator/ledger.py",),
+    "sqlalchemy": ("orchestrator/ledger.py", "orchestrator/ledger_tables.py"),
     "optuna": ("orchestrator/searchers/", "reports/"),
     "torch": ("trainables/",),
     "torchvision": ("trainables/",),

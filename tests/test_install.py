@@ -59,7 +59,7 @@ def test_every_dependency_is_declared():
             allowed = declared | (optional if line in guarded else set())
             if not {canonicalize_name(provider) for provider in providers.get(top, [])} & allowed:
                 missing.append(f"{file.relative_to(REPOSITORY)}:{line}: {name}")
-    assert missing == []
+    assert not missing, "\n".join(missing)
 
 
 def guarded_lines(file: Path) -> set[int]:
