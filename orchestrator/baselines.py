@@ -11,7 +11,9 @@ from orchestrator.config_field import ConfigField, Mismatch
 from orchestrator.domain import Fixed, described
 from orchestrator.domain_parser import plain_complaint, with_whole_keys
 from orchestrator.problem import Problems, did_you_mean, quoted, shown
-from orchestrator.search_space import SearchSpace, Unsatisfiable, config_key
+from orchestrator.search_space import Parameter, SearchSpace, Unsatisfiable, config_key
+
+_DRAWS = 10_000  # of what a baseline leaves open, before it counts as impossible to complete
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,13 @@ def parse_baselines(
     fields: Mapping[str, ConfigField] | None,
     problems: Problems,
 ) -> list[Baseline]:
-    """The baselines of the file. names: all of `space` as written, the faulty ones too, about which nothing is said here.
+    """The baselines of the file. names: all of `space` as written; nothing is said about those left out of `space`.
 
     Mistakes go into `problems`, at `baselines[i].NAME`.
     """
     if not isinstance(raw, list):
-        problems.add("baselines", f"must be a list of mappings such as `- {{name: by hand, lr: 1e-3}}`, but got {shown(raw)}")
+        example = "- {name: by hand, lr: 1e-3}"
+        problems.add("baselines", f"must be a list of mappings such as `{example}`, but got {shown(raw)}")
         return []
     found: list[Baseline] = []
     first_with: dict[str, str] = {}  # name or config -> the baseline that has it
@@ -48,17 +51,25 @@ def parse_baselines(
         if not isinstance(name, str) or not name.strip():
             problems.add(f"{path}.name", f"must be text, but got {shown(name)}")
         elif first_with.setdefault(f"name {name}", path) != path:
-            problems.add(f"{path}.name", f"must be given to one baseline, but {first_with[f'name {name}']} is {shown(name)} too; rename one")
+            other = first_with[f"name {name}"]
+            problems.add(f"{path}.name", f"must differ from the others, but {other} is {shown(name)} too; rename one")
         values = _values(item, path, names, space, fields, problems)
-        if len(problems) == before and len(space.parameters) == len(names):
-            _check(values, path, space, problems)
-        if len(problems) > before:
+        whole = len(space.parameters) == len(names)
+        if len(problems) == before:
+            _check(values, path, space if whole else _unconditional(space), problems)
+        if len(problems) > before or not whole:
             continue
         found.append(Baseline(name, values))
         key = f"config {config_key(space.fill(values))}"
         if first_with.setdefault(key, path) != path:
-            problems.add(path, f"must differ from the others, but is the same config as {first_with[key]}; remove one")
+            other = first_with[key]
+            problems.add(path, f"must differ from the others, but is the same config as {other}; remove one")
     return found
+
+
+def _unconditional(space: SearchSpace) -> SearchSpace:
+    """What can be said of each value alone, where some names of the space are faulty."""
+    return SearchSpace({name: Parameter(name, each.domain) for name, each in space.parameters.items() if each.domain})
 
 
 def _values(
@@ -93,6 +104,8 @@ def _check(values: Mapping[str, Any], path: str, space: SearchSpace, problems: P
     before = len(problems)
     filled = space.fill(values)
     for name, value in values.items():
+        if name not in space.parameters:
+            continue
         parameter = space.parameters[name]
         domain = parameter.domain_in(filled)
         if domain is None:
@@ -100,9 +113,10 @@ def _check(values: Mapping[str, Any], path: str, space: SearchSpace, problems: P
             advice = f"give {' and '.join(missing)} here too, or remove it" if missing else "remove it"
             problems.add(f"{path}.{name}", f"must be absent, because {parameter.absence(filled)}; {advice}")
         elif not domain.contains(value):
-            fixed = ", its value in `space`," if isinstance(domain, Fixed) else ""
-            advice = "make it a choice in `space`" if isinstance(domain, Fixed) else "widen the domain in `space`, or change the value"
-            problems.add(f"{path}.{name}", f"must be {described(domain)}{fixed or ','} but got {shown(value)}; {advice}")
+            must, advice = described(domain), "widen the domain in `space`, or change the value"
+            if isinstance(domain, Fixed):
+                must, advice = f"{must}, its value in `space`", "make it a choice there, or leave it out here"
+            problems.add(f"{path}.{name}", f"must be {must}, but got {shown(value)}; {advice}")
     if len(problems) > before:
         return
     settled = {name: value for name, value in filled.items() if name in values or name in space.fixed}
@@ -110,6 +124,6 @@ def _check(values: Mapping[str, Any], path: str, space: SearchSpace, problems: P
         problems.add(path, broken.message)
     if len(problems) == before:
         try:
-            space.complete(values, random.Random(0))
+            space.complete(values, random.Random(0), draws=_DRAWS)
         except Unsatisfiable as unsatisfiable:
             problems.add(path, str(unsatisfiable))

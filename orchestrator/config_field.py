@@ -15,6 +15,14 @@ from orchestrator.domain import is_number, same
 from orchestrator.problem import did_you_mean, shown
 
 MISSING = dataclasses.MISSING
+_PLAIN_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    type(None): "null",
+    Any: "any value",
+}
 
 
 class Mismatch(ValueError):
@@ -23,8 +31,10 @@ class Mismatch(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ConfigField:
-    """One field of a Config. low and high are inclusive bounds, above and below open ones; they bound numbers inside
-    a list or mapping too. default is MISSING where the Config has none."""
+    """One field of a Config. default: MISSING where it has none.
+
+    low and high are inclusive bounds, above and below open ones; they bound the numbers inside a list or mapping too.
+    """
 
     name: str
     type: Any
@@ -45,12 +55,17 @@ class ConfigField:
         """What a value must be: `a number, above 0`, `one of 'adamw', 'sgd'`."""
         if self.choices is not None:
             return _one_of(self.choices) + _inner_words(self.type)
-        bounds = [
-            f"{word} {bound:g}"
-            for word, bound in (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
-            if bound is not None
-        ]
-        return ", ".join([type_words(self.type), *bounds])
+        if not self.bounds:
+            return type_words(self.type)
+        kinds = _alternatives(self.type)
+        numbers = " or ".join(_words_of(kind) for kind in kinds if kind is not type(None))
+        return ", ".join([numbers, *self.bounds, *(["or null"] if type(None) in kinds else [])])
+
+    @property
+    def bounds(self) -> list[str]:
+        """`above 0`, `at most 1`."""
+        bounds = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
+        return [f"{word} {shown(bound)}" for word, bound in bounds if bound is not None]
 
     @property
     def whole(self) -> bool | None:
@@ -109,14 +124,16 @@ def config_fields(config: type | None) -> dict[str, ConfigField] | None:
 
 
 def _field(field: dataclasses.Field[Any], hint: Any) -> ConfigField:
-    if field.default_factory is not dataclasses.MISSING:
-        default = field.default_factory()
-    else:
-        default = field.default
-    known = {key: field.metadata.get(key) for key in ("low", "high", "above", "below", "choices")}
-    choices = known["choices"]
-    known["choices"] = tuple(choices) if choices is not None else _literals(hint)
-    return ConfigField(field.name, Any if isinstance(hint, str) else hint, default, str(field.metadata.get("help", "")), **known)
+    factory = field.default_factory
+    choices = field.metadata.get("choices")
+    return ConfigField(
+        name=field.name,
+        type=Any if isinstance(hint, str) else hint,
+        default=field.default if isinstance(factory, type(MISSING)) else factory(),
+        help=str(field.metadata.get("help", "")),
+        choices=tuple(choices) if choices is not None else _literals(hint),
+        **{bound: field.metadata.get(bound) for bound in ("low", "high", "above", "below")},
+    )
 
 
 def _literals(hint: Any) -> tuple[Any, ...] | None:
@@ -144,9 +161,8 @@ def type_words(hint: Any) -> str:
 
 
 def _words_of(kind: Any) -> str:
-    plain = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null", Any: "any value"}
-    if kind in plain:
-        return plain[kind]
+    if kind in _PLAIN_WORDS:
+        return _PLAIN_WORDS[kind]
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Literal:
         return _one_of(arguments)
@@ -165,8 +181,8 @@ def _words_of(kind: Any) -> str:
 
 
 def _plural(hint: Any) -> str:
-    plural = {int: "whole numbers", float: "numbers", str: "texts", bool: "true or false"}
-    return plural.get(hint, "values") if isinstance(hint, type) else "values"
+    plurals: dict[Any, str] = {int: "whole numbers", float: "numbers", str: "texts"}
+    return plurals.get(hint, "values") if isinstance(hint, type) else "values"
 
 
 def _inner_words(hint: Any) -> str:
@@ -178,7 +194,11 @@ def _one_of(choices: Sequence[Any]) -> str:
 
 
 def _yes_or_no(hint: Any, value: Any) -> str:
-    if bool in _alternatives(hint) and isinstance(value, str) and value.casefold() in ("yes", "no", "on", "off", "y", "n"):
+    if (
+        bool in _alternatives(hint)
+        and isinstance(value, str)
+        and value.casefold() in ("yes", "no", "on", "off", "y", "n")
+    ):
         return "; write true or false"
     return ""
 
@@ -186,7 +206,8 @@ def _yes_or_no(hint: Any, value: Any) -> str:
 def _convert(hint: Any, value: Any) -> Any:
     """The value as `hint` holds it. Raises TypeError or ValueError."""
     failure: Exception = TypeError("no type fits")
-    for kind in sorted(_alternatives(hint), key=lambda kind: kind is float):  # a whole number stays one in `float | int`
+    kinds = _alternatives(hint)
+    for kind in sorted(kinds, key=lambda kind: kind is float):  # a whole number stays one in `float | int`
         try:
             return _as(kind, value)
         except (TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from orchestrator.problem import shown
+from orchestrator.problem import key_text, shown
 
 _LARGEST_INT = 2**53  # beyond it neither a float nor a JSON reader keeps every whole number
 
@@ -210,9 +210,11 @@ def range_complaints(low: float, high: float, log: bool, step: float | None, who
     if step is not None and step <= 0:
         found.append(f"`step > 0` must hold, but got step={step}")
     elif step is not None and low < high and _exact(step) > _exact(high) - _exact(low):
-        found.append(f"`step <= high - low` must hold, but got low={low}, high={high}, step={step}; make the step smaller")
+        got = f"low={low}, high={high}, step={step}"
+        found.append(f"`step <= high - low` must hold, but got {got}; make the step smaller")
     elif step is not None and low < high and (_exact(high) - _exact(low)) / _exact(step) > _LARGEST_INT:
-        found.append(f"a range must have at most {_LARGEST_INT} steps, but got low={low}, high={high}, step={step}; leave `step` out")
+        got = f"low={low}, high={high}, step={step}"
+        found.append(f"a range must have at most {_LARGEST_INT} steps, but got {got}; leave `step` out")
     return found
 
 
@@ -239,7 +241,7 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_INT:
         return int(value)
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else json.dumps(_canonical(key)): _canonical(item) for key, item in value.items()}
+        return {key_text(key): _canonical(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_canonical(item) for item in value]
     return value

@@ -1,4 +1,4 @@
-"""Reads the domain of one name: a value, a list, a range, `value`, `choices`, `by`; says everything that is wrong with it."""
+"""Reads the domain of one name: a value, a list, a range, `value`, `choices`, `by`; says all that is wrong with it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from orchestrator.config_field import ConfigField, Mismatch
 from orchestrator.domain import Categorical, Domain, Fixed, Float, Int, is_number, range_complaints, same
-from orchestrator.problem import Problems, did_you_mean, quoted, shown, unknown_field
-from orchestrator.yaml_file import key_text, plain_scalar
+from orchestrator.problem import Problems, did_you_mean, key_text, quoted, shown, unknown_field
+from orchestrator.yaml_file import plain_scalar
 
 RANGE = ("low", "high", "log", "step")
 FORMS = {"low": RANGE, "high": RANGE, "log": RANGE, "step": RANGE, "choices": ("choices",), "value": ("value",)}
@@ -57,7 +57,8 @@ class DomainParser:
     def _when(self, raw: Any, path: str) -> Mapping[str, Any]:
         if isinstance(raw, dict) and raw:
             return raw
-        self._problems.add(path, f"must be a mapping such as `when: {{backbone: [resnet18, resnet34]}}`, but got {shown(raw)}")
+        example = "when: {backbone: [resnet18, resnet34]}"
+        self._problems.add(path, f"must be a mapping such as `{example}`, but got {shown(raw)}")
         return {}
 
     def _by(self, raw: Mapping[str, Any], path: str, when: Mapping[str, Any]) -> Draft:
@@ -66,13 +67,12 @@ class DomainParser:
             self._problems.add(f"{path}.by", f"must be the name whose value decides, but got {shown(parent)}")
             parent = None
         rest = {key: value for key, value in raw.items() if key not in ("by", "default")}
-        stray = [key for key in rest if key in FORMS and not isinstance(rest[key], (dict, list))]
-        for key in stray:
-            self._problems.add(path, f"`{key}` must stand below a value of {quoted(str(parent))}, but stands beside `by`; indent it there")
-        domains = {key: self._domain(value, f"{path}.{key}") for key, value in rest.items() if key not in stray}
+        domains = {key: self._domain(value, f"{path}.{key}") for key, value in rest.items()}
         default = self._domain(raw["default"], f"{path}.default") if "default" in raw else None
-        if not domains and default is None and not stray:
-            self._problems.add(path, f"must hold a domain for each value of {quoted(str(parent))}, or a `default`, but got none")
+        if len(raw) == 1:
+            self._problems.add(
+                path, "must hold a domain for each value of the name in `by`, or a `default`, but got none"
+            )
         kept = {key: domain for key, domain in domains.items() if domain is not None}
         return Draft(None, when, parent, kept, default)
 
@@ -83,11 +83,12 @@ class DomainParser:
             value = self._value(raw, path)
             return Fixed(value[0]) if value else None
         if "by" in raw or "when" in raw:
-            self._problems.add(path, "must hold neither `by` nor `when` of its own, but got one; write them at the name itself")
+            self._problems.add(path, "must hold no `by` or `when` of its own, but got one; write it at the name itself")
             return None
         form = next((FORMS[key] for key in raw if key in FORMS), None)
         if form is None:
-            return self._formless(raw, path)
+            self._report_formless(raw, path)
+            return None
         unknown = [key for key in raw if key not in form]
         for key in unknown:
             self._problems.add(path, unknown_field(key, (*form, "when")))
@@ -99,10 +100,11 @@ class DomainParser:
         missing = [name for name in ("low", "high") if name not in raw]
         for name in missing:
             if not any(did_you_mean(key, [name]) for key in unknown):
-                self._problems.add(path, f"`{name}` must be given beside {', '.join(f'`{key}`' for key in raw if key in form)}; add it")
+                given = ", ".join(f"`{key}`" for key in raw if key in form)
+                self._problems.add(path, f"`{name}` must be given beside {given}; add it")
         return None if missing else self._range(raw, path)
 
-    def _formless(self, raw: Mapping[str, Any], path: str) -> None:
+    def _report_formless(self, raw: Mapping[str, Any], path: str) -> None:
         near = [(key, did_you_mean(key, (*FORMS, "by", "default"))) for key in raw]
         if raw and all(hint for _, hint in near):
             for key, hint in near:
@@ -130,7 +132,8 @@ class DomainParser:
             self._problems.add(path, f"must be a list of at least one choice, but got {shown(raw)}; {_HOW}")
             return None
         if self._is_list_itself(raw):
-            self._problems.add(path, f"a list is a choice between its items, but {shown(raw)} looks like one value; write {{value: {shown(raw)}}}")
+            what = f"a list is a choice between its items, but {shown(raw)} looks like one value"
+            self._problems.add(path, f"{what}; write {{value: {shown(raw)}}}")
             return None
         choices: list[Any] = []
         complete = True
@@ -138,7 +141,8 @@ class DomainParser:
             value = self._value(item, f"{path}[{index}]")
             complete &= value is not None
             if value and any(same(value[0], earlier) for earlier in choices):
-                self._problems.add(f"{path}[{index}]", f"each choice must stand once, but {shown(item)} stands twice; remove one")
+                what = f"each choice must stand once, but {shown(item)} stands twice"
+                self._problems.add(f"{path}[{index}]", f"{what}; remove one")
             elif value:
                 choices.append(value[0])
         return Categorical(tuple(choices)) if complete and choices else None
@@ -162,7 +166,8 @@ class DomainParser:
         before = len(self._problems)
         config_field = self._field
         if config_field is not None and not config_field.takes_range:
-            self._problems.add(path, f"must be {config_field.words}, but got a range; write a value or a list of choices")
+            advice = "write a value or a list of choices"
+            self._problems.add(path, f"must be {config_field.words}, but got a range; {advice}")
             return None
         numbers = {name: raw[name] for name in ("low", "high", "step") if raw.get(name) is not None}
         whole = config_field.whole if config_field is not None else None
@@ -174,7 +179,8 @@ class DomainParser:
         log = raw.get("log", False)
         if not isinstance(log, bool):
             self._problems.add(f"{path}.log", f"must be true or false, but got {shown(log)}")
-        if len(self._problems) > before:
+        plain = all(is_number(value) and (not whole or isinstance(value, int)) for value in numbers.values())
+        if not plain or len(numbers) < 2 or not isinstance(log, bool):
             return None
         step = numbers.get("step")
         for complaint in range_complaints(numbers["low"], numbers["high"], log, step, whole):
@@ -189,7 +195,8 @@ class DomainParser:
         if whole and isinstance(value, float) and math.isfinite(value) and value.is_integer():
             value = int(value)
         if not is_number(value) or (whole and not isinstance(value, int)):
-            self._problems.add(path, f"must be {'a whole' if whole else 'a finite'} number, but got {shown(value)}{_as_number(value)}")
+            kind = "a whole" if whole else "a finite"
+            self._problems.add(path, f"must be {kind} number, but got {shown(value)}{_as_number(value)}")
         elif bounded and self._field is not None:
             try:
                 self._field.read(value)
@@ -211,7 +218,7 @@ def plain_complaint(value: Any) -> str | None:
 
 
 def with_whole_keys(value: Any) -> Any:
-    """Keys that read as whole numbers become whole numbers: JSON, in which the ledger keeps a study, has text keys only."""
+    """Keys that read as whole numbers become whole numbers: in JSON, where the ledger keeps a study, all are text."""
     if isinstance(value, dict):
         return {_whole_key(key): with_whole_keys(item) for key, item in value.items()}
     return [with_whole_keys(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Constraints as text: arithmetic and comparisons over names, parsed and computed here; nothing of the text is executed."""
+"""Constraints as text: arithmetic and comparisons over names, computed here; nothing of the text is executed."""
 
 from __future__ import annotations
 
@@ -64,14 +64,15 @@ class Expression:
             with warnings.catch_warnings(action="ignore"):
                 tree = ast.parse(line, mode="eval").body
         except SyntaxError as error:
-            at = min(max(error.offset or 1, 1), len(line) + 1)
-            raise ExpressionError(f"syntax error at character {at} of {shown(line)}: {error.msg}; {_ALLOWED}") from None
+            at = f"at character {error.offset} of" if error.offset else "at the end of"
+            raise ExpressionError(f"syntax error {at} {shown(line)}: {error.msg}; {_ALLOWED}") from None
         except (ValueError, RecursionError, MemoryError) as error:
             raise ExpressionError(f"cannot be read: {error}; {_ALLOWED}") from None
         names: dict[str, None] = {}
         _check(tree, line, names, 1)
         if not _is_logical(tree):
-            raise ExpressionError(f"must be a comparison such as `lr * batch_size <= 8e-3`, but got {shown(line)}; add `<= ...`")
+            example = "lr * batch_size <= 8e-3"
+            raise ExpressionError(f"must be a comparison such as `{example}`, but got {shown(line)}; add `<= ...`")
         return cls(line, tuple(names), tree)
 
     def met(self, config: Mapping[str, Any]) -> bool:
@@ -114,22 +115,21 @@ def _check(node: ast.expr, line: str, names: dict[str, None], depth: int) -> Non
     for operand in operands:
         _check(operand, line, names, depth + 1)
         if logical and not _is_logical(operand):
-            raise _refused(operand, line, f"{shown(_text_of(operand, line))} beside and, or, not", "compare it: `x == true`")
+            what = f"{shown(ast.get_source_segment(line, operand))} beside and, or, not"
+            raise _refused(operand, line, what, "compare it: `x == true`")
         if not logical and _is_logical(operand):
             raise _refused(operand, line, "a comparison inside arithmetic", "join comparisons with and, or, not")
 
 
 def _is_logical(node: ast.expr) -> bool:
-    return isinstance(node, (ast.Compare, ast.BoolOp)) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+    return isinstance(node, (ast.Compare, ast.BoolOp)) or (
+        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    )
 
 
 def _refused(node: ast.expr, line: str, what: str, advice: str = _ALLOWED) -> ExpressionError:
     at = len(line.encode()[: node.col_offset].decode(errors="replace")) + 1  # ast counts bytes
     return ExpressionError(f"{what} is not allowed at character {at} of {shown(line)}; {advice}")
-
-
-def _text_of(node: ast.expr, line: str) -> str:
-    return ast.get_source_segment(line, node) or line
 
 
 def _value(node: ast.expr, config: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""A mistake in a file that a user wrote: where it is, what must hold, what came, what to do; collected, never raised one by one."""
+"""Mistakes in a file that a user wrote: where, what must hold, what came, what to do; collected, raised at once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _SHOWN = 80  # characters of a value that an error repeats
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. path: "space.lr", "line 3" or "" for the file as a whole. message: what must hold, but got X; what to do.
+    """One mistake: what must hold, but got X; what to do.
 
+    path: "space.lr", "line 3", or "" for the whole file.
     key: the key below `path` that the mistake is about, where the message names it: it tells which file wrote it.
     """
 
@@ -92,19 +93,29 @@ def unknown_field(name: str, known: Iterable[str], what: str = "field") -> str:
 
 def quoted(name: str) -> str:
     """A name between backticks, on one line and not endless."""
-    return f"`{_one_line(name)}`"
+    return f"`{one_line(name)}`"
 
 
 def shown(value: Any) -> str:
     """A value as a message repeats it: as YAML would write it, on one line and not endless."""
     if isinstance(value, str):
-        return f"'{_one_line(value)}'"
+        return f"'{one_line(value)}'"
     try:
-        return _one_line(json.dumps(value, ensure_ascii=False, default=str))
+        return one_line(json.dumps(value, ensure_ascii=False, default=str))
     except (ValueError, RecursionError):  # an int of more digits than Python prints, or nested without end
         return f"a {type(value).__name__}"
 
 
-def _one_line(text: str) -> str:
+def key_text(key: Any) -> str:
+    """A mapping's key as JSON would write it: 1 and true become "1" and "true"."""
+    if isinstance(key, str):
+        return key
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    return repr(key)
+
+
+def one_line(text: str, length: int = _SHOWN) -> str:
+    """Text without line breaks or other unprintable characters, cut to `length`."""
     clean = "".join(c if c.isprintable() else " " for c in text)
-    return clean if len(clean) <= _SHOWN else clean[: _SHOWN - 3] + "..."
+    return clean if len(clean) <= length else clean[: length - 3] + "..."

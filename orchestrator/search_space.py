@@ -1,4 +1,4 @@
-"""The search space: named domains, conditions and constraints; draws configs, completes partial ones, says what is wrong."""
+"""The search space: named domains, conditions, constraints; draws configs, completes and checks them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,21 @@ from orchestrator.domain import Categorical, Domain, Fixed, Float, Int, canonica
 from orchestrator.expression import Expression, ExpressionError
 from orchestrator.problem import Problem, shown, unknown_field
 
-__all__ = ["ByValue", "Categorical", "Domain", "Fixed", "Float", "Int", "Parameter", "SearchSpace", "Unsatisfiable", "as_fixed", "config_key"]
+__all__ = [
+    "ByValue",
+    "Categorical",
+    "Domain",
+    "Fixed",
+    "Float",
+    "Int",
+    "Parameter",
+    "SearchSpace",
+    "Unsatisfiable",
+    "as_fixed",
+    "config_key",
+]
 
-_DRAWS = 200_000  # a space in which the parser met one config in 10,000 draws fails here with a chance of e^-20
+DRAWS = 200_000  # a space in which the parser met one config in 10,000 draws fails here with a chance of e^-20
 _ENUMERABLE = 20_000  # configs that are counted one by one
 
 
@@ -51,7 +63,8 @@ class Parameter:
     @property
     def parents(self) -> tuple[str, ...]:
         """The names that decide about this one."""
-        return (*self.when, *([self.by.parent] if self.by is not None and self.by.parent not in self.when else []))
+        deciding = [] if self.by is None else [self.by.parent]
+        return tuple(dict.fromkeys([*self.when, *deciding]))
 
     @property
     def domains(self) -> tuple[Domain, ...]:
@@ -77,7 +90,9 @@ class Parameter:
                 return f"`{parent}` is absent"
         for parent, values in self.when.items():
             if not any(same(config[parent], value) for value in values):
-                return f"it needs `{parent}` to be {described(Categorical(values))}, and that is {shown(config[parent])}"
+                return (
+                    f"it needs `{parent}` to be {described(Categorical(values))}, and that is {shown(config[parent])}"
+                )
         return f"it has no domain beside `{self.parents[-1]}` = {shown(config[self.parents[-1]])}"
 
 
@@ -101,8 +116,8 @@ class SearchSpace:
 
     @functools.cached_property
     def searched(self) -> list[str]:
-        """The names that differ between configs. Absent: fixed ones, and those whose condition is never met."""
-        return [name for name, parameter in self.parameters.items() if name not in self.fixed and self._reachable(parameter)]
+        """The names that differ between configs; not the fixed ones, nor those whose condition is never met."""
+        return [name for name, each in self.parameters.items() if name not in self.fixed and self._reachable(each)]
 
     @functools.cached_property
     def size(self) -> int | None:
@@ -122,14 +137,14 @@ class SearchSpace:
         """A config drawn from the domains, among those that meet the constraints. Raises Unsatisfiable."""
         return self._draw({}, rng)
 
-    def complete(self, partial: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
+    def complete(self, partial: Mapping[str, Any], rng: random.Random, draws: int = DRAWS) -> dict[str, Any]:
         """A config with the values of `partial`, else the trainable's defaults, else the middle of each domain.
 
         Where that breaks a constraint, what was not given is drawn instead. Values are not checked against the domains.
         Raises Unsatisfiable.
         """
         config = self.fill(partial)
-        return config if self.meets_constraints(config) else self._draw(partial, rng)
+        return config if self.meets_constraints(config) else self._draw(partial, rng, draws)
 
     def fill(self, partial: Mapping[str, Any]) -> dict[str, Any]:
         """`complete` without regard to the constraints. A value of `partial` whose condition is not met is left out."""
@@ -174,8 +189,9 @@ class SearchSpace:
         return not self.problems_of(config)
 
     def problems_of(self, config: Mapping[str, Any]) -> list[Problem]:
-        """What keeps `config` from being a config of this space; paths are names, "" for a broken constraint."""
-        found = [Problem("", unknown_field(str(name), self.parameters, "name")) for name in config if name not in self.parameters]
+        """What keeps `config` from being a config of this space; paths are names, or `constraints[i]`."""
+        unknown = [str(name) for name in config if name not in self.parameters]
+        found = [Problem("", unknown_field(name, self.parameters, "name")) for name in unknown]
         for name, parameter in self.parameters.items():
             domain = parameter.domain_in(config)
             if domain is None and name in config:
@@ -189,14 +205,14 @@ class SearchSpace:
     def broken_constraints(self, config: Mapping[str, Any]) -> list[Problem]:
         """The constraints that `config` breaks; one that names an absent parameter does not apply."""
         found = []
-        for constraint in self.constraints:
+        for index, constraint in enumerate(self.constraints):
             try:
                 if constraint.met(config):
                     continue
-                values = ", ".join(f"{name}={shown(config[name])}" for name in constraint.names)
-                found.append(Problem("", f"`{constraint.text}` must hold, but got {values}"))
+                got = ", ".join(f"{name}={shown(config[name])}" for name in constraint.names)
             except ExpressionError as error:
-                found.append(Problem("", f"`{constraint.text}` must hold, but {error}"))
+                got = f"one that {error}"
+            found.append(Problem(f"constraints[{index}]", f"`{constraint.text}` must hold, but got {got}"))
         return found
 
     def meets_constraints(self, config: Mapping[str, Any]) -> bool:
@@ -224,8 +240,8 @@ class SearchSpace:
                 config[name] = given[name] if given is not None and name in given else domain.sample(rng)
         return config
 
-    def _draw(self, given: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
-        for _ in range(_DRAWS):
+    def _draw(self, given: Mapping[str, Any], rng: random.Random, draws: int = DRAWS) -> dict[str, Any]:
+        for _ in range(draws):
             config = self.draw_unconstrained(rng, given)
             if self.meets_constraints(config):
                 return config
@@ -233,7 +249,8 @@ class SearchSpace:
             return rng.choice(list(self.configs()))
         texts = ", ".join(f"`{constraint.text}`" for constraint in self.constraints)
         beside = " with " + ", ".join(f"{name}={shown(value)}" for name, value in given.items()) if given else ""
-        raise Unsatisfiable(f"none of {_DRAWS} drawn configs{beside} meets {texts}; widen the ranges or loosen the constraints")
+        advice = "widen the ranges or loosen the constraints"
+        raise Unsatisfiable(f"none of {draws} drawn configs{beside} meets {texts}; {advice}")
 
     def _reachable(self, parameter: Parameter) -> bool:
         """Can the name be in a config at all?"""
@@ -241,7 +258,9 @@ class SearchSpace:
             if parent not in self.fixed:
                 if not self._reachable(self.parameters[parent]):
                     return False
-            elif parent in parameter.when and not any(same(self.fixed[parent], value) for value in parameter.when[parent]):
+            elif parent in parameter.when and not any(
+                same(self.fixed[parent], value) for value in parameter.when[parent]
+            ):
                 return False
         return True
 
@@ -262,10 +281,10 @@ class SearchSpace:
 
 
 def config_key(config: Mapping[str, Any]) -> str:
-    """Text that is equal for equal configs: canonical JSON, in which 1 and 1.0 are alike."""
+    """Text that is equal for equal configs: canonical JSON, in which 1 and 1.0 are alike, and so are keys 1 and "1"."""
     return canonical(dict(config))
 
 
 def as_fixed(value: Any) -> Any:
-    """How a study file fixes `value`: lists and mappings stand below `value`, where they would else mean a choice or a range."""
+    """How a study file fixes `value`: lists and mappings, which else mean a choice or a range, stand below `value`."""
     return {"value": value} if isinstance(value, (list, tuple, dict)) else value

@@ -7,12 +7,13 @@ from typing import Any
 
 from orchestrator.config_field import ConfigField, Mismatch
 from orchestrator.domain import Domain, Fixed, Float, described, same
-from orchestrator.domain_parser import Draft, plain_complaint
-from orchestrator.problem import Problems, did_you_mean, quoted, shown
+from orchestrator.domain_parser import FORMS, Draft, plain_complaint
+from orchestrator.problem import Problems, did_you_mean, key_text, shown
 from orchestrator.search_space import ByValue, Parameter
-from orchestrator.yaml_file import key_text, plain_scalar
+from orchestrator.yaml_file import plain_scalar
 
 _LISTABLE = 1000  # values of a parent that `by` may have to cover one by one
+_NOT_COUNTABLE = "must be about choices, whole numbers or a fixed value, but `{}` is a range of real numbers"
 
 
 def condition(parent: Parameter, field: ConfigField | None, raw: Any, path: str, problems: Problems) -> tuple[Any, ...]:
@@ -21,7 +22,7 @@ def condition(parent: Parameter, field: ConfigField | None, raw: Any, path: str,
     if not values:
         problems.add(path, "must list at least one value, but got []")
     if not _countable(parent):
-        problems.add(path, f"must be about choices, whole numbers or a fixed value, but `{parent.name}` is a range of real numbers")
+        problems.add(path, _NOT_COUNTABLE.format(parent.name))
         return ()
     found = []
     for value in values:
@@ -37,10 +38,13 @@ def condition(parent: Parameter, field: ConfigField | None, raw: Any, path: str,
     return tuple(found)
 
 
-def by_value(parent: Parameter, field: ConfigField | None, draft: Draft, path: str, problems: Problems) -> ByValue | None:
-    """The domains of `draft` by the values of `parent`. Mistakes go into `problems`."""
+def by_value(
+    parent: Parameter, field: ConfigField | None, draft: Draft, path: str, problems: Problems
+) -> ByValue | None:
+    """The domains of `draft` by the values of `parent`; None where there is a mistake, which goes into `problems`."""
+    before = len(problems)
     if not _countable(parent):
-        problems.add(f"{path}.by", f"must name choices, whole numbers or a fixed value, but `{parent.name}` is a range of real numbers")
+        problems.add(f"{path}.by", _NOT_COUNTABLE.format(parent.name))
         return None
     known = list(_values(parent.domains)) if _listable(parent) else None
     domains: list[tuple[Any, Domain]] = []
@@ -48,10 +52,15 @@ def by_value(parent: Parameter, field: ConfigField | None, draft: Draft, path: s
         match = next((value for value in known or () if _is_key_of(text, value)), None)
         if match is None:
             match, complaint = _read_value(parent, field, plain_scalar(text) if len(text) < 100 else text)
-            if complaint:
-                problems.add(path, f"{quoted(text)} {complaint.removesuffix(f', but got {shown(plain_scalar(text))}')}")
-                continue
+            if complaint and text in FORMS:
+                problems.add(
+                    path, f"`{text}` must stand below a value of `{parent.name}`, but stands beside `by`; indent it"
+                )
+            elif complaint:
+                problems.add(f"{path}.{text}", complaint)
         domains.append((match, domain))
+    if len(problems) > before:
+        return None
     if draft.by_default is not None:
         return ByValue(parent.name, tuple(domains), draft.by_default)
     if known is None:
@@ -59,7 +68,8 @@ def by_value(parent: Parameter, field: ConfigField | None, draft: Draft, path: s
     uncovered = [value for value in known or () if not any(same(value, listed) for listed, _ in domains)]
     if uncovered:
         which = ", ".join(shown(value) for value in uncovered[:5]) + (", ..." if len(uncovered) > 5 else "")
-        problems.add(path, f"must hold a domain for each value of `{parent.name}`, but {which} has none; add it, or a `default`")
+        must = f"must hold a domain for each value of `{parent.name}`"
+        problems.add(path, f"{must}, but {which} has none; add it, or a `default`")
     return ByValue(parent.name, tuple(domains))
 
 
@@ -69,8 +79,9 @@ def _read_value(parent: Parameter, field: ConfigField | None, value: Any) -> tup
     try:
         value = value if field is None else field.read(value)
     except Mismatch as mismatch:
-        return value, f"must be a value of `{parent.name}`: it {mismatch}"
-    if all(isinstance(domain, Fixed) for domain in parent.domains) or any(domain.contains(value) for domain in parent.domains):
+        return value, f"must be a value of `{parent.name}`, {str(mismatch).removeprefix('must be ')}"
+    open_to_all = all(isinstance(domain, Fixed) for domain in parent.domains)
+    if open_to_all or any(domain.contains(value) for domain in parent.domains):
         return value, None
     choices = [choice for choice in _values(parent.domains) if isinstance(choice, str)] if _listable(parent) else []
     allowed = " or ".join(dict.fromkeys(described(domain) for domain in parent.domains))
@@ -78,7 +89,7 @@ def _read_value(parent: Parameter, field: ConfigField | None, value: Any) -> tup
 
 
 def _is_key_of(text: str, value: Any) -> bool:
-    return text == key_text(value) if isinstance(value, (str, list, dict)) is False or isinstance(value, str) else False
+    return not isinstance(value, (list, dict)) and text == key_text(value)
 
 
 def _countable(parent: Parameter) -> bool:

@@ -32,7 +32,9 @@ def parse_space(
     before = len(problems)
     drafts = _drafts(raw, fields, problems)
     _report_required(raw, fields, problems)
-    space = SearchSpace(_parameters(raw, drafts, fields, problems), tuple(_constraints(constraints, raw, fields, problems)))
+    space = SearchSpace(
+        _parameters(raw, drafts, fields, problems), tuple(_constraints(constraints, raw, fields, problems))
+    )
     if len(problems) == before:
         _report_unmet(space, problems)
     return space
@@ -44,11 +46,12 @@ def _drafts(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, pr
         path = f"space.{name}"
         field = None
         if not name.isidentifier():
-            problems.add("space", f"a name must be letters, digits and _, not starting with a digit, but got {quoted(name)}; rename it")
+            must = "a name must be letters, digits and _, not starting with a digit"
+            problems.add("space", f"{must}, but got {quoted(name)}; rename it", key=name)
         elif name in _RESERVED:
-            problems.add("space", f"a name must not be `{name}`, which {_RESERVED[name]}; rename it")
+            problems.add("space", f"a name must not be `{name}`, which {_RESERVED[name]}; rename it", key=name)
         elif fields is not None and name not in fields:
-            problems.add("space", unknown_field(name, fields))
+            problems.add("space", unknown_field(name, fields), key=name)
         elif fields is not None:
             field = fields[name]
         draft = DomainParser(field, problems).draft(value, path)
@@ -58,37 +61,27 @@ def _drafts(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, pr
 
 
 def _report_required(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, problems: Problems) -> None:
+    unknown = [name for name in raw if fields is not None and name not in fields]
     for name, field in (fields or {}).items():
         if not field.required:
             continue
-        if name not in raw and nearest(name, [given for given in raw if given not in (fields or {})]) is None:
-            problems.add("space", f"`{name}` must be given ({field.words}), because the trainable has no default for it; add `{name}: ...`")
+        because = f"because the trainable has no default for `{name}`"
+        if name not in raw and nearest(name, unknown) is None:
+            problems.add("space", f"`{name}` must be given, as {field.words}, {because}; add `{name}: ...`")
         elif isinstance(raw.get(name), dict) and "when" in raw[name]:
-            problems.add(f"space.{name}.when", f"must not stand here, because the trainable has no default for `{name}`; remove it")
+            problems.add(f"space.{name}.when", f"must not stand here, {because}; remove it")
 
 
 def _parameters(
     raw: Mapping[str, Any], drafts: Mapping[str, Draft], fields: Mapping[str, ConfigField] | None, problems: Problems
 ) -> dict[str, Parameter]:
     """Drafts to parameters, in the order of the file; a name whose parent is faulty is left out without a word."""
-    parents = {name: draft.parents for name, draft in drafts.items()}
-    names = list(raw)
+    _report_parents(raw, drafts, fields, problems)
     parameters: dict[str, Parameter] = {}
     for name, draft in drafts.items():
         path = f"space.{name}"
         before = len(problems)
-        for parent in draft.parents:
-            where = f"{path}.when" if parent in draft.when else f"{path}.by"
-            cycle = _cycle(name, parent, parents)
-            if parent not in raw:
-                there = " is a name of the trainable; add it to `space`, above" if fields is not None and parent in fields else ""
-                hint = f", but {quoted(parent)}{there}" if there else f", but got {quoted(parent)}{did_you_mean(parent, names)}"
-                problems.add(where, f"must be about a name of `space`{hint}")
-            elif cycle is not None:
-                problems.add(where, "must not depend on itself, but " + " needs ".join(f"`{step}`" for step in cycle) + "; break the cycle")
-            elif names.index(parent) > names.index(name):
-                problems.add(where, f"must be about an earlier name, but `{parent}` comes later; move `{parent}` above `{name}`")
-        if len(problems) > before or any(parent not in parameters for parent in draft.parents):
+        if any(parent not in parameters for parent in draft.parents):
             continue
         when = {
             parent: condition(parameters[parent], (fields or {}).get(parent), value, f"{path}.when.{parent}", problems)
@@ -100,6 +93,33 @@ def _parameters(
         if len(problems) == before:
             parameters[name] = Parameter(name, draft.domain, when, by, _default((fields or {}).get(name)))
     return parameters
+
+
+def _report_parents(
+    raw: Mapping[str, Any], drafts: Mapping[str, Draft], fields: Mapping[str, ConfigField] | None, problems: Problems
+) -> None:
+    """A condition on a missing or later name, or around in a circle."""
+    parents = {name: draft.parents for name, draft in drafts.items()}
+    names = list(raw)
+    circles = set()
+    for name, draft in drafts.items():
+        for parent in draft.parents:
+            where = f"space.{name}.when" if parent in draft.when else f"space.{name}.by"
+            cycle = _cycle(name, parent, parents)
+            if parent not in raw and fields is not None and parent in fields:
+                problems.add(
+                    where, f"must be about a name of `space`, but `{parent}` is not there; add it above `{name}`"
+                )
+            elif parent not in raw:
+                hint = did_you_mean(parent, names)
+                problems.add(where, f"must be about a name of `space`, but got {quoted(parent)}{hint}")
+            elif cycle is not None and frozenset(cycle) not in circles:
+                circles.add(frozenset(cycle))
+                around = " needs ".join(f"`{step}`" for step in cycle)
+                problems.add(where, f"must not depend on itself, but {around}; break the cycle")
+            elif cycle is None and names.index(parent) > names.index(name):
+                must = "must be about an earlier name"
+                problems.add(where, f"{must}, but `{parent}` comes later; move `{parent}` above `{name}`")
 
 
 def _cycle(name: str, parent: str, parents: Mapping[str, Sequence[str]]) -> list[str] | None:
@@ -132,7 +152,8 @@ def _constraints(
     for index, text in enumerate(texts):
         path = f"constraints[{index}]"
         if not isinstance(text, str):
-            problems.add(path, f"must be text such as `lr * batch_size <= 8e-3`, but got {shown(text)}; put it between quotes")
+            example = "lr * batch_size <= 8e-3"
+            problems.add(path, f"must be text such as `{example}`, but got {shown(text)}; put it between quotes")
             continue
         try:
             expression = Expression.parse(text)
@@ -141,10 +162,9 @@ def _constraints(
             continue
         unknown = [name for name in expression.names if name not in raw]
         for name in unknown:
-            if fields is not None and name in fields:
-                problems.add(path, f"must be about names of `space`, but got `{name}`, which is not there; add it to `space`")
-            else:
-                problems.add(path, f"must be about names of `space`, but got {quoted(name)}{did_you_mean(name, raw)}")
+            there = fields is not None and name in fields
+            hint = "; add it to `space`" if there else did_you_mean(name, raw)
+            problems.add(path, f"must be about names of `space`, but got {quoted(name)}{hint}")
         if not unknown:
             yield expression
 
@@ -174,23 +194,14 @@ def _report_unmet(space: SearchSpace, problems: Problems) -> None:
             return
     if met_all:
         return
-    who = f"none of the {count} configs" if countable else f"none of {count} drawn configs"
-    if count == 1:
-        who = "the only config does not; it"
-    alone = [index for index, met_count in enumerate(met_by) if met_count == 0]
+    if count == 1:  # all is fixed: say what the values are
+        problems.extend(space.broken_constraints(next(free.configs())))
+        return
+    none = f"none of {'the ' if countable else ''}{count} {'' if countable else 'drawn '}configs"
+    alone = [index for index, configs in enumerate(met_by) if configs == 0]
     for index in alone:
-        text = space.constraints[index].text
-        if count == 1:
-            problems.add(f"constraints[{index}]", _broken_by_the_only(space, index, free))
-        else:
-            problems.add(f"constraints[{index}]", f"some config must meet it, but {who} meets `{text}`; widen the ranges or loosen it")
+        what = f"some config must meet it, but {none} meets `{space.constraints[index].text}`"
+        problems.add(f"constraints[{index}]", f"{what}; widen the ranges or loosen it")
     if not alone:
         texts = " and ".join(f"`{constraint.text}`" for constraint in space.constraints)
-        problems.add("constraints", f"some config must meet them all, but {who} meets {texts} together; loosen one")
-
-
-def _broken_by_the_only(space: SearchSpace, index: int, free: SearchSpace) -> str:
-    config = next(free.configs())
-    constraint = space.constraints[index]
-    values = ", ".join(f"{name}={shown(config[name])}" for name in constraint.names)
-    return f"`{constraint.text}` must hold, but got {values}"
+        problems.add("constraints", f"some config must meet them all, but {none} meets {texts}; loosen one of them")

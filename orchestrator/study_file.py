@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.problem import InvalidFile, Problem, Problems, did_you_mean, join, quoted, shown
-from orchestrator.yaml_file import key_text, parse_yaml, read_yaml
+from orchestrator.problem import InvalidFile, Problem, Problems, did_you_mean, join, key_text, one_line, quoted, shown
+from orchestrator.yaml_file import parse_yaml, read_yaml
 
 
 class Sources:
@@ -34,8 +34,8 @@ class Sources:
         path = join(problem.path, problem.key)
         override = _innermost(self._sets, path)
         file = _innermost(self._files, path) or self._file
-        where = " ".join(part for part in (problem.path, f"(--set {override})" if override else "") if part)
-        return f"{file}: {where}: {problem.message}" if where else f"{file}: {problem.message}"
+        where = " ".join(part for part in (problem.path, f"(--set {one_line(override)})" if override else "") if part)
+        return one_line(f"{file}: {where}: {problem.message}" if where else f"{file}: {problem.message}", 2000)
 
 
 def _innermost(noted: Mapping[str, str], path: str) -> str | None:
@@ -67,7 +67,7 @@ def plain(value: Any) -> Any:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`: mappings are merged key by key, all else is replaced; so is a whole domain of `space`."""
+    """`over` laid over `base`: mappings merge key by key; all else is replaced, and so is a whole domain of `space`."""
     return _merge(base, over, "", Sources(""), "")
 
 
@@ -98,7 +98,8 @@ def _read_chain(path: Path, sources: Sources, below: tuple[Path, ...]) -> dict[s
             raise InvalidFile([f"{path}: extends: must not lead back to itself, but got {around}; break the cycle"])
         if not parent.is_file():
             hint = did_you_mean(parent.name, _names_beside(parent))
-            raise InvalidFile([f"{path}: extends: must be a file, relative to this one, but there is no {quoted(str(parent))}{hint}"])
+            must = "must be a file, relative to this one"
+            raise InvalidFile([f"{path}: extends: {must}, but there is no {quoted(str(parent))}{hint}"])
         base = _read_chain(parent, sources, chain)
     return _merge(base, raw, "", sources, str(path))
 
@@ -112,7 +113,7 @@ def _names_beside(path: Path) -> list[str]:
 
 def _apply(raw: dict[str, Any], override: str, sources: Sources, problems: Problems) -> None:
     """`space.lr.low=1e-5`: set one value in place."""
-    path = f"--set {override}"
+    path = f"--set {one_line(override)}"
     key, equals, text = override.partition("=")
     steps = [step.strip() for step in key.split(".")]
     if not equals or not all(steps):
@@ -133,7 +134,8 @@ def _apply(raw: dict[str, Any], override: str, sources: Sources, problems: Probl
         holder = _child(holder, step)
         if not isinstance(holder, (dict, list)):
             reached = ".".join(steps[: index + 1])
-            problems.add(path, f"must lead through mappings, but {quoted(reached)} is {shown(holder)}; set {quoted(reached)} itself")
+            got = f"{quoted(reached)} is {shown(holder)}"
+            problems.add(path, f"must lead through mappings, but {got}; set {quoted(reached)} itself")
             return
     last = steps[-1]
     if isinstance(holder, dict):
@@ -149,7 +151,11 @@ def _apply(raw: dict[str, Any], override: str, sources: Sources, problems: Probl
 def _child(holder: Any, step: str) -> Any:
     if isinstance(holder, dict):
         return holder[step]
-    return holder[int(step)] if step.isdigit() and int(step) < len(holder) else f"a list of {len(holder)} without item {step}"
+    return (
+        holder[int(step)]
+        if step.isdigit() and int(step) < len(holder)
+        else f"a list of {len(holder)} without item {step}"
+    )
 
 
 def _dotted(raw: Any, steps: Sequence[str]) -> str:

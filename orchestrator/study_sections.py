@@ -48,7 +48,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 class Section(BaseModel):
     """A section checks itself: no unknown key, no value turned into another type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 S = TypeVar("S", bound=Section)
@@ -57,8 +57,12 @@ S = TypeVar("S", bound=Section)
 class ObjectiveSpec(Section):
     """What the study improves."""
 
-    metric: Metric = Field(description="The metric to improve, as the trainable reports it once an epoch.", examples=["val/hmean"])
-    mode: Literal["max", "min"] = Field(description="Is a larger value better (`max`), or a smaller one (`min`)?", examples=["max"])
+    metric: Metric = Field(
+        description="The metric to improve, as the trainable reports it once an epoch.", examples=["val/hmean"]
+    )
+    mode: Literal["max", "min"] = Field(
+        description="Is a larger value better (`max`), or a smaller one (`min`)?", examples=["max"]
+    )
 
     @property
     def objective(self) -> Objective:
@@ -68,39 +72,56 @@ class ObjectiveSpec(Section):
 class SearchSpec(Section):
     """How the next config is proposed."""
 
-    sampler: Literal["auto", "random"] = Field("auto", description="`auto` takes the sampler that does best in our measurements.")
-    seed: Annotated[int, Ge(0)] = Field(0, description="The same seed proposes the same configs.")
+    sampler: Literal["auto", "random"] = Field(
+        default="auto", description="`auto` takes the sampler that does best in our measurements."
+    )
+    seed: Annotated[int, Ge(0)] = Field(default=0, description="The same seed proposes the same configs.")
 
 
 class SchedulerSpec(Section):
     """Which trials are stopped early."""
 
     name: Literal["asha", "none"] = Field(
-        "asha", description="`asha` stops a trial that is not among the best 1/eta at a rung; `none` lets every trial finish."
+        default="asha",
+        description="`asha` stops a trial that is not among the best 1/eta at a rung; `none` lets every trial finish.",
     )
-    eta: Annotated[int, Ge(2)] = Field(4, description="One trial of `eta` goes on from each rung to the next, `eta` times later.")
-    grace_epochs: Annotated[int, Ge(1)] = Field(1, description="No trial is stopped before it has reported so many epochs.")
-    metric: Metric | None = Field(None, description="The metric that decides who goes on; null: the objective's.")
-    mode: Literal["max", "min"] | None = Field(None, description="`max` or `min` for `metric`; null: the objective's.")
+    eta: Annotated[int, Ge(2)] = Field(
+        default=4, description="One trial of `eta` goes on from each rung to the next, `eta` times later."
+    )
+    grace_epochs: Annotated[int, Ge(1)] = Field(
+        default=1, description="No trial is stopped before it has reported so many epochs."
+    )
+    metric: Metric | None = Field(
+        default=None, description="The metric that decides who goes on; null: the objective's."
+    )
+    mode: Literal["max", "min"] | None = Field(
+        default=None, description="`max` or `min` for `metric`; null: the objective's."
+    )
 
 
 class BudgetSpec(Section):
     """When the study stops. Whatever comes first; 20 trials where neither trials nor hours are given."""
 
-    trials: Annotated[int, Ge(1)] | None = Field(None, description="So many trials, baselines included.", examples=[40])
-    hours: Annotated[Finite, Gt(0)] | None = Field(None, description="So many hours of wall time, over all starts.", examples=[60])
-    until: TimeOfDay | None = Field(None, description="Until this time of day, local time.", examples=["07:00"])
+    trials: Annotated[int, Ge(1)] | None = Field(
+        default=None, description="So many trials, baselines included.", examples=[40]
+    )
+    hours: Annotated[Finite, Gt(0)] | None = Field(
+        default=None, description="So many hours of wall time, over all starts.", examples=[60]
+    )
+    until: TimeOfDay | None = Field(default=None, description="Until this time of day, local time.", examples=["07:00"])
 
 
 class ResourcesSpec(Section):
     """What one trial takes of the machine."""
 
     gpu: Annotated[Finite, Ge(0)] | Literal["auto"] = Field(
-        "auto", description="GPUs a trial takes, a share such as 0.5 too; `auto`: 1 where the machine has one, else 0.", examples=[1]
+        default="auto",
+        description="GPUs a trial takes, a share such as 0.5 too; `auto`: 1 where the machine has one, else 0.",
+        examples=[1],
     )
-    cpu: Annotated[Finite, Gt(0)] = Field(1.0, description="CPU cores a trial takes.", examples=[4])
+    cpu: Annotated[Finite, Gt(0)] = Field(default=1.0, description="CPU cores a trial takes.", examples=[4])
     concurrent: Annotated[int, Ge(1)] | Literal["auto"] = Field(
-        "auto", description="Trials at the same time at most; `auto`: as many as fit the machine."
+        default="auto", description="Trials at the same time at most; `auto`: as many as fit the machine."
     )
 
 
@@ -108,7 +129,9 @@ class TrackingSpec(Section):
     """Where MLflow keeps the runs."""
 
     uri: Text | None = Field(
-        None, description="An MLflow tracking URI; null: MLFLOW_TRACKING_URI, else an embedded store in the home.", examples=[None]
+        default=None,
+        description="An MLflow tracking URI; null: MLFLOW_TRACKING_URI, else an embedded store in the home.",
+        examples=[None],
     )
 
 
@@ -117,9 +140,15 @@ class SourceSpec(Section):
 
     study: StudyName = Field(description="The study it won.", examples=["hrnet"])
     trial: Annotated[int, Ge(1)] = Field(description="The number of the trial.", examples=[7])
-    value: Finite | None = Field(None, description="The best value of the objective in that trial.", examples=[0.9618])
-    epoch: Annotated[int, Ge(1)] | None = Field(None, description="The epoch of that value.", examples=[7])
-    checkpoint: Text | None = Field(None, description="The checkpoint of that epoch.", examples=["runs/hrnet/trials/0007/checkpoint/epoch-0007"])
+    value: Finite | None = Field(
+        default=None, description="The best value of the objective in that trial.", examples=[0.9618]
+    )
+    epoch: Annotated[int, Ge(1)] | None = Field(default=None, description="The epoch of that value.", examples=[7])
+    checkpoint: Text | None = Field(
+        default=None,
+        description="The checkpoint of that epoch.",
+        examples=["runs/hrnet/trials/0007/checkpoint/epoch-0007"],
+    )
 
 
 def read_section(model: type[S], raw: Any, path: str, problems: Problems) -> S | None:
@@ -144,7 +173,9 @@ def report_field(model: type[BaseModel], name: str, raw: Mapping[str, Any], path
     elif name not in raw:
         near = [key for key in raw if key not in model.model_fields and did_you_mean(key, [name])]
         if not near:  # else the unknown field is reported, with this one as its suggestion
-            problems.add(join(path, name), f"must be given, as {field_words(field)}; add `{name}: {_plain(_example(field))}`")
+            problems.add(
+                join(path, name), f"must be given, as {field_words(field)}; add `{name}: {_plain(_example(field))}`"
+            )
     else:
         choices = [choice for choice in _literals(field.annotation) if isinstance(choice, str)]
         hint = did_you_mean(raw[name], choices)

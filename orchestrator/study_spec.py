@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestrator.baselines import Baseline, parse_baselines
-from orchestrator.config_field import ConfigField, config_fields
+from orchestrator.config_field import config_fields
 from orchestrator.domain_parser import plain_complaint, with_whole_keys
 from orchestrator.problem import InvalidFile, Problems, did_you_mean, shown, unknown_field
 from orchestrator.search_space import SearchSpace, Unsatisfiable
@@ -53,43 +54,49 @@ class InvalidStudy(InvalidFile):
 class StudySpec(BaseModel):
     """A study file, checked. `space` is parsed; `raw` is the mapping it came from, `extends` and `--set` applied."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
-    study: StudyName = Field(description="The name of the study: its folder, its MLflow experiment.", examples=["hrnet"])
+    study: StudyName = Field(
+        description="The name of the study: its folder, its MLflow experiment.", examples=["hrnet"]
+    )
     trainable: Text = Field(
-        description="What is trained: a built-in name, or `package.module:callable`, found from the folder that `tune` is started in.",
+        description="What is trained: a built-in name, or `package.module:callable`, found from the folder that "
+        "`tune` is started in.",
         examples=["detection"],
     )
     objective: ObjectiveSpec = Field(description=ObjectiveSpec.__doc__)
     data: dict[str, Any] = Field(
         default_factory=dict,
-        description="What the trainable learns from. `root` is a folder, relative to the one that `tune` is started in; "
-        "`synthetic/...` draws its own. The other keys belong to the trainable.",
+        description="What the trainable learns from. `root` is a folder, relative to the one that `tune` is started "
+        "in, or `synthetic/...`, which draws its own. The other keys belong to the trainable.",
         examples=[{"root": "data/receipts", "folds": 5, "fold": 0}],
     )
     space: SearchSpace = Field(description="The names that make up a config, each with its domain.")
     constraints: tuple[str, ...] = Field(
-        (), description="What must hold between names: arithmetic and comparisons.", examples=[["lr * batch_size <= 8e-3"]]
+        default=(),
+        description="What must hold between names: arithmetic and comparisons.",
+        examples=[["lr * batch_size <= 8e-3"]],
     )
     baselines: list[Baseline] = Field(
         default_factory=list,
         description="Configs that are tried first, and that the report compares with.",
         examples=[[{"name": "best by hand", "lr": 4.5e-4}]],
     )
-    search: SearchSpec = Field(default=SearchSpec(), description=SearchSpec.__doc__)
-    scheduler: SchedulerSpec = Field(default=SchedulerSpec(), description=SchedulerSpec.__doc__)
-    budget: BudgetSpec = Field(default=BudgetSpec(), description=BudgetSpec.__doc__)
-    resources: ResourcesSpec = Field(default=ResourcesSpec(), description=ResourcesSpec.__doc__)
-    tracking: TrackingSpec = Field(default=TrackingSpec(), description=TrackingSpec.__doc__)
+    search: SearchSpec = Field(default_factory=SearchSpec, description=SearchSpec.__doc__)
+    scheduler: SchedulerSpec = Field(default_factory=SchedulerSpec, description=SchedulerSpec.__doc__)
+    budget: BudgetSpec = Field(default_factory=BudgetSpec, description=BudgetSpec.__doc__)
+    resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description=ResourcesSpec.__doc__)
+    tracking: TrackingSpec = Field(default_factory=TrackingSpec, description=TrackingSpec.__doc__)
     source: SourceSpec | None = Field(default=None, description=SourceSpec.__doc__)
     raw: dict[str, Any] = Field(repr=False)
 
 
+_OPTIONAL = {name for name, field in StudySpec.model_fields.items() if not field.is_required()}
 WRITTEN = tuple(name for name in StudySpec.model_fields if name != "raw")  # the keys of a study file, `extends` aside
 
 
 def load_study(path: Path | str, overrides: Sequence[str] = ()) -> StudySpec:
-    """The study that the file describes, with each override `KEY=VALUE` applied. Raises InvalidStudy with every mistake."""
+    """The study that the file describes, each override `KEY=VALUE` applied. Raises InvalidStudy with every mistake."""
     try:
         raw, sources = read_study_file(Path(path), overrides)
     except InvalidFile as invalid:
@@ -98,12 +105,17 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> StudySpec:
 
 
 def parse_study(raw: Mapping[str, Any], file: str) -> StudySpec:
-    """The study that a mapping describes, such as the `raw` of another spec. file: its name in messages. Raises InvalidStudy."""
+    """The study that a mapping describes, such as the `raw` of another. file: its name in messages.
+
+    Raises InvalidStudy.
+    """
     return _parse(plain(raw), Sources(file))
 
 
 def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
     problems = Problems()
+    # A section whose lines are all commented out is null: as good as absent.
+    raw = {key: value for key, value in raw.items() if value is not None or key not in _OPTIONAL}
     for key in raw:
         if key not in WRITTEN:
             problems.add("", unknown_field(key, (*WRITTEN, "extends")), key=key)
@@ -135,7 +147,9 @@ def _scalar(key: str, raw: Mapping[str, Any], problems: Problems) -> str | None:
 
 
 def _report_missing(key: str, raw: Mapping[str, Any], problems: Problems) -> None:
-    example = {"objective": "{metric: val/hmean, mode: max}", "space": "{lr: {low: 1e-4, high: 1e-3, log: true}}"}.get(key)
+    example = {"objective": "{metric: val/hmean, mode: max}", "space": "{lr: {low: 1e-4, high: 1e-3, log: true}}"}.get(
+        key
+    )
     if any(did_you_mean(other, [key]) for other in raw if other not in WRITTEN):
         return  # the slip is reported, with this key as its suggestion
     if example is None:
@@ -144,16 +158,22 @@ def _report_missing(key: str, raw: Mapping[str, Any], problems: Problems) -> Non
         problems.add(key, f"must be given; add `{key}: {example}`")
 
 
-def _scheduler(scheduler: SchedulerSpec | None, objective: ObjectiveSpec | None, problems: Problems) -> SchedulerSpec | None:
-    if scheduler is not None and scheduler.metric is not None and scheduler.mode is None:
-        if objective is not None and scheduler.metric != objective.metric:
-            problems.add("scheduler.mode", "must be given beside a `metric` of its own, as `max` or `min`; add `mode: ...`")
+def _scheduler(
+    scheduler: SchedulerSpec | None, objective: ObjectiveSpec | None, problems: Problems
+) -> SchedulerSpec | None:
+    if scheduler is None or objective is None or scheduler.mode is not None:
+        return scheduler
+    if scheduler.metric not in (None, objective.metric):
+        must = "must be given beside a `metric` of its own, as `max` or `min`"
+        problems.add("scheduler.mode", f"{must}; add `mode: ...`")
     return scheduler
 
 
 def _budget(budget: BudgetSpec | None) -> BudgetSpec:
     budget = budget or BudgetSpec()
-    return budget.model_copy(update={"trials": DEFAULT_TRIALS}) if budget.trials is None and budget.hours is None else budget
+    if budget.trials is None and budget.hours is None:
+        return budget.model_copy(update={"trials": DEFAULT_TRIALS})
+    return budget
 
 
 def _data(raw: Any, problems: Problems) -> dict[str, Any]:
@@ -169,7 +189,7 @@ def _data(raw: Any, problems: Problems) -> dict[str, Any]:
     if root is not None and not (isinstance(root, str) and root and "\0" not in root):
         problems.add("data.root", f"must be the path of a folder, or synthetic/..., but got {shown(root)}")
     elif root is not None and not root.startswith("synthetic/"):
-        data["root"] = str(Path.cwd() / root)
+        data["root"] = os.path.abspath(os.path.expanduser(root))
     return data
 
 
@@ -180,8 +200,8 @@ def _load(name: str, problems: Problems) -> Trainable | None:
     except UnknownTrainable as unknown:
         problems.add("trainable", f"{unknown}{did_you_mean(name, BUILT_IN)}")
     except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
-        first = next(iter(str(error).splitlines()), "")
-        problems.add("trainable", f"{shown(name)} must be importable, but raised {type(error).__name__}: {first}; try `python -c 'import ...'`")
+        said = f"{type(error).__name__}: {error}"
+        problems.add("trainable", f"must be importable, but {shown(name)} raised {said}; mend that module")
     return None
 
 
@@ -200,8 +220,13 @@ def _read_space(raw: Mapping[str, Any], trainable: Trainable | None, found: dict
         return
     before = len(problems)
     space = parse_space(space_raw, texts, fields, problems)
-    baselines = parse_baselines(raw.get("baselines", []), space_raw, space, fields, problems)
-    found.update(space=space, constraints=tuple(constraint.text for constraint in space.constraints), baselines=baselines)
+    sound = (
+        space if len(problems) == before else SearchSpace(space.parameters)
+    )  # else each baseline would repeat the mistake
+    baselines = parse_baselines(raw.get("baselines", []), space_raw, sound, fields, problems)
+    found.update(
+        space=space, constraints=tuple(constraint.text for constraint in space.constraints), baselines=baselines
+    )
     if len(problems) == before and trainable is not None and trainable.Config is not None:
         _build_some(space, baselines, trainable, problems)
 

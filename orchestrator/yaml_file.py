@@ -1,4 +1,4 @@
-"""Reads and writes YAML as version 1.2 means it, without its traps: one document, one mapping, plain data, no key twice.
+"""Reads and writes YAML as version 1.2 means it, without its traps: one mapping of plain data, no key twice.
 
 PyYAML follows version 1.1, where `1e-5` is text, `22:00` is 1320, `no` is false and `010` is 8. Only its scanner and
 composer are used here; what a scalar means is decided by `plain_scalar`.
@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.problem import InvalidFile, Problem, Problems, quoted
+from orchestrator.problem import InvalidFile, Problem, Problems, key_text, quoted
 
 _MAX_NODES = 50_000  # of a file with its aliases written out: a few lines of aliases can stand for billions
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -27,7 +27,7 @@ _TAB_INDENT = re.compile(r"^ *\t\s*[^\s#]", re.MULTILINE)
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012  every plain scalar arrives as text
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # every plain scalar arrives as text
 
 
 class _TooMany(Exception):
@@ -102,7 +102,11 @@ def _forbidden(text: str) -> list[Problem]:
             tag = "".join(part or "" for part in token.value)
             found.append(Problem(_line(token), f"must be plain data, but got the tag {quoted(tag)}; remove it"))
         elif isinstance(token, yaml.DirectiveToken):
-            found.append(Problem(_line(token), f"must be plain data, but got the directive {quoted('%' + token.name)}; remove it"))
+            found.append(
+                Problem(
+                    _line(token), f"must be plain data, but got the directive {quoted('%' + token.name)}; remove it"
+                )
+            )
     return found
 
 
@@ -125,11 +129,16 @@ class _Builder:
             return self._scalar(node)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, above) for item in node.value]
+        assert isinstance(node, yaml.MappingNode)
         return self._mapping(node, above)
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        if any("\ud800" <= character <= "\udfff" for character in node.value):  # written as an escape; no file can hold it
-            self._problems.add(_line(node), "must be text that UTF-8 can hold, but got half a character (\\ud800 to \\udfff)")
+        if any(
+            "\ud800" <= character <= "\udfff" for character in node.value
+        ):  # written as an escape; no file can hold it
+            self._problems.add(
+                _line(node), "must be text that UTF-8 can hold, but got half a character (\\ud800 to \\udfff)"
+            )
             return None
         if node.style is not None:  # quoted, or a block of text
             return node.value
@@ -148,12 +157,15 @@ class _Builder:
                 continue
             key = self._scalar(key_node)
             if key == "<<" and key_node.style is None:
-                self._problems.add(_line(key_node), "merge keys `<<` are not supported; use `extends`, or write the keys out")
+                self._problems.add(
+                    _line(key_node), "merge keys `<<` are not supported; use `extends`, or write the keys out"
+                )
                 continue
             if key_text(key) in lines:
                 first = lines[key_text(key)]
                 self._problems.add(
-                    _line(key_node), f"each key must stand once, but {quoted(key_text(key))} stands on {first} too; remove one"
+                    _line(key_node),
+                    f"each key must stand once, but {quoted(key_text(key))} stands on {first} too; remove one",
                 )
                 continue
             lines[key_text(key)] = _line(key_node)
@@ -161,7 +173,7 @@ class _Builder:
         return result
 
 
-def plain_scalar(text: str) -> None | bool | int | float | str:
+def plain_scalar(text: str) -> bool | int | float | str | None:
     """What an unquoted scalar means in YAML 1.2: 1e-5 is a number; 22:00, yes and 2024-01-31 are text; 010 is ten."""
     if text in _NULL:
         return None
@@ -179,15 +191,6 @@ def plain_scalar(text: str) -> None | bool | int | float | str:
     return text
 
 
-def key_text(key: Any) -> str:
-    """A mapping's key as JSON would write it: 1 and true become "1" and "true"."""
-    if isinstance(key, str):
-        return key
-    if key is None or isinstance(key, bool):
-        return {None: "null", True: "true", False: "false"}[key]
-    return repr(key)
-
-
 def _syntax_problem(error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:  # the reader's: a character that YAML forbids
@@ -197,7 +200,10 @@ def _syntax_problem(error: yaml.YAMLError) -> Problem:
     what = getattr(error, "problem", None) or "cannot be understood"
     context = getattr(error, "context", None)
     detail = f"{what} ({context})" if context else what
-    return Problem(f"line {mark.line + 1}, column {mark.column + 1}", f"must be YAML, but {detail}; check quotes, colons and indents nearby")
+    return Problem(
+        f"line {mark.line + 1}, column {mark.column + 1}",
+        f"must be YAML, but {detail}; check quotes, colons and indents nearby",
+    )
 
 
 def _line(node: yaml.Node | yaml.Token) -> str:
@@ -205,7 +211,7 @@ def _line(node: yaml.Node | yaml.Token) -> str:
 
 
 def _kind(value: Any) -> str:
-    return {list: "a list", str: "text"}.get(type(value), "a single value")
+    return "a list" if isinstance(value, list) else "text" if isinstance(value, str) else "a single value"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -232,12 +238,14 @@ _Dumper.add_representer(float, _represent_float)
 
 
 def write_yaml(value: Mapping[Any, Any]) -> str:
-    """The mapping as YAML text, keys in their order, that `read_yaml` reads back equal (so does any reader of YAML 1.1).
+    """The mapping as YAML text, keys in their order. `read_yaml` reads it back equal, and so do readers of YAML 1.1.
 
     Lists and mappings of scalars stand on one line below the top.
     """
     parts = [
-        yaml.dump({key: item}, Dumper=_Dumper, default_flow_style=_flow(item), sort_keys=False, allow_unicode=True, width=120)
+        yaml.dump(
+            {key: item}, Dumper=_Dumper, default_flow_style=_flow(item), sort_keys=False, allow_unicode=True, width=120
+        )
         for key, item in value.items()
     ]
     return "".join(parts)
