@@ -1,26 +1,14 @@
-"""The ledger's tables, how its database is opened and made, and what its errors say."""
+"""The ledger's tables, and the statements that read them."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import sqlite3
-import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.trial import State
 
 VERSION = 1  # of the tables; a ledger of a later one is refused
 STATUSES = ("running", "paused", "finished", "interrupted", "failed")
-BUSY_SECONDS = 30.0  # how long a writer waits for another
-
-
-class LedgerError(Exception):
-    """The ledger cannot be used, or not for this; one line: where, what must hold, what came, what to do."""
 
 
 def _one_of(column: str, words: tuple[str, ...]) -> sa.CheckConstraint:
@@ -46,7 +34,7 @@ studies = sa.Table(
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("facts", sa.Text, nullable=False),  # JSON
     sa.Column("session_id", sa.Integer),  # of the holder; null when nobody runs the study
-    sa.Column("mlflow_uri", sa.Text),  # a digest: the ids below count in that store only
+    sa.Column("mlflow_store", sa.Text),  # a digest of its address: what is known of MLflow holds for that store only
     sa.Column("mlflow_experiment_id", sa.Text),
     sa.Column("mlflow_run_id", sa.Text),
 )
@@ -118,171 +106,44 @@ reports = sa.Table(
 )
 
 
-# Opening
+# Statements. What follows the first columns is read by ledger_rows.
+
+_SECONDS = (
+    sa.select(
+        sessions.c.study_id,
+        sa.func.sum(sa.func.coalesce(sessions.c.ended, sessions.c.beat) - sessions.c.started).label("seconds"),
+    )
+    .group_by(sessions.c.study_id)
+    .subquery()
+)
+_HOLDER = [sessions.c[name] for name in ("pid", "host", "started", "beat", "process_start")]
+_TRIAL = ["number", "config", "state", "reason", "error", "baseline", "seed", "test", "mlflow_run_id"]
+_TRIAL += ["attempts", "created", "ended", "facts"]
+_REPORT = [reports.c[name] for name in ("epoch", "metrics", "seconds", "at", "checkpoint")]
+
+STUDIES = (
+    sa.select(studies, *_HOLDER, _SECONDS.c.seconds)
+    .outerjoin(sessions, sessions.c.id == studies.c.session_id)
+    .outerjoin(_SECONDS, _SECONDS.c.study_id == studies.c.id)
+)
+TRIALS = sa.select(*(trials.c[name] for name in _TRIAL)).order_by(trials.c.number)
+REPORTS = sa.select(trials.c.number, *_REPORT).join(trials).order_by(trials.c.number, reports.c.epoch)
+HISTORY = sa.select(trials.c.number, *_REPORT, reports.c.sequence).join(trials).order_by(reports.c.sequence)
+ATTEMPTS = (
+    sa.select(*(attempts.c[name] for name in ("number", "from_epoch", "started", "ended", "outcome")))
+    .join(trials)
+    .order_by(attempts.c.number)
+)
+NEXT_REVISION = (
+    trials.update()
+    .where(trials.c.study_id == sa.bindparam("study"), trials.c.number == sa.bindparam("trial"))
+    .values(revision=trials.c.revision + 1)
+    .returning(trials.c.id, trials.c.revision)
+)
 
 
-def open_database(url: str | Path) -> tuple[sa.Engine, str]:
-    """An engine over the ledger's database, made if absent, and its name as shown to people. Raises LedgerError.
-
-    url: a file, or `sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/DATABASE`. Transactions of the engine read;
-    those of `engine.execution_options(write=True)` take SQLite's write lock as they begin, so that nothing that they
-    read can change before they write.
-    """
-    address = _address(url)
-    shown = _shown(address)
-    try:
-        engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgresql(address)
-        _check_or_make(engine, shown)
-    except ModuleNotFoundError as error:
-        raise LedgerError(f"{shown}: needs the package {error.name}; pip install 'nightsweep[postgres]'") from error
-    except OSError as error:
-        raise LedgerError(
-            f"{shown}: its folder must be writable, but {error.strerror}; name another with --home"
-        ) from error
-    except sa.exc.SQLAlchemyError as error:
-        raise explained(error, shown) from error
-    return engine, shown
-
-
-def explained(error: sa.exc.SQLAlchemyError, shown: str) -> LedgerError:
-    """What a database error means to the person who runs `tune`."""
-    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    if "not a database" in cause or "malformed" in cause:
-        return LedgerError(f"{shown}: must be a nightsweep ledger, but {cause}; move it aside")
-    if "disk is full" in cause:
-        return LedgerError(
-            f"{shown}: has no room left to write; free some, then start again: all reports before are safe"
-        )
-    if "readonly" in cause or "unable to open" in cause:
-        return LedgerError(
-            f"{shown}: must be a file that can be read and written, but {cause}; see ls -l, or use --home"
-        )
-    if "locked" in cause:
-        return LedgerError(
-            f"{shown}: another process kept it locked for {BUSY_SECONDS:.0f} s; find it with fuser {shown}"
-        )
-    return LedgerError(f"{shown}: cannot be used: {cause}")
-
-
-def _address(url: str | Path) -> sa.URL:
-    if isinstance(url, Path) or "://" not in url:
-        return sa.URL.create("sqlite", database=str(Path(url).expanduser().absolute()))
-    try:
-        address = sa.make_url(url.replace("postgres://", "postgresql://", 1))
-    except sa.exc.ArgumentError:
-        raise LedgerError(
-            "the ledger's URL must look like postgresql://USER@HOST/DATABASE, but cannot be read"
-        ) from None
-    if address.get_backend_name() not in ("sqlite", "postgresql"):
-        raise LedgerError(f"{_shown(address)}: must be SQLite or PostgreSQL, but is {address.get_backend_name()}")
-    return address
-
-
-def _shown(address: sa.URL) -> str:
-    if address.get_backend_name() != "sqlite" or not address.database:
-        return address.render_as_string(hide_password=True)
-    path, current = Path(address.database), Path.cwd()
-    return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
-
-
-def _sqlite(address: sa.URL) -> sa.Engine:
-    Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(address, connect_args={"timeout": BUSY_SECONDS})
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _: Any) -> None:
-        connection.isolation_level = None  # `begin` below begins, not the driver
-        connection.execute("PRAGMA foreign_keys = ON")
-        # A report makes its checkpoint count and the one before go: were it lost with the power, neither would be left.
-        connection.execute("PRAGMA synchronous = FULL")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        raw = connection.connection.dbapi_connection
-        assert raw is not None
-        raw.execute("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
-
-    return engine
-
-
-def _postgresql(address: sa.URL) -> sa.Engine:
-    return sa.create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 10})
-
-
-def _check_or_make(engine: sa.Engine, shown: str) -> None:
-    with engine.connect() as connection:
-        tables = set(sa.inspect(connection).get_table_names())
-    if schema.name not in tables:
-        if tables & set(metadata.tables) or (tables and engine.dialect.name == "sqlite"):
-            named = ", ".join(sorted(tables)[:3])
-            raise LedgerError(f"{shown}: must be a nightsweep ledger, but holds other tables ({named}); move it aside")
-        _make(engine)
-    with engine.connect() as connection:
-        version = connection.scalar(sa.select(schema.c.version)) or 0
-    if version > VERSION:
-        raise LedgerError(
-            f"{shown}: must be of version {VERSION} or before, but a later nightsweep made it (version {version}); "
-            "upgrade with pip install -U nightsweep, or use another --home"
-        )
-
-
-def _make(engine: sa.Engine) -> None:
-    if engine.dialect.name == "sqlite":
-        _use_wal(engine)
-    with engine.execution_options(write=True).begin() as connection:
-        if engine.dialect.name == "postgresql":  # two first starts at once: one makes, the other finds
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(783927)"))
-        metadata.create_all(connection)
-        if connection.scalar(sa.select(schema.c.version)) is None:
-            connection.execute(schema.insert().values(version=VERSION))
-
-
-def _use_wal(engine: sa.Engine) -> None:
-    """Readers and the writer do not wait for each other. Kept in the file; where it cannot be, all else still holds."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while time.monotonic() < deadline:  # SQLite does not wait here when two processes make one file
-        with contextlib.suppress(sa.exc.OperationalError), engine.connect() as connection:
-            raw = connection.connection.dbapi_connection
-            assert raw is not None
-            raw.execute("PRAGMA journal_mode = WAL")
-            return
-        time.sleep(0.02)
-
-
-# Values
-
-
-def to_json(value: Any) -> str:
-    """ASCII text that from_json reads back equal, but for tuples, which become lists. Takes NumPy's numbers too."""
-    return json.dumps(_plain(value), separators=(",", ":"), default=_item)
-
-
-def from_json(text: str) -> Any:
-    return json.loads(text, object_hook=_unpaired if '"$pairs"' in text else None)
-
-
-def storable(text: str | None) -> str | None:
-    """Text that both databases take: no NUL, no halves of characters."""
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-
-
-def _plain(value: Any) -> Any:
-    """JSON turns the keys of {1: 640, 5: 960} into text; as pairs they stay numbers."""
-    if isinstance(value, Mapping):
-        plain = {key: _plain(part) for key, part in value.items()}
-        return (
-            plain if all(isinstance(key, str) for key in plain) else {"$pairs": [list(pair) for pair in plain.items()]}
-        )
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return value
-
-
-def _unpaired(value: dict[str, Any]) -> dict[Any, Any]:
-    return dict(value["$pairs"]) if value.keys() == {"$pairs"} else value
-
-
-def _item(value: Any) -> Any:
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"a ledger holds text, numbers, true, false, null, lists and mappings, but got {value!r}")
+def keep_report(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """Insert a report, or put it in the place of the one of the same epoch."""
+    statement = sqlite.insert(reports) if dialect == "sqlite" else postgresql.insert(reports)
+    replaced = {name: statement.excluded[name] for name in ("metrics", "seconds", "at", "checkpoint", "revision")}
+    return statement.on_conflict_do_update(index_elements=["trial_id", "epoch"], set_=replaced)
