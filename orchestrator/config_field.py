@@ -65,7 +65,7 @@ class ConfigField:
     def bounds(self) -> list[str]:
         """`above 0`, `at most 1`."""
         bounds = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
-        return [f"{word} {shown(bound)}" for word, bound in bounds if bound is not None]
+        return [f"{word} {shown(bound).removesuffix('.0')}" for word, bound in bounds if bound is not None]
 
     @property
     def whole(self) -> bool | None:
@@ -129,7 +129,7 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> ConfigField:
     return ConfigField(
         name=field.name,
         type=Any if isinstance(hint, str) else hint,
-        default=field.default if isinstance(factory, type(MISSING)) else factory(),
+        default=factory() if callable(factory) else field.default,
         help=str(field.metadata.get("help", "")),
         choices=tuple(choices) if choices is not None else _literals(hint),
         **{bound: field.metadata.get(bound) for bound in ("low", "high", "above", "below")},

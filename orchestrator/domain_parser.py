@@ -12,6 +12,17 @@ from orchestrator.domain import Categorical, Domain, Fixed, Float, Int, is_numbe
 from orchestrator.problem import Problems, did_you_mean, key_text, quoted, shown, unknown_field
 from orchestrator.yaml_file import plain_scalar
 
+KEYS = {  # of a domain that is a mapping, with what they mean
+    "low": "the smallest value, included",
+    "high": "the largest value, included; with `step`, lowered to the last value that the steps reach",
+    "log": "true: drawn by order of magnitude; `low` must be above 0, and `step` absent",
+    "step": "only low, low + step, low + 2 step, ...",
+    "choices": "a list to choose from; as a list alone, but `when` may stand beside it",
+    "value": "the one value; needed where it is a list or a mapping, or where `when` stands beside it",
+    "when": "names and the value or values that they must have for this name to be there at all",
+    "by": "another name: each of its values is then a key with a domain of its own",
+    "default": "beside `by`: the domain for the values that are not listed",
+}
 RANGE = ("low", "high", "log", "step")
 FORMS = {"low": RANGE, "high": RANGE, "log": RANGE, "step": RANGE, "choices": ("choices",), "value": ("value",)}
 _HOW = "write a value, a list of choices, {low: ..., high: ...}, {value: ...} or {by: ...}"
@@ -91,7 +102,7 @@ class DomainParser:
             return None
         unknown = [key for key in raw if key not in form]
         for key in unknown:
-            self._problems.add(path, unknown_field(key, (*form, "when")))
+            self._problems.add(path, unknown_field(key, (*form, "when")), key=key)
         if form == ("choices",):
             return self._choices(raw["choices"], f"{path}.choices")
         if form == ("value",):
@@ -105,10 +116,10 @@ class DomainParser:
         return None if missing else self._range(raw, path)
 
     def _report_formless(self, raw: Mapping[str, Any], path: str) -> None:
-        near = [(key, did_you_mean(key, (*FORMS, "by", "default"))) for key in raw]
+        near = [(key, did_you_mean(key, KEYS)) for key in raw]
         if raw and all(hint for _, hint in near):
             for key, hint in near:
-                self._problems.add(path, f"unknown field {quoted(key)}{hint}")
+                self._problems.add(path, f"unknown field {quoted(key)}{hint}", key=key)
         else:
             fixed = f"; to fix a mapping, write {{value: {shown(raw)}}}" if raw else ""
             self._problems.add(path, f"must be a domain, but got {shown(raw)}{fixed or '; ' + _HOW}")

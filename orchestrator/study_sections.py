@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import types
 import typing
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 
 from orchestrator.problem import Problems, did_you_mean, join, shown, unknown_field
@@ -24,10 +23,6 @@ class Must:
     words: str
 
 
-def _padded(value: Any) -> Any:
-    return f"0{value}" if isinstance(value, str) and re.fullmatch(r"\d:[0-5]\d", value) else value
-
-
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 StudyName = Annotated[
     str,
@@ -38,8 +33,8 @@ Text = Annotated[str, StringConstraints(min_length=1), Must("text, not empty")]
 Metric = Annotated[str, StringConstraints(min_length=1), Must("the name of a metric, such as val/hmean")]
 TimeOfDay = Annotated[
     str,
-    BeforeValidator(_padded),
-    StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"),
+    StringConstraints(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$"),
+    AfterValidator(lambda text: text.zfill(5)),
     Must("a time of day from 00:00 to 23:59, such as 07:00"),
 ]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -169,7 +164,7 @@ def report_field(model: type[BaseModel], name: str, raw: Mapping[str, Any], path
     """What is wrong with one field of a section, in our words."""
     field = model.model_fields.get(name)
     if field is None:
-        problems.add(path, unknown_field(name, model.model_fields))
+        problems.add(path, unknown_field(name, model.model_fields), key=name)
     elif name not in raw:
         near = [key for key in raw if key not in model.model_fields and did_you_mean(key, [name])]
         if not near:  # else the unknown field is reported, with this one as its suggestion

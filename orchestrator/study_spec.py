@@ -36,7 +36,7 @@ __all__ = ["Baseline", "InvalidStudy", "StudySpec", "load_study", "parse_study"]
 
 DEFAULT_TRIALS = 20
 _BUILT = 50  # configs that are built by the trainable's Config before any is trained
-_SECTIONS = {
+SECTIONS = {
     "objective": ObjectiveSpec,
     "search": SearchSpec,
     "scheduler": SchedulerSpec,
@@ -120,7 +120,7 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
         if key not in WRITTEN:
             problems.add("", unknown_field(key, (*WRITTEN, "extends")), key=key)
     found: dict[str, Any] = {key: _scalar(key, raw, problems) for key in ("study", "trainable")}
-    for key, model in _SECTIONS.items():
+    for key, model in SECTIONS.items():
         if key in raw:
             found[key] = read_section(model, raw[key], key, problems)
         elif StudySpec.model_fields[key].is_required():
