@@ -52,6 +52,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python docs/build_cli.py --check
+	$(BIN)/python -m orchestrator.reference --check
 
 format: install
 	$(BIN)/ruff check --fix .
@@ -59,6 +60,7 @@ format: install
 
 reference: install
 	$(BIN)/python docs/build_cli.py
+	$(BIN)/python -m orchestrator.reference
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -65,6 +65,12 @@ def test_the_page_of_the_command_is_fresh(repository):
     assert (repository / "docs" / "cli.md").read_text() == builder.page(tune.app), "stale; type: make reference"
 
 
+def test_the_pages_of_the_study_file_are_fresh():
+    from orchestrator import reference
+
+    assert reference.stale(reference.written()) == [], "stale; type: make reference"
+
+
 def test_a_stale_page_is_refused_with_what_to_type(tmp_path, monkeypatch):
     monkeypatch.setattr(builder, "PAGE", tmp_path / "cli.md")
     monkeypatch.setattr(sys, "argv", ["build_cli.py", "--check"])
