@@ -67,11 +67,11 @@ class Database:
             raise LedgerError(f"{self.shown}: needs {error.name}: pip install 'nightsweep[postgres]'") from error
         except OSError as error:
             raise LedgerError(f"{self.shown}: must be in a folder that can be written, but {error.strerror}") from error
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             raise LedgerError(f"{self.shown}: {_meaning(error, self.shown)}") from error
 
 
-def _meaning(error: sa.exc.SQLAlchemyError, shown: str) -> str:
+def _meaning(error: Exception, shown: str) -> str:
     """What a database error means to the person who runs `tune`."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     if "not a database" in cause or "malformed" in cause:
@@ -124,6 +124,8 @@ def _sqlite(address: sa.URL) -> sa.Engine:
 
 
 def _postgresql(address: sa.URL) -> sa.Engine:
+    if "+" not in address.drivername:  # which driver stands for none changed in SQLAlchemy 2.1
+        address = address.set(drivername="postgresql+psycopg2")
     return sa.create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 10})
 
 
