@@ -19,7 +19,7 @@ class Config(TrainConfig):
     pretrained: bool = setting(True, "start from ImageNet weights")
     drop_path_rate: float = setting(0.0, "stochastic depth of backbones that have it", low=0.0, below=1.0)
     decoder_channels: int = setting(64, "width of the feature pyramid, a multiple of 4", low=4)
-    resolution: int | dict[int, int] = setting(640, "side in pixels of the square that a page fills, or {epoch: side}")
+    resolution: int | dict[int, int] = setting(640, "side in pixels of a page's square, or {epoch: side}")  # noqa: RUF009
 
     shrink_ratio: float = setting(0.4, "how far labels are shrunk to keep lines apart", above=0.0, below=1.0)
     bce_weight: float = setting(5.0, "weight of the probability map's loss", low=0.0)
@@ -33,7 +33,7 @@ class Config(TrainConfig):
     unclip_ratio: float = setting(1.5, "how far regions are grown back: area * ratio / perimeter", above=0.0)
 
     rotate_prob: float = setting(0.0, "share of pages rotated", low=0.0, high=1.0)
-    rotate_degrees: float = setting(10.0, "largest rotation, in degrees", low=0.0, high=180.0)
+    rotate_degrees: float = setting(15.0, "largest rotation, in degrees", low=0.0, high=180.0)
     hflip_prob: float = setting(0.0, "share of pages mirrored left to right", low=0.0, high=1.0)
     vflip_prob: float = setting(0.0, "share of pages mirrored top to bottom", low=0.0, high=1.0)
     color_jitter_prob: float = setting(0.0, "share of pages with other brightness and colour", low=0.0, high=1.0)
@@ -48,7 +48,8 @@ class Config(TrainConfig):
             raise ValueError(f"resolution: its first epoch must be 1, but got {dict(stages)}; add `1: 640`")
         for side in sides.values():
             if not isinstance(side, int) or side < STRIDE or side % STRIDE:
-                raise ValueError(f"resolution: must be a multiple of {STRIDE}, but got {side}; take {nearest_side(side)}")
+                near = nearest_side(side)
+                raise ValueError(f"resolution: must be a multiple of {STRIDE}, but got {side!r}; the next is {near}")
         if self.decoder_channels % 4:
             raise ValueError(f"decoder_channels: must be a multiple of 4, but got {self.decoder_channels}")
 

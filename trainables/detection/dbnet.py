@@ -1,0 +1,140 @@
+"""DBNet: features at four strides, merged to one map, binarised by a threshold that is learnt (Liao et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.backbone import Backbone, build_backbone
+from trainables.detection.config import Config
+from trainables.detection.losses import balanced_bce, dice_loss, masked_l1
+
+STEEPNESS = 50.0  # k of the differentiable binarisation
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What the network says of each pixel, both B x 1 x H x W, before the sigmoid."""
+
+    probability: Tensor
+    threshold: Tensor
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    bce: float
+    l1: float
+    dice: float
+    negative_ratio: float
+
+
+class Pyramid(nn.Module):
+    """Feature pyramid (Lin et al. 2017) whose four levels end as one map of `channels` at the finest stride."""
+
+    def __init__(self, channels_in: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(_normalised(nn.Conv2d(c, channels, 1, bias=False)) for c in channels_in)
+        share = channels // len(channels_in)
+        smooth = (nn.Conv2d(channels, share, 3, padding=1, bias=False) for _ in channels_in)
+        self.smooth = nn.ModuleList(_normalised(conv) for conv in smooth)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Finest first: B x C_i x H/4 x W/4, ... -> B x channels x H/4 x W/4."""
+        levels = [lateral(feature) for lateral, feature in zip(self.lateral, features, strict=True)]
+        for fine in range(len(levels) - 2, -1, -1):
+            levels[fine] = levels[fine] + _resize_like(levels[fine + 1], levels[fine])
+        smooth = [conv(level) for conv, level in zip(self.smooth, levels, strict=True)]
+        return torch.cat([_resize_like(level, smooth[0]) for level in smooth], dim=1)
+
+
+class Head(nn.Sequential):
+    """One number a pixel: B x C x H/4 x W/4 -> B x 1 x H x W."""
+
+    def __init__(self, channels: int) -> None:
+        inner = channels // 4
+        super().__init__(
+            *_normalised(nn.Conv2d(channels, inner, 3, padding=1, bias=False)),
+            *_normalised(nn.ConvTranspose2d(inner, inner, 2, stride=2, bias=False)),
+            nn.ConvTranspose2d(inner, 1, 2, stride=2),
+        )
+
+
+class DBNet(nn.Module):
+    """The detector; it normalises its images itself and owns its loss."""
+
+    def __init__(self, backbone: Backbone, channels: int, weights: LossWeights) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pyramid = Pyramid(backbone.channels, channels)
+        self.probability = Head(channels)
+        self.threshold = Head(channels)
+        self.weights = weights
+        for module in (self.pyramid, self.probability, self.threshold):
+            module.apply(_initialise)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", 255 * torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Maps:
+        """uint8 RGB, B x 3 x H x W with H and W multiples of 32."""
+        merged = self._merge(images)
+        return Maps(self.probability(merged), self.threshold(merged))
+
+    @torch.inference_mode()
+    def detect(self, images: Tensor) -> Tensor:
+        """The probability that each pixel belongs to shrunk text: uint8 B x 3 x H x W -> float32 B x H x W."""
+        return self.probability(self._merge(images)).squeeze(1).float().sigmoid()
+
+    def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """`loss`, to be minimised, and its unweighted terms, of a batch of PageDataset."""
+        maps = self(batch["image"])
+        weights = self.weights
+        with torch.autocast(batch["image"].device.type, enabled=False):
+            logits, threshold = maps.probability.float(), maps.threshold.float().sigmoid()
+            bce = l1 = dice = logits.new_zeros(())
+            if weights.bce:
+                bce = balanced_bce(logits, batch["shrink_map"], batch["shrink_mask"], weights.negative_ratio)
+            if weights.l1:
+                l1 = masked_l1(threshold, batch["threshold_map"], batch["threshold_mask"])
+            if weights.dice:
+                binary = torch.sigmoid(STEEPNESS * (logits.sigmoid() - threshold))
+                dice = dice_loss(binary, batch["shrink_map"], batch["shrink_mask"])
+            total = weights.bce * bce + weights.l1 * l1 + weights.dice * dice
+        return {"loss": total, "bce": bce, "l1": l1, "dice": dice}
+
+    def _merge(self, images: Tensor) -> Tensor:
+        return self.pyramid(self.backbone((images.float() - self.mean) / self.std))
+
+
+def build_dbnet(config: Config, *, pretrained: bool | None = None) -> DBNet:
+    """The detector of a config; `pretrained=False` where its weights are loaded anyway."""
+    wanted = config.pretrained if pretrained is None else pretrained
+    backbone = build_backbone(config.backbone, pretrained=wanted, drop_path_rate=config.drop_path_rate)
+    weights = LossWeights(config.bce_weight, config.l1_weight, config.dice_weight, config.negative_ratio)
+    return DBNet(backbone, config.decoder_channels, weights)
+
+
+def _resize_like(x: Tensor, target: Tensor) -> Tensor:
+    return x if x.shape[-2:] == target.shape[-2:] else functional.interpolate(x, size=target.shape[-2:], mode="nearest")
+
+
+def _normalised(conv: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
+    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU(inplace=True))
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    elif isinstance(module, nn.ConvTranspose2d):
+        # The four pixels that grow out of one start equal (Aitken et al. 2017): no checkerboard to be unlearnt first.
+        weight = torch.empty(module.in_channels, module.out_channels, 1, 1)
+        nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
+        with torch.no_grad():
+            module.weight.copy_(weight.expand_as(module.weight))
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

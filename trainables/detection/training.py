@@ -1,0 +1,81 @@
+"""Learning and scoring text detection: what the engine's loop needs to know of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from trainables.augment import Augment
+from trainables.batches import batches_per_epoch, evaluation_batches, training_batches
+from trainables.detection.config import Config
+from trainables.detection.dataset import Page, PageDataset, collate, load_pages
+from trainables.detection.dbnet import DBNet, build_dbnet
+from trainables.detection.metrics import Score, score_page, sum_scores
+from trainables.detection.postprocess import Detections, find_text
+from trainables.engine import Task, checkpoint_epoch, fit, load_weights, seed_everything
+from trainables.trainable import Run
+
+
+def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
+    """Yield train/loss and its terms, lr, val/hmean, val/precision, val/recall, images_per_second once an epoch."""
+    seed_everything(run.seed)
+    pages, held_out = load_pages(run.data, "train"), load_pages(run.data, "val")
+    augment = Augment.from_config(config)
+    datasets: dict[int, PageDataset] = {}  # by resolution
+
+    def loader(epoch: int) -> Iterable[Mapping[str, torch.Tensor]]:
+        side = config.resolution_at(epoch)
+        if side not in datasets:
+            datasets[side] = PageDataset(pages, side, augment, config.shrink_ratio, run.seed)
+        datasets[side].set_epoch(epoch)
+        return training_batches(datasets[side], collate, config, run, epoch)
+
+    def evaluate(model: DBNet, epoch: int) -> dict[str, float]:
+        return score_pages(model, held_out, config, run, epoch).metrics("val")
+
+    model = build_dbnet(config, pretrained=config.pretrained and run.checkpoint_dir is None)
+    steps = batches_per_epoch(len(pages), config.batch_size)
+    yield from fit(Task(model, loader, steps, evaluate, metric="val/hmean"), config, run)
+
+
+def score_test_split(config: Config, run: Run) -> dict[str, float]:
+    """test/hmean, test/precision, test/recall of the checkpoint in run.checkpoint_dir; {} without a test split."""
+    pages = load_pages(run.data, "test")
+    if not pages:
+        return {}
+    model, epoch = load_detector(config, run)
+    return score_pages(model, pages, config, run, epoch).metrics("test")
+
+
+def load_detector(config: Config, run: Run) -> tuple[DBNet, int]:
+    """The network of run.checkpoint_dir, ready to predict, and the epoch it was saved after."""
+    if run.checkpoint_dir is None:
+        raise ValueError("a checkpoint is needed to predict with, but there is none; train the config first")
+    model = build_dbnet(config, pretrained=False)
+    model.load_state_dict(load_weights(run.checkpoint_dir))
+    if config.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    return model.to(run.device).eval(), checkpoint_epoch(run.checkpoint_dir)
+
+
+def score_pages(model: DBNet, pages: Sequence[Page], config: Config, run: Run, epoch: int) -> Score:
+    found = detect_pages(model, pages, config, run, epoch)
+    return sum_scores(score_page(p.polygons, p.ignore, f.polygons) for p, f in zip(pages, found, strict=True))
+
+
+def detect_pages(model: DBNet, pages: Sequence[Page], config: Config, run: Run, epoch: int) -> Iterator[Detections]:
+    """What the model finds on each page, in pixels of the original, at the resolution of `epoch`."""
+    dataset = PageDataset(pages, config.resolution_at(epoch), augment=None, shrink_ratio=config.shrink_ratio)
+    index = 0
+    for batch in evaluation_batches(dataset, collate, config, run):
+        for probability in detect(model, batch["image"]):
+            yield find_text(probability, config, scale=dataset.scale(index), size=pages[index].size)
+            index += 1
+
+
+def detect(model: DBNet, images: torch.Tensor) -> np.ndarray:
+    """uint8 B x 3 x S x S -> the probability of text, float32 B x S x S."""
+    device = next(model.parameters()).device
+    return model.detect(images.to(device, non_blocking=True)).cpu().numpy()

@@ -1,0 +1,75 @@
+"""Optimizers with their parameter groups (timm), and the course of the learning rate."""
+
+from __future__ import annotations
+
+import math
+
+from timm.optim import create_optimizer_v2
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from trainables.train_config import TrainConfig
+
+ONECYCLE_START = 1 / 25  # of the peak; Smith & Topin 2018, and torch's OneCycleLR
+ONECYCLE_RISE = 0.3  # share of the steps that rise, where no warm-up is asked for
+POLY_POWER = 0.9  # Chen et al. 2017 (DeepLab); DBNet's authors use it too
+
+
+def build_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
+    """The optimizer over two groups: matrices and kernels with weight decay, norms and biases without."""
+    second = {} if config.optimizer in ("sgd", "rmsprop") else {"betas": _betas(config)}
+    return create_optimizer_v2(
+        model,
+        opt=config.optimizer,
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        momentum=config.momentum,
+        filter_bias_and_bn=True,
+        **second,
+    )
+
+
+def build_lr_schedule(optimizer: Optimizer, config: TrainConfig, steps_per_epoch: int) -> LambdaLR:
+    """A schedule to be stepped after every optimizer step."""
+    return LambdaLR(optimizer, lambda step: lr_at(config, step, steps_per_epoch) / config.lr)
+
+
+def lr_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+    """The learning rate of optimizer step `step` (from 0). A pure function, so a resumed run has nothing to restore.
+
+    Warm-up rises linearly to lr; the rest of the epochs then runs through the schedule and ends at min_lr.
+    """
+    total = config.epochs * steps_per_epoch
+    warmup = min(config.warmup_epochs * steps_per_epoch, total)
+    low = min(config.min_lr, config.lr)
+    if config.lr_schedule == "onecycle":
+        return _onecycle(step, total, warmup or ONECYCLE_RISE * total, config.lr, low)
+    if step < warmup:
+        return config.lr * min((step + 1) / warmup, 1.0)
+    done = min((step - warmup) / max(total - warmup, 1), 1.0)  # share of the course behind us
+    if config.lr_schedule == "cosine":
+        return _cosine(config.lr, low, done)
+    if config.lr_schedule == "linear":
+        return config.lr + (low - config.lr) * done
+    if config.lr_schedule == "poly":
+        return low + (config.lr - low) * (1 - done) ** POLY_POWER
+    if config.lr_schedule == "step":
+        drops = math.floor((step - warmup) / (config.step_epochs * steps_per_epoch))
+        return max(config.lr * config.step_factor**drops, low)
+    return config.lr
+
+
+def _cosine(start: float, end: float, done: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def _onecycle(step: int, total: int, rise: float, peak: float, low: float) -> float:
+    turn = max(min(rise, total - 1) - 1, 0.0)  # the step of the peak, counted as torch does
+    if step <= turn and turn > 0:
+        return _cosine(peak * ONECYCLE_START, peak, step / turn)
+    return _cosine(peak, low, min((step - turn) / max(total - 1 - turn, 1e-9), 1.0))
+
+
+def _betas(config: TrainConfig) -> tuple[float, float]:
+    return (config.momentum, 0.99 if config.optimizer == "lion" else 0.999)
