@@ -595,7 +595,7 @@ def test_a_full_disk_is_said_and_keeps_what_was_there(small_disk: Path) -> None:
 def test_a_read_only_disk_is_said(small_disk: Path) -> None:
     Ledger(small_disk / "ledger.db").close()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    with pytest.raises(LedgerError, match="must be a file that can be read and written, but .*; see ls -l"):
+    with pytest.raises(LedgerError, match=r"must be a file that can be read and written, but .*; see ls -l"):
         Ledger(small_disk / "ledger.db").create_study("hrnet", {}, HMEAN, {})
     with pytest.raises(LedgerError, match=r"other/ledger\.db: must be in a folder that can be written, but Read-only"):
         Ledger(small_disk / "other" / "ledger.db")
