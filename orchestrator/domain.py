@@ -58,7 +58,8 @@ class Float:
         if self.step is None:
             return True
         k = (value - self.low) / self.step
-        return abs(k - round(k)) < 1e-8  # Optuna's tolerance: 0.1 + 0.2 counts as 0.3
+        # Optuna's tolerance, in which 0.1 + 0.2 counts as 0.3; a grid of many millions needs the exact value beside it.
+        return abs(k - round(k)) < 1e-8 or value == self._value(round(k))
 
     def values(self) -> Iterator[float]:
         """Every value, in order; only where `size` is not None."""

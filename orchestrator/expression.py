@@ -21,7 +21,7 @@ _ALLOWED = "write arithmetic (+ - * / % **), comparisons, and, or, not, names, n
 _NAMES_OF = {
     ast.Call: "a function call",
     ast.Attribute: "a dot between names",
-    ast.Subscript: "square brackets",
+    ast.Subscript: "an index in square brackets",
     ast.Lambda: "a lambda",
     ast.IfExp: "an if",
     ast.NamedExpr: "an assignment",
@@ -108,7 +108,7 @@ def _check(node: ast.expr, line: str, names: dict[str, None], depth: int) -> Non
     elif isinstance(node, ast.UnaryOp):
         operators, operands, logical = [node.op], [node.operand], isinstance(node.op, ast.Not)
     else:
-        raise _refused(node, line, _NAMES_OF.get(type(node), "something else"))
+        raise _refused(node, line, _NAMES_OF.get(type(node), "this syntax"))
     for operator in operators:
         if not isinstance(operator, (*_ARITHMETIC, *_ORDERED, *_EQUAL, ast.UAdd, ast.USub, ast.Not)):
             raise _refused(node, line, _NAMES_OF.get(type(operator), "another operator"))

@@ -71,7 +71,10 @@ def join(parent: str, child: str) -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` is most likely a slip of; None when none is near."""
     by_fold = {candidate.casefold(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.casefold()[:_SHOWN], by_fold, n=1, cutoff=0.6)
+    folded = name.casefold()[:_SHOWN]
+    close = difflib.get_close_matches(folded, by_fold, n=1, cutoff=0.6)
+    if not close and len(folded) >= 3:
+        close = [candidate for candidate in by_fold if candidate.startswith(folded)][:1]
     return by_fold[close[0]] if close else None
 
 

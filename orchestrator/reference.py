@@ -1,6 +1,6 @@
-"""Writes docs/search-space.md and docs/study.schema.json from what checks a study file: `python -m orchestrator.reference`.
+"""Writes docs/search-space.md and docs/study.schema.json, from what checks a study file.
 
-`--check` only says whether they are fresh.
+`python -m orchestrator.reference`; `--check` only says whether they are fresh.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ HEAD = f"""\
 Written by `{COMMAND}` from the definitions that check the file; edit those instead.
 
 `tune check FILE` says every mistake in a file at once, with its place and what to do. Editors check and complete study
-files with the JSON Schema in [study.schema.json](study.schema.json): put its path, from the file, at the top of yours, as
-in `# yaml-language-server: $schema=../docs/study.schema.json`.
+files with the JSON Schema in [study.schema.json](study.schema.json): put its path, from the file, at the top of yours,
+as in `# yaml-language-server: $schema=../docs/study.schema.json`.
 """
 
 WHOLE = """\
@@ -119,14 +119,14 @@ constraints:
 
 `+ - * / % **`, comparisons (`<`, `<=`, `>`, `>=`, `==`, `!=`, also in a row: `1 <= a < b`), `and`, `or`, `not`,
 parentheses, names of `space`, numbers, text between quotes, `true`, `false` and `null`. Nothing else: no functions, no
-attributes. A constraint does not apply to a config from which one of its names is absent. One that no config meets is an
-error when the file is read.
+attributes. A constraint does not apply to a config from which one of its names is absent. One that no config meets is
+an error when the file is read.
 """
 
 BASELINES = """\
-A list of mappings: any of the names of `space`, and a `name` to find it by in the report. What a baseline leaves open takes
-the trainable's default where that lies inside the domain, else the middle of the domain (the geometric middle with
-`log: true`, the first of a choice). Its values must lie inside the domains, and meet the constraints.
+A list of mappings: any of the names of `space`, and a `name` to find it by in the report. What a baseline leaves open
+takes the trainable's default where that lies inside the domain, else the middle of the domain (the geometric middle
+with `log: true`, the first of a choice). Its values must lie inside the domains, and meet the constraints.
 
 ```yaml
 baselines:
@@ -136,12 +136,11 @@ baselines:
 """
 
 COMPOSING = """\
-`extends: base.yaml` starts from another study file, relative to this one, which may extend a third. Mappings merge key by
-key; lists are replaced; a domain below `space` is replaced as a whole.
+`extends: base.yaml` starts from another study file, relative to this one, which may extend a third. Mappings merge key
+by key; lists are replaced; a domain below `space` is replaced as a whole.
 
 ```yaml
 extends: base.yaml
-study: longer
 space:
   epochs: 60
 budget: {hours: 12}
@@ -150,7 +149,7 @@ budget: {hours: 12}
 `--set KEY=VALUE` changes one value for one call, and may be given several times. KEY is a dotted path, VALUE is YAML.
 
 ```bash
-tune run search_spaces/quickstart.yaml --set space.lr=1e-3 --set "space.epochs={low: 2, high: 6}" --set budget.trials=5
+tune run search_spaces/quickstart.yaml --set space.lr=1e-3 --set "space.epochs=[4, 8]" --set budget.trials=5
 ```
 """
 
@@ -188,8 +187,10 @@ def _section(name: str) -> list[str]:
             table,
             _fenced(_one_line(example) if example[name] else f"{name}: {{uri: null}}"),
         ]
-    must = "" if name == "data" else f" Must be {field_words(field)}."
-    return [f"{field.description}{must}", _fenced(_one_line({name: field.examples[0] if field.examples else None}))]
+    example = _one_line({name: _example(field)})
+    if name == "data":
+        return [str(field.description), _fenced(example)]
+    return [f"{field.description} Must be {field_words(field)}: `{example}`."]
 
 
 def _domains() -> Iterable[str]:

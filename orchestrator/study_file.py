@@ -33,6 +33,10 @@ class Sources:
         """`FILE: PATH: message`, with the `--set` that wrote it behind the path."""
         path = join(problem.path, problem.key)
         override = _innermost(self._sets, path)
+        if override is None and ("." in path or "[" in path or problem.key):  # a part of what is wrong may be set
+            override = next(
+                (text for known, text in self._sets.items() if known.startswith((f"{path}.", f"{path}["))), None
+            )
         file = _innermost(self._files, path) or self._file
         where = " ".join(part for part in (problem.path, f"(--set {one_line(override)})" if override else "") if part)
         return one_line(f"{file}: {where}: {problem.message}" if where else f"{file}: {problem.message}", 2000)
@@ -89,7 +93,7 @@ def _read_chain(path: Path, sources: Sources, below: tuple[Path, ...]) -> dict[s
     base: dict[str, Any] = {}
     if "extends" in raw:
         extends = raw.pop("extends")
-        if not isinstance(extends, str) or not extends:
+        if not isinstance(extends, str) or not extends or "\0" in extends:
             raise InvalidFile([f"{path}: extends: must be the path of one file, but got {shown(extends)}"])
         parent = Path(os.path.normpath(path.parent / extends))
         chain = (*below, path.resolve())

@@ -23,6 +23,7 @@ from orchestrator.study_sections import (
     ResourcesSpec,
     SchedulerSpec,
     SearchSpec,
+    Section,
     SourceSpec,
     StudyName,
     Text,
@@ -36,7 +37,7 @@ __all__ = ["Baseline", "InvalidStudy", "StudySpec", "load_study", "parse_study"]
 
 DEFAULT_TRIALS = 20
 _BUILT = 50  # configs that are built by the trainable's Config before any is trained
-SECTIONS = {
+SECTIONS: dict[str, type[Section]] = {
     "objective": ObjectiveSpec,
     "search": SearchSpec,
     "scheduler": SchedulerSpec,
@@ -184,7 +185,7 @@ def _data(raw: Any, problems: Problems) -> dict[str, Any]:
         complaint = plain_complaint(value)
         if complaint:
             problems.add(f"data.{key}", complaint)
-    data = with_whole_keys(raw)
+    data = {key: with_whole_keys(value) for key, value in raw.items()}
     root = data.get("root")
     if root is not None and not (isinstance(root, str) and root and "\0" not in root):
         problems.add("data.root", f"must be the path of a folder, or synthetic/..., but got {shown(root)}")
