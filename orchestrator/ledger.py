@@ -243,6 +243,7 @@ class Ledger:
                     attempts=1,
                     created=now,
                     revision=1,
+                    mlflow_unsure=0,
                     mlflow_revision=0,
                 )
                 .returning(trials.c.id)

@@ -13,7 +13,10 @@ from orchestrator.trial import Objective, Report, State, Trial
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """One study. raw: its resolved file. uid: survives renames. seconds: wall time of all its sessions."""
+    """One study. raw: its resolved file. uid: survives renames. seconds: wall time of all its sessions.
+
+    active: unix time of its driver's last sign of life; None before its first session.
+    """
 
     id: int
     uid: str
@@ -25,6 +28,7 @@ class StudyRow:
     created: float  # unix time
     facts: dict[str, Any]
     seconds: float
+    active: float | None
     holder: Holder | None  # None when nobody runs it; a dead one until the next start
     mlflow_experiment_id: str | None
     mlflow_run_id: str | None
@@ -60,6 +64,7 @@ def study_row(row: Any) -> StudyRow:
         created=row.created,
         facts=from_json(row.facts),
         seconds=max(0.0, row.seconds or 0.0),
+        active=row.active,
         holder=holder,
         mlflow_experiment_id=row.mlflow_experiment_id,
         mlflow_run_id=row.mlflow_run_id,

@@ -35,6 +35,8 @@ studies = sa.Table(
     sa.Column("facts", sa.Text, nullable=False),  # JSON
     sa.Column("session_id", sa.Integer),  # of the holder; null when nobody runs the study
     sa.Column("mlflow_store", sa.Text),  # a digest of its address: what is known of MLflow holds for that store only
+    sa.Column("mlflow_sender", sa.Text),  # JSON: the process that brings MLflow up to date just now
+    sa.Column("mlflow_seen", sa.Text),  # a digest of what the study's own run was last told
     sa.Column("mlflow_experiment_id", sa.Text),
     sa.Column("mlflow_run_id", sa.Text),
 )
@@ -74,6 +76,7 @@ trials = sa.Table(
     sa.Column("ended", sa.Double),
     sa.Column("revision", sa.Integer, nullable=False),  # counts every write to the trial or its reports
     sa.Column("mlflow_run_id", sa.Text),
+    sa.Column("mlflow_unsure", sa.Integer, sa.CheckConstraint("mlflow_unsure IN (0, 1)"), nullable=False),
     sa.Column("mlflow_revision", sa.Integer, nullable=False),  # what MLflow has seen of it
     sa.Column("mlflow_status", sa.Text),
     sa.UniqueConstraint("study_id", "number"),
@@ -108,10 +111,11 @@ reports = sa.Table(
 
 # Statements. What follows the first columns is read by ledger_rows.
 
-_SECONDS = (
+_TIME = (
     sa.select(
         sessions.c.study_id,
         sa.func.sum(sa.func.coalesce(sessions.c.ended, sessions.c.beat) - sessions.c.started).label("seconds"),
+        sa.func.max(sessions.c.beat).label("active"),
     )
     .group_by(sessions.c.study_id)
     .subquery()
@@ -122,9 +126,9 @@ _TRIAL += ["attempts", "created", "ended", "facts"]
 _REPORT = [reports.c[name] for name in ("epoch", "metrics", "seconds", "at", "checkpoint")]
 
 STUDIES = (
-    sa.select(studies, *_HOLDER, _SECONDS.c.seconds)
+    sa.select(studies, *_HOLDER, _TIME.c.seconds, _TIME.c.active)
     .outerjoin(sessions, sessions.c.id == studies.c.session_id)
-    .outerjoin(_SECONDS, _SECONDS.c.study_id == studies.c.id)
+    .outerjoin(_TIME, _TIME.c.study_id == studies.c.id)
 )
 TRIALS = sa.select(*(trials.c[name] for name in _TRIAL)).order_by(trials.c.number)
 REPORTS = sa.select(trials.c.number, *_REPORT).join(trials).order_by(trials.c.number, reports.c.epoch)
