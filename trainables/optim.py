@@ -18,10 +18,11 @@ POLY_POWER = 0.9  # Chen et al. 2017 (DeepLab); DBNet's authors use it too
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
     """The optimizer over two groups: matrices and kernels with weight decay, norms and biases without."""
+    plain = config.optimizer == "sgd" and config.momentum == 0  # Nesterov's needs a momentum
     second = {} if config.optimizer in ("sgd", "rmsprop") else {"betas": _betas(config)}
     return create_optimizer_v2(
         model,
-        opt=config.optimizer,
+        opt="momentum" if plain else config.optimizer,
         lr=config.lr,
         weight_decay=config.weight_decay,
         momentum=config.momentum,
