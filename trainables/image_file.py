@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,37 +26,34 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> Pixels:
     turned. Transparent parts become white, 16 bits become 8. Raises BadImage for a file that is absent, corrupt, cut
     short, of another size, or of more pixels than PIL.Image.MAX_IMAGE_PIXELS (a decompression bomb).
     """
+    with _opened(path) as image:
+        _check_size(path, image, size)
+        return _to_rgb(_oriented(image, size))
+
+
+def check_image(path: Path, size: tuple[int, int] | None = None) -> None:
+    """Look at the head of the file alone: is it an image, of that size, small enough? Raises BadImage."""
+    with _opened(path) as image:
+        _check_size(path, image, size)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The open image; whatever goes wrong with it becomes a BadImage that names the file and what to do."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                _check_size(path, image, size)
-                if image.mode not in ("RGB", "L"):
-                    image.load()  # the mode may change: transparency is known only now
-                pixels = _to_rgb(_oriented(image, size))
+        # Not a warning as error: filters belong to the process, and images are read in threads.
+        with Image.open(path) as image:
+            if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise Image.DecompressionBombError(f"it has {image.width} x {image.height}")
+            yield image
     except FileNotFoundError as error:
         raise BadImage(f"{path}: no such file; check `image` in the annotations and `root`") from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadImage(
-            f"{path}: must have at most {Image.MAX_IMAGE_PIXELS} pixels, but {_reason(error)}; scale it down"
-        ) from error
+    except Image.DecompressionBombError as error:
+        limit = Image.MAX_IMAGE_PIXELS
+        raise BadImage(f"{path}: must have at most {limit} pixels, but {_reason(error)}; scale it down") from error
     except BadImage:
         raise
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError, ...
-        raise BadImage(f"{path}: cannot be read as an image ({_reason(error)}); replace or remove it") from error
-    return pixels
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) of the upright image, from the file's head alone. Raises BadImage."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _upright_size(image)
-    except FileNotFoundError as error:
-        raise BadImage(f"{path}: no such file; check `image` in the annotations and `root`") from error
-    except Exception as error:
         raise BadImage(f"{path}: cannot be read as an image ({_reason(error)}); replace or remove it") from error
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 DRAWN_RECEIPTS = "synthetic/receipts"
 _DRAWN_ONLY = ("pages", "size", "hardness")
-_WHOLE = {"pages": (4, 100_000), "size": (64, 2048), "seed": (0, 2**31 - 1), "folds": (2, 1000), "fold": (0, 999)}
+_WHOLE = {"pages": (4, 100_000), "size": (96, 2048), "seed": (0, 2**31 - 1), "folds": (2, 1000), "fold": (0, 999)}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, default_collate
 from trainables.augment import Augment
 from trainables.detection.annotations import read_annotations
 from trainables.detection.data_section import DataSection
-from trainables.detection.page import Page, letterbox, letterbox_scale
+from trainables.detection.page import Float, Page, letterbox, letterbox_scale
 from trainables.detection.targets import draw_targets
 from trainables.image_file import Pixels
 from trainables.synthetic import DRAWING_VERSION
@@ -24,6 +24,7 @@ from trainables.synthetic.drawn_receipts import ReceiptSet, drawn_receipts
 __all__ = ["Page", "PageDataset", "collate", "fingerprint", "letterbox", "load_pages"]
 
 Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Item = dict[str, torch.Tensor]
 
 _HASHED_WHOLE = 2**30  # images of up to this many bytes in all are hashed whole, above it three pieces of each
@@ -40,8 +41,7 @@ def load_pages(data: Mapping[str, Any], split: Split) -> list[Page]:
     if section.folds is None or split == "test":
         pages = _pages_of(section, split)
     else:
-        pool = _pages_of(section, "train") + _pages_of(section, "val") + _pages_of(section, None)
-        pages = _deal(pool, section, split)
+        pages = _deal(_pages_of(section, "train", "val", None), section, split)
     if not pages and split != "test":
         raise ValueError(
             f"data.root: must hold pages of split {split}, but {section.root} has none; "
@@ -79,19 +79,24 @@ class PageDataset(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         """image: uint8, 3 x S x S. shrink_map, shrink_mask, threshold_map, threshold_mask: float32, 1 x S x S."""
+        image, polygons = self.view(index)
+        ignore = self.pages[index].ignore
+        maps = draw_targets(polygons, ignore, self.resolution, self.resolution, self._shrink_ratio)
+        return {"image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))} | {
+            name: torch.from_numpy(values[None]) for name, values in vars(maps).items()
+        }
+
+    def view(self, index: int) -> tuple[Pixels, tuple[Float, ...]]:
+        """The page as this epoch shows it: S x S x 3, uint8 RGB, and its polygons in those pixels."""
         if not 0 <= index < len(self.pages):
             raise IndexError(f"page {index} of {len(self.pages)}")
         page = self.pages[index]
         image = letterbox(page.read(), self.resolution)
-        polygons = [polygon * np.float32(self.scale(index)) for polygon in page.polygons]
-        if self._augment is not None:
-            rng = np.random.default_rng((self._seed, int(self._epoch), index))
-            image, moved = self._augment(image, polygons, rng)
-            polygons = list(moved)
-        maps = draw_targets(polygons, page.ignore, self.resolution, self.resolution, self._shrink_ratio)
-        return {"image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))} | {
-            name: torch.from_numpy(values[None]) for name, values in vars(maps).items()
-        }
+        polygons = tuple(polygon * np.float32(self.scale(index)) for polygon in page.polygons)
+        if self._augment is None:
+            return image, polygons
+        rng = np.random.default_rng((self._seed, int(self._epoch), index))
+        return self._augment(image, polygons, rng)
 
 
 def collate(items: Sequence[Item]) -> Item:
@@ -147,12 +152,15 @@ class DrawnPage:
         return self.receipts.image(self.index)
 
 
-def _pages_of(section: DataSection, split: Split | None) -> list[Page]:
-    """The pages that are labelled with `split`, None for those without one."""
-    if not section.drawn:
-        return read_annotations(section.folder, need_split=section.folds is None).get(split, [])
-    if split is None:
-        return []
+def _pages_of(section: DataSection, *splits: Split | None) -> list[Page]:
+    """The pages labelled with one of `splits`, None for those without a split."""
+    if section.drawn:
+        return [page for split in splits if split is not None for page in _drawn_pages(section, split)]
+    labelled = read_annotations(section.folder, need_split=section.folds is None)
+    return [page for split in splits for page in labelled.get(split, [])]
+
+
+def _drawn_pages(section: DataSection, split: Split) -> list[Page]:
     count = section.pages if split == "train" else max(4, round(section.pages * 0.3))
     receipts = drawn_receipts(split, count, section.size, section.seed, section.hardness)
     return [

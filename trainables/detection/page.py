@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from trainables.image_file import Pixels, read_image
+from trainables.image_file import Pixels, check_image, read_image
 
 Float = npt.NDArray[np.float32]
 
@@ -30,6 +30,10 @@ class ImageFile:
 
     def read(self) -> Pixels:
         return read_image(self.path, self.size)
+
+    def check(self) -> None:
+        """Look at the head of the file alone. Raises BadImage where it is no image, or one of another size."""
+        check_image(self.path, self.size)
 
 
 @dataclass(frozen=True, eq=False)

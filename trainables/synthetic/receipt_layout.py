@@ -49,7 +49,7 @@ class Printer:
 
     def room(self, rows: float) -> bool:
         """Whether `rows` more rows of plain text fit above the lower margin."""
-        return self.y + rows * self.em * 1.3 <= self.ink.shape[0] - self.margin
+        return self.y + rows * self.em * 1.4 <= self.ink.shape[0] - self.margin
 
     def row(self, *parts: tuple[str, float], em: float = 1.0, bold: bool = False, stretch: float = 1.0) -> None:
         """One row; each part is (text, align): align 0 starts at the left margin, 1 ends at the right, 0.5 is centred.
@@ -71,7 +71,7 @@ class Printer:
             self.texts.append(text)
             self.boxes.append((left, top, left + width, top + height))
             end = left + width
-        self.y += round(size * 1.3)
+        self.y += round(size * 1.4)
 
     def skip(self, rows: float) -> None:
         self.y += round(rows * self.em)
@@ -133,9 +133,9 @@ def _items(printer: Printer, words: Words) -> list[Item]:
         printer.row(*((words.vocabulary.header[name], align) for name, align in columns))
         if rng.random() < 0.6:
             _rule(printer)
-    printed = []
+    printed: list[Item] = []
     for item in words.items:
-        if not printer.room(5.5):
+        if printed and not printer.room(4 + words.shown_sums):
             break
         printed.append(item)
         if rng.random() < 0.12:  # a long name has a row of its own

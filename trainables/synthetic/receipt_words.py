@@ -151,7 +151,7 @@ def draw_words(rng: np.random.Generator) -> Words:
     return Words(
         vocabulary=vocabulary,
         shop=_one(rng, vocabulary.shops),
-        about=_some(rng, about, int(rng.integers(0, 4))),
+        about=_some(rng, about, int(rng.integers(0, 3))),
         when=(_one(rng, vocabulary.dates).format(**date), time, _dial(rng, "POS ##")),
         number=_dial(rng, "####-####-###"),
         items=tuple(

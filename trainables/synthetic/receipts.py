@@ -30,8 +30,9 @@ def draw_receipt(
     a run of words in a row without a column's gap. `hardness` from 0 (flat, clean, sharp) to 1 (crumpled, in shadow,
     faded, noisy). The same state of `rng` draws the same bytes. Raises FontsMissing.
     """
-    width, height = size * rng.uniform(0.5, 0.85), size * rng.uniform(0.8, 0.98)
-    em = round(max(_LEAST_EM, size * rng.uniform(0.036, 0.052)) * PRINT_SCALE)
+    width, height = size * rng.uniform(0.6, 0.95), size * rng.uniform(0.85, 0.98)
+    em = rng.uniform(0.042, 0.06) * size * min(1.0, (256 / size) ** 0.5)  # larger pictures hold more rows
+    em = round(max(_LEAST_EM, em) * PRINT_SCALE)
     sheet = print_receipt(rng, round(height * PRINT_SCALE), round(width * PRINT_SCALE), em, clutter=hardness)
     pose = draw_pose(rng, width, height, size, hardness)
     x, y = pose.to_sheet(size)

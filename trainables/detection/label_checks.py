@@ -1,0 +1,162 @@
+"""What can be wrong with labelled pages, found before training: images, polygons, leaks between splits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import shapely
+
+from trainables.detection.dataset import Split
+from trainables.detection.page import Float, ImageFile, Page, letterbox_scale
+from trainables.detection.targets import shrink_polygon
+from trainables.image_file import BadImage
+from trainables.trainable import Finding
+
+Splits = Mapping[Split, Sequence[Page]]
+
+DECODED = 400  # pages whose image is decoded whole; of the others the head is read
+NAMED = 5  # mistakes of one kind that are named
+OUTSIDE_SHARE = 0.25  # of a polygon's area: more of it beyond the page is a mistake, less is a label drawn by hand
+VANISHED_SHARE = 0.02  # of the polygons: more of them too small to learn asks for a higher resolution
+BROKEN_SHARE = 0.1  # of the polygons: each piece is found as a text of its own
+IGNORED_SHARE = 0.5
+
+
+def check_labels(splits: Splits) -> list[Finding]:
+    """Counts, polygons and leaks of the pages of each split, and whether their images can be read."""
+    return [_count(splits), _read_images(splits), _check_polygons(splits), _find_leaks(splits)]
+
+
+def check_shrinking(pages: Sequence[Page], resolution: int, ratio: float) -> Finding:
+    """How much of the text is too small to be learnt at `resolution`, or falls apart when shrunk by `ratio`."""
+    pieces = []
+    for page in pages:
+        scale = np.float32(letterbox_scale(page.size, resolution))
+        for polygon, ignored in zip(page.polygons, page.ignore, strict=True):
+            if not ignored:
+                pieces.append(_count_pieces(polygon * scale, ratio))
+    counts = np.array(pieces)
+    vanished, broken = int((counts == 0).sum()), int((counts > 1).sum())
+    detail = f"of {len(counts)} texts at {resolution} px, {vanished} vanish when shrunk and {broken} fall apart"
+    problems = []
+    if vanished > VANISHED_SHARE * len(counts):
+        problems.append(f"{vanished / len(counts):.0%} of the texts are too small to be learnt; raise `resolution`")
+    if broken > BROKEN_SHARE * len(counts):
+        problems.append(
+            f"{broken / len(counts):.0%} of the texts are learnt in pieces; raise `shrink_ratio` above {ratio:g}"
+        )
+    return Finding("shrunk labels", detail, "; ".join(problems) or None)
+
+
+def _count(splits: Splits) -> Finding:
+    texts = {name: sum(len(page.polygons) for page in pages) for name, pages in splits.items()}
+    ignored = {name: sum(int(page.ignore.sum()) for page in pages) for name, pages in splits.items()}
+    detail = "; ".join(
+        f"{name}: {len(pages)} pages, {texts[name]} texts" + (f" ({ignored[name]} ignored)" if ignored[name] else "")
+        for name, pages in splits.items()
+    )
+    problems = []
+    for name, pages in splits.items():
+        if pages and texts[name] == ignored[name]:
+            problems.append(f"{name} has no text to find; label some, or take `ignore` off")
+        elif ignored[name] > IGNORED_SHARE * texts[name]:
+            problems.append(
+                f"{ignored[name] / texts[name]:.0%} of the texts of {name} are ignored; is `ignore` inverted?"
+            )
+    return Finding("labels", detail, "; ".join(problems) or None)
+
+
+def _read_images(splits: Splits) -> Finding:
+    pages = [page for pages in splits.values() for page in pages]
+    step = max(1, -(-len(pages) // DECODED))
+    whole, rest = pages[::step], [page for index, page in enumerate(pages) if index % step]
+    with ThreadPoolExecutor() as threads:
+        problems = [*threads.map(_decode, whole), *threads.map(_open, rest)]
+    sizes = np.array([page.size for page in pages])
+    low, high = sizes.min(axis=0), sizes.max(axis=0)
+    detail = f"{len(whole)} of {len(pages)} decoded, {low[0]} x {low[1]} to {high[0]} x {high[1]} px"
+    return Finding("images", detail, _name([problem for problem in problems if problem]))
+
+
+def _decode(page: Page) -> str | None:
+    try:
+        height, width = page.read().shape[:2]
+    except BadImage as error:
+        return str(error)
+    return None if (width, height) == page.size else f"{page.name}: is {width} x {height} px, not {page.size}"
+
+
+def _open(page: Page) -> str | None:
+    try:
+        if isinstance(page.source, ImageFile):
+            page.source.check()
+    except BadImage as error:
+        return str(error)
+    return None
+
+
+def _check_polygons(splits: Splits) -> Finding:
+    problems, count, crossing = [], 0, 0
+    for page in (page for pages in splits.values() for page in pages):
+        frame = shapely.box(0, 0, *page.size)
+        areas = [shapely.Polygon(polygon) for polygon in page.polygons]
+        for index, area in enumerate(areas):
+            count += 1
+            where = f"{page.name}, instance {index}"
+            crossing += not area.is_valid
+            whole = area if area.is_valid else area.convex_hull
+            if whole.area < 1:
+                problems.append(f"{where}: has an area of {whole.area:.2f} px; remove it or draw it again")
+                continue
+            outside = 1 - whole.intersection(frame).area / whole.area
+            if outside > OUTSIDE_SHARE:
+                problems.append(
+                    f"{where}: {outside:.0%} of it lies outside of the page of {page.size[0]} x {page.size[1]} px; "
+                    "were the points made for an image of another size?"
+                )
+    crossed = f", {crossing} cross themselves" if crossing else ""
+    return Finding(
+        "polygons",
+        f"{count} polygons, each with area and inside its page{crossed}"
+        if not problems
+        else f"{count} polygons, {len(problems)} of them wrong{crossed}",
+        _name(problems),
+    )
+
+
+def _count_pieces(polygon: Float, ratio: float) -> int:
+    """How many polygons of a pixel or more are left of it when it is shrunk."""
+    return sum(shapely.Polygon(piece).area >= 1 for piece in shrink_polygon(polygon, ratio))
+
+
+def _find_leaks(splits: Splits) -> Finding:
+    """Images of equal bytes; only files whose sizes are equal are read."""
+    by_size: dict[int, list[tuple[str, Page, ImageFile]]] = defaultdict(list)
+    for name, pages in splits.items():
+        for page in pages:
+            if isinstance(page.source, ImageFile) and page.source.path.is_file():
+                by_size[page.source.path.stat().st_size].append((name, page, page.source))
+    by_bytes: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
+    for alike in (group for group in by_size.values() if len(group) > 1):
+        for split, page, source in alike:
+            by_bytes[hashlib.sha256(source.path.read_bytes()).digest()].append((split, page.name))
+    twins = [group for group in by_bytes.values() if len(group) > 1]
+    leaks = [
+        " = ".join(f"{name} ({split})" for split, name in group)
+        for group in twins
+        if len({split for split, _ in group}) > 1
+    ]
+    detail = f"{len(twins)} images are there more than once, {len(leaks)} of them in several splits"
+    problem = _name(leaks)
+    return Finding(
+        "splits", detail, f"the same image is learnt and scored: {problem}; keep one of each" if problem else None
+    )
+
+
+def _name(problems: Sequence[str]) -> str | None:
+    more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+    return "; ".join(problems[:NAMED]) + more if problems else None

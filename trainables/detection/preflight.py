@@ -1,0 +1,128 @@
+"""`tune check` for text detection: the labels, one batch as the network sees it, and one step of the real network."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from trainables.augment import Augment
+from trainables.backbone import NoWeights
+from trainables.batches import batches_per_epoch
+from trainables.detection.config import Config
+from trainables.detection.dataset import SPLITS, Item, PageDataset, collate, load_pages
+from trainables.detection.dbnet import build_dbnet
+from trainables.detection.label_checks import check_labels, check_shrinking
+from trainables.engine import Learner, Task, seed_everything
+from trainables.image_file import BadImage, Pixels
+from trainables.trainable import Finding
+
+SHOWN = 4  # pages of the batch in its picture
+SHOWN_SIDE = 480  # pixels of a page in the picture
+
+
+def check(config: Config, data: Mapping[str, Any], directory: Path) -> list[Finding]:
+    """Findings on labels, images, polygons, splits, resolution, one batch and one step; draws batch.png in `directory`.
+
+    Each step needs the one before it: what stands on a broken one is not tried.
+    """
+    try:
+        splits = {name: load_pages(data, name) for name in SPLITS}
+    except (ValueError, OSError, RuntimeError) as error:
+        return [Finding("labels", "cannot be read", str(error))]
+    findings = check_labels(splits)
+    resolution = max(config.resolution_at(epoch) for epoch in range(1, config.epochs + 1))
+    findings.append(check_shrinking(splits["train"], resolution, config.shrink_ratio))
+    if any(finding.problem for finding in findings if finding.check == "images"):
+        return findings
+    dataset = PageDataset(splits["train"], resolution, Augment.from_config(config), config.shrink_ratio, seed=0)
+    dataset.set_epoch(1)
+    try:
+        batch, finding = _make_batch(dataset, config.batch_size, directory)
+    except BadImage as error:
+        return [*findings, Finding("one batch", "cannot be made", str(error))]
+    return [*findings, finding, _learn_one_step(config, batch, len(dataset))]
+
+
+def _make_batch(dataset: PageDataset, batch_size: int, directory: Path) -> tuple[Item, Finding]:
+    started = time.perf_counter()
+    items = [dataset[index % len(dataset)] for index in range(batch_size)]
+    seconds = (time.perf_counter() - started) / batch_size
+    batch = collate(items)
+    picture = directory / "batch.png"
+    directory.mkdir(parents=True, exist_ok=True)
+    shown = np.concatenate([draw_page(dataset, index) for index in range(min(SHOWN, len(dataset)))], axis=0)
+    picture.write_bytes(cv2.imencode(".png", shown)[1].tobytes())
+    shapes = " x ".join(map(str, batch["image"].shape))
+    text = float(batch["shrink_map"].mean())
+    detail = f"images {shapes}, {text:.1%} of the pixels are text to learn, {seconds * 1000:.0f} ms per page on one CPU"
+    problem = None
+    if text == 0:
+        problem = "no page of the batch has text left; lower crop_prob and rotate_degrees, or look at the picture"
+    return batch, Finding("one batch", detail, problem, (picture,))
+
+
+def draw_page(dataset: PageDataset, index: int) -> Pixels:
+    """Three panels: a page with its texts outlined (green; ignored ones red), its shrink map, its threshold map.
+
+    What the masks leave out is red in the maps. BGR, SHOWN_SIDE x 3 SHOWN_SIDE x 3.
+    """
+    image, polygons = dataset.view(index)
+    item = dataset[index]
+    panels = [_resize(image[:, :, ::-1])]
+    for polygon, ignored in zip(polygons, dataset.pages[index].ignore, strict=True):
+        outline = np.rint((polygon * (SHOWN_SIDE / dataset.resolution) - 0.5) * 16).astype(np.int32)
+        cv2.polylines(panels[0], [outline], True, (0, 0, 255) if ignored else (0, 160, 0), 1, cv2.LINE_AA, shift=4)
+    for name, mask in (("shrink_map", "shrink_mask"), ("threshold_map", "threshold_mask")):
+        gray = cv2.cvtColor(np.rint(item[name][0].numpy() * 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+        gray[item[mask][0].numpy() == 0, 2] = 160
+        panels.append(_resize(gray))
+    return np.concatenate(panels, axis=1)
+
+
+def _resize(picture: Pixels) -> Pixels:
+    method = cv2.INTER_AREA if picture.shape[0] > SHOWN_SIDE else cv2.INTER_NEAREST
+    return np.asarray(cv2.resize(picture, (SHOWN_SIDE, SHOWN_SIDE), interpolation=method))
+
+
+def _learn_one_step(config: Config, batch: Item, pages: int) -> Finding:
+    """Two optimizer steps of the real network; the second is timed and multiplied into an epoch."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    seed_everything(0)
+    steps = batches_per_epoch(pages, config.batch_size)
+    try:
+        task = Task(build_dbnet(config), lambda epoch: [batch], steps, lambda model, epoch: {}, metric="val/hmean")
+        learner = Learner(task, config, device)
+        learner.model.train()
+        learner.learn(batch)
+        started = time.perf_counter()
+        losses = {name: float(value) for name, value in learner.learn(batch).items()}  # float() waits for the device
+        seconds = time.perf_counter() - started
+    except (NoWeights, ValueError) as error:
+        return Finding("one step", "the network cannot be built", str(error))
+    except torch.OutOfMemoryError as error:
+        return Finding(
+            "one step",
+            f"out of memory on {device}: {error}",
+            "the batch does not fit; lower `batch_size` or `resolution`, or raise `accumulation_steps`",
+        )
+    weights = sum(parameter.numel() for parameter in learner.model.parameters())
+    memory = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GB" if device.type == "cuda" else ""
+    detail = (
+        f"{config.backbone}, {weights / 1e6:.1f} M weights on {device}: "
+        f"loss {losses['loss']:.2f}, {seconds:.2f} s{memory}; "
+        f"{steps} steps make an epoch of about {_duration(steps * seconds)}"
+    )
+    wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+    problem = f"{', '.join(wrong)} not finite after one step; lower `lr`, or try `precision: fp32`" if wrong else None
+    return Finding("one step", detail, problem)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
