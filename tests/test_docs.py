@@ -145,7 +145,7 @@ def test_the_trainable_in_the_documents_learns_and_resumes(repository, tmp_path)
         first = [dict(m) for m in itertools.islice(module.train(config, LocalRun(tmp_path / "parts")), 2)]
         rest = module.train(config, LocalRun(tmp_path / "parts", checkpoint_dir=tmp_path / "parts" / "2"))
         assert first + [dict(m) for m in rest] == whole and len(whole) == 4
-        assert whole[-1]["val/accuracy"] > 0.8  # ten classes: chance is 0.1
+        assert whole[-1]["val/accuracy"] > 0.6  # ten classes: chance is 0.1
     finally:
         del sys.modules["digits_example"]
 
