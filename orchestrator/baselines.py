@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.config_field import ConfigField, Mismatch
 from orchestrator.domain import Fixed, described
-from orchestrator.domain_parser import plain_complaint, with_whole_keys
+from orchestrator.plain_data import plain_complaint, with_whole_keys
 from orchestrator.problem import Problems, did_you_mean, quoted, shown
 from orchestrator.search_space import Parameter, SearchSpace, Unsatisfiable, config_key
 

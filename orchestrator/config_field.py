@@ -11,10 +11,12 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, Literal, Union, get_args, get_origin
 
-from orchestrator.domain import is_number, same
+from orchestrator.plain_data import is_number, same, with_whole_keys
 from orchestrator.problem import did_you_mean, shown
+from orchestrator.yaml_file import plain_scalar
 
 MISSING = dataclasses.MISSING
+_BOUNDS = ("low", "high", "above", "below")
 _PLAIN_WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -132,7 +134,7 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> ConfigField:
         default=factory() if callable(factory) else field.default,
         help=str(field.metadata.get("help", "")),
         choices=tuple(choices) if choices is not None else _literals(hint),
-        **{bound: field.metadata.get(bound) for bound in ("low", "high", "above", "below")},
+        **{bound: value for bound in _BOUNDS if is_number(value := field.metadata.get(bound))},
     )
 
 
@@ -231,24 +233,23 @@ def _as(kind: Any, value: Any) -> Any:
         items = list(_expect(value, isinstance(value, (list, tuple))))
         if origin is tuple and arguments and arguments[-1] is not Ellipsis:
             return [_convert(part, item) for part, item in zip(arguments, items, strict=True)]
-        return [_convert(arguments[0], item) for item in items] if arguments else items
+        return [_convert(arguments[0] if arguments else Any, item) for item in items]
     if origin in (dict, Mapping):
         mapping = _expect(value, isinstance(value, dict))
         if len(arguments) != 2:
-            return mapping
-        return {_key_as(arguments[0], key): _convert(arguments[1], item) for key, item in mapping.items()}
+            return with_whole_keys(mapping)
+        converted = {_key_as(arguments[0], key): _convert(arguments[1], item) for key, item in mapping.items()}
+        return _expect(converted, len(converted) == len(mapping))  # 1 and 01 are one key
     if isinstance(kind, type) and issubclass(kind, PurePath):
         return _expect(value, isinstance(value, str))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _expect(value, any(same(value, member.value) for member in kind))
-    return value
+    return with_whole_keys(value)
 
 
 def _key_as(hint: Any, key: Any) -> Any:
     """A mapping's key; a number that JSON turned into text is a number again."""
-    if isinstance(key, str) and hint in (int, float):
-        return hint(key)
-    return _convert(hint, key)
+    return _convert(hint, plain_scalar(key) if isinstance(key, str) and hint in (int, float) else key)
 
 
 def _expect(value: Any, fits: bool) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Iterator
@@ -10,9 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from orchestrator.problem import key_text, shown
-
-_LARGEST_INT = 2**53  # beyond it neither a float nor a JSON reader keeps every whole number
+from orchestrator.plain_data import LARGEST_WHOLE, is_number, same
+from orchestrator.problem import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +195,8 @@ def range_complaints(low: float, high: float, log: bool, step: float | None, who
             return [f"`{name}` must be a finite number, but got {shown(value)}"]
         if whole and value is not None and not isinstance(value, int):
             return [f"`{name}` must be a whole number, but got {shown(value)}"]
-        if whole and value is not None and abs(value) > _LARGEST_INT:
-            return [f"`{name}` must be at most {_LARGEST_INT} in size, but got {shown(value)}"]
+        if whole and value is not None and abs(value) > LARGEST_WHOLE:
+            return [f"`{name}` must be at most {LARGEST_WHOLE} in size, but got {shown(value)}"]
     found = []
     if low > high:
         found.append(f"`low <= high` must hold, but got low={low}, high={high}; swap them")
@@ -213,39 +211,10 @@ def range_complaints(low: float, high: float, log: bool, step: float | None, who
     elif step is not None and low < high and _exact(step) > _exact(high) - _exact(low):
         got = f"low={low}, high={high}, step={step}"
         found.append(f"`step <= high - low` must hold, but got {got}; make the step smaller")
-    elif step is not None and low < high and (_exact(high) - _exact(low)) / _exact(step) > _LARGEST_INT:
+    elif step is not None and low < high and (_exact(high) - _exact(low)) / _exact(step) > LARGEST_WHOLE:
         got = f"low={low}, high={high}, step={step}"
-        found.append(f"a range must have at most {_LARGEST_INT} steps, but got {got}; leave `step` out")
+        found.append(f"a range must have at most {LARGEST_WHOLE} steps, but got {got}; leave `step` out")
     return found
-
-
-def is_number(value: Any) -> bool:
-    """A finite int or float that a float can hold; a bool is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys in which equal values are equal text: 1 and 1.0 alike, but not 1 and true."""
-    return json.dumps(_canonical(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
-def same(a: Any, b: Any) -> bool:
-    return canonical(a) == canonical(b)
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_INT:
-        return int(value)
-    if isinstance(value, dict):
-        return {key_text(key): _canonical(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_canonical(item) for item in value]
-    return value
 
 
 def _exact(number: float) -> Fraction:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.config_field import ConfigField, Mismatch
-from orchestrator.domain import Categorical, Domain, Fixed, Float, Int, is_number, range_complaints, same
-from orchestrator.problem import Problems, did_you_mean, key_text, quoted, shown, unknown_field
+from orchestrator.domain import Categorical, Domain, Fixed, Float, Int, range_complaints
+from orchestrator.plain_data import is_number, plain_complaint, same, with_whole_keys
+from orchestrator.problem import Problems, did_you_mean, quoted, shown, unknown_field
 from orchestrator.yaml_file import plain_scalar
 
 KEYS = {  # of a domain that is a mapping, with what they mean
@@ -40,7 +41,7 @@ class Draft:
 
     @property
     def parents(self) -> tuple[str, ...]:
-        return (*self.when, *([self.by] if self.by is not None and self.by not in self.when else []))
+        return tuple(dict.fromkeys([*self.when, *([] if self.by is None else [self.by])]))
 
 
 class DomainParser:
@@ -78,12 +79,15 @@ class DomainParser:
             self._problems.add(f"{path}.by", f"must be the name whose value decides, but got {shown(parent)}")
             parent = None
         rest = {key: value for key, value in raw.items() if key not in ("by", "default")}
+        if all(key in rest and not isinstance(rest[key], (list, dict)) for key in ("low", "high")):
+            must = f"`low` must stand below a value of {quoted(str(parent))}"
+            self._problems.add(path, f"{must}, but stands beside `by`; indent the range")
+            return Draft(None, when, parent)
         domains = {key: self._domain(value, f"{path}.{key}") for key, value in rest.items()}
         default = self._domain(raw["default"], f"{path}.default") if "default" in raw else None
         if len(raw) == 1:
-            self._problems.add(
-                path, "must hold a domain for each value of the name in `by`, or a `default`, but got none"
-            )
+            must = "must hold a domain for each value of the name in `by`, or a `default`"
+            self._problems.add(path, f"{must}, but got none")
         kept = {key: domain for key, domain in domains.items() if domain is not None}
         return Draft(None, when, parent, kept, default)
 
@@ -180,18 +184,16 @@ class DomainParser:
             advice = "write a value or a list of choices"
             self._problems.add(path, f"must be {config_field.words}, but got a range; {advice}")
             return None
-        numbers = {name: raw[name] for name in ("low", "high", "step") if raw.get(name) is not None}
+        names = ["low", "high", *(["step"] if raw.get("step") is not None else [])]
         whole = config_field.whole if config_field is not None else None
         if whole is None:
-            whole = all(isinstance(value, int) for value in numbers.values())
-        for name in ("low", "high", "step"):
-            if name in raw and (name != "step" or raw[name] is not None):
-                numbers[name] = self._number(raw[name], f"{path}.{name}", whole, bounded=name != "step")
+            whole = all(isinstance(raw[name], int) for name in names)
+        numbers = {name: self._number(raw[name], f"{path}.{name}", whole, bounded=name != "step") for name in names}
         log = raw.get("log", False)
         if not isinstance(log, bool):
             self._problems.add(f"{path}.log", f"must be true or false, but got {shown(log)}")
         plain = all(is_number(value) and (not whole or isinstance(value, int)) for value in numbers.values())
-        if not plain or len(numbers) < 2 or not isinstance(log, bool):
+        if not plain or not isinstance(log, bool):
             return None
         step = numbers.get("step")
         for complaint in range_complaints(numbers["low"], numbers["high"], log, step, whole):
@@ -214,30 +216,6 @@ class DomainParser:
             except Mismatch as mismatch:
                 self._problems.add(path, str(mismatch))
         return value
-
-
-def plain_complaint(value: Any) -> str | None:
-    """What keeps a value from being plain data that survives JSON: not a finite number, an odd kind."""
-    if value is None or isinstance(value, (bool, str)):
-        return None
-    if isinstance(value, (int, float)):
-        return None if is_number(value) else f"must be a finite number, but got {shown(value)}"
-    if not isinstance(value, (list, dict)):
-        return f"must be plain data, but got a {type(value).__name__}"
-    items = value.values() if isinstance(value, dict) else value
-    return next((complaint for complaint in map(plain_complaint, items) if complaint), None)
-
-
-def with_whole_keys(value: Any) -> Any:
-    """Keys that read as whole numbers become whole numbers: in JSON, where the ledger keeps a study, all are text."""
-    if isinstance(value, dict):
-        return {_whole_key(key): with_whole_keys(item) for key, item in value.items()}
-    return [with_whole_keys(item) for item in value] if isinstance(value, list) else value
-
-
-def _whole_key(key: Any) -> Any:
-    text = key_text(key)
-    return int(text) if text.lstrip("-").isdigit() and len(text) < 16 and str(int(text)) == text else text
 
 
 def _as_number(value: Any) -> str:

@@ -109,15 +109,6 @@ def shown(value: Any) -> str:
         return f"a {type(value).__name__}"
 
 
-def key_text(key: Any) -> str:
-    """A mapping's key as JSON would write it: 1 and true become "1" and "true"."""
-    if isinstance(key, str):
-        return key
-    if key is None or isinstance(key, bool):
-        return {None: "null", True: "true", False: "false"}[key]
-    return repr(key)
-
-
 def one_line(text: str, length: int = _SHOWN) -> str:
     """Text without line breaks or other unprintable characters, cut to `length`."""
     clean = "".join(c if c.isprintable() else " " for c in text)

@@ -72,7 +72,8 @@ DOMAINS = (
     ),
     (
         "`value`",
-        "fixes a list or a mapping, which would else be a choice or a range.",
+        "fixes a list or a mapping, which would else be a choice or a range. Keys that read as whole numbers are whole "
+        "numbers, as the keys 1 and 5 here.",
         "resolution: {value: {1: 320, 5: 640}}\nmilestones: {value: [10, 15]}",
     ),
     (
@@ -187,10 +188,10 @@ def _section(name: str) -> list[str]:
             table,
             _fenced(_one_line(example) if example[name] else f"{name}: {{uri: null}}"),
         ]
-    example = _one_line({name: _example(field)})
+    line = _one_line({name: _example(field)})
     if name == "data":
-        return [str(field.description), _fenced(example)]
-    return [f"{field.description} Must be {field_words(field)}: `{example}`."]
+        return [str(field.description), _fenced(line)]
+    return [f"{field.description} Must be {field_words(field)}: `{line}`."]
 
 
 def _domains() -> Iterable[str]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.domain import Categorical, Domain, Fixed, Float, Int, canonical, described, same
+from orchestrator.domain import Categorical, Domain, Fixed, Float, Int, described
 from orchestrator.expression import Expression, ExpressionError
+from orchestrator.plain_data import canonical, same
 from orchestrator.problem import Problem, shown, unknown_field
 
 __all__ = [

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.config_field import ConfigField, Mismatch
-from orchestrator.domain import Domain, Fixed, Float, described, same
-from orchestrator.domain_parser import FORMS, Draft, plain_complaint
-from orchestrator.problem import Problems, did_you_mean, key_text, shown
+from orchestrator.domain import Domain, Fixed, Float, described
+from orchestrator.domain_parser import FORMS, Draft
+from orchestrator.plain_data import key_text, plain_complaint, same
+from orchestrator.problem import Problems, did_you_mean, shown
 from orchestrator.search_space import ByValue, Parameter
 from orchestrator.yaml_file import plain_scalar
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.config_field import ConfigField
-from orchestrator.domain import Fixed, canonical
+from orchestrator.domain import Fixed
 from orchestrator.domain_parser import DomainParser, Draft
 from orchestrator.expression import Expression, ExpressionError
+from orchestrator.plain_data import canonical
 from orchestrator.problem import Problems, did_you_mean, nearest, quoted, shown, unknown_field
 from orchestrator.search_space import ByValue, Parameter, SearchSpace
 from orchestrator.space_conditions import by_value, condition

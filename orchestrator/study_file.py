@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.problem import InvalidFile, Problem, Problems, did_you_mean, join, key_text, one_line, quoted, shown
+from orchestrator.plain_data import plain
+from orchestrator.problem import InvalidFile, Problem, Problems, did_you_mean, join, one_line, quoted, shown
 from orchestrator.yaml_file import parse_yaml, read_yaml
 
 
@@ -61,13 +62,6 @@ def read_study_file(path: Path, overrides: Sequence[str] = ()) -> tuple[dict[str
     if problems:
         raise InvalidFile(sources.line(problem) for problem in problems)
     return raw, sources
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON would give it back: every key is text."""
-    if isinstance(value, Mapping):
-        return {key_text(key): plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +138,7 @@ def _apply(raw: dict[str, Any], override: str, sources: Sources, problems: Probl
     last = steps[-1]
     if isinstance(holder, dict):
         holder[last] = plain(value)
-    elif last.isdigit() and int(last) < len(holder):
+    elif _is_index(last, holder):
         holder[int(last)] = plain(value)
     else:
         problems.add(path, f"must name an item of a list of {len(holder)}, counted from 0, but got {quoted(last)}")
@@ -155,11 +149,11 @@ def _apply(raw: dict[str, Any], override: str, sources: Sources, problems: Probl
 def _child(holder: Any, step: str) -> Any:
     if isinstance(holder, dict):
         return holder[step]
-    return (
-        holder[int(step)]
-        if step.isdigit() and int(step) < len(holder)
-        else f"a list of {len(holder)} without item {step}"
-    )
+    return holder[int(step)] if _is_index(step, holder) else f"a list of {len(holder)} without item {step}"
+
+
+def _is_index(step: str, items: Sequence[Any]) -> bool:
+    return step.isdecimal() and len(step) < 10 and int(step) < len(items)
 
 
 def _dotted(raw: Any, steps: Sequence[str]) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestrator.baselines import Baseline, parse_baselines
-from orchestrator.config_field import config_fields
-from orchestrator.domain_parser import plain_complaint, with_whole_keys
+from orchestrator.config_field import ConfigField, config_fields
+from orchestrator.plain_data import plain, plain_complaint, with_whole_keys
 from orchestrator.problem import InvalidFile, Problems, did_you_mean, shown, unknown_field
 from orchestrator.search_space import SearchSpace, Unsatisfiable
 from orchestrator.space_parser import parse_space
-from orchestrator.study_file import Sources, plain, read_study_file
+from orchestrator.study_file import Sources, read_study_file
 from orchestrator.study_sections import (
     BudgetSpec,
     ObjectiveSpec,
@@ -129,8 +129,8 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
     found["scheduler"] = _scheduler(found.get("scheduler"), found.get("objective"), problems)
     found["budget"] = _budget(found.get("budget"))
     found["data"] = _data(raw.get("data", {}), problems)
-    trainable = _load(found["trainable"], problems) if found["trainable"] is not None else None
-    _read_space(raw, trainable, found, problems)
+    trainable, fields = _load(found["trainable"], problems) if found["trainable"] is not None else (None, None)
+    _read_space(raw, trainable, fields, found, problems)
     if problems:
         raise InvalidStudy(sources.line(problem) for problem in problems)
     return StudySpec(**{key: value for key, value in found.items() if value is not None}, raw=raw)
@@ -194,21 +194,27 @@ def _data(raw: Any, problems: Problems) -> dict[str, Any]:
     return data
 
 
-def _load(name: str, problems: Problems) -> Trainable | None:
-    """The trainable; None, with a problem, where it cannot be imported."""
+def _load(name: str, problems: Problems) -> tuple[Trainable | None, dict[str, ConfigField] | None]:
+    """The trainable and the fields of its Config; None, with a problem, where it cannot be imported."""
     try:
-        return load_trainable(name)
+        trainable = load_trainable(name)
+        return trainable, config_fields(trainable.Config)
     except UnknownTrainable as unknown:
         problems.add("trainable", f"{unknown}{did_you_mean(name, BUILT_IN)}")
     except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
         said = f"{type(error).__name__}: {error}"
         problems.add("trainable", f"must be importable, but {shown(name)} raised {said}; mend that module")
-    return None
+    return None, None
 
 
-def _read_space(raw: Mapping[str, Any], trainable: Trainable | None, found: dict[str, Any], problems: Problems) -> None:
+def _read_space(
+    raw: Mapping[str, Any],
+    trainable: Trainable | None,
+    fields: Mapping[str, ConfigField] | None,
+    found: dict[str, Any],
+    problems: Problems,
+) -> None:
     """`space`, `constraints` and `baselines`; without the schema where the trainable could not be loaded."""
-    fields = config_fields(trainable.Config) if trainable is not None else None
     space_raw, texts = raw.get("space"), raw.get("constraints", [])
     if "space" not in raw:
         _report_missing("space", raw, problems)

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from orchestrator.problem import InvalidFile, Problem, Problems, key_text, quoted
+from orchestrator.plain_data import key_text
+from orchestrator.problem import InvalidFile, Problem, Problems, quoted
 
 _MAX_NODES = 50_000  # of a file with its aliases written out: a few lines of aliases can stand for billions
 _NULL = {"", "~", "null", "Null", "NULL"}

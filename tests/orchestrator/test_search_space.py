@@ -16,8 +16,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.domain import canonical, range_complaints
+from orchestrator.domain import range_complaints
 from orchestrator.expression import Expression
+from orchestrator.plain_data import canonical
 from orchestrator.problem import Problems
 from orchestrator.search_space import (
     Categorical,
@@ -382,6 +383,7 @@ def test_a_value_written_as_fixed_is_read_as_fixed(value):
         ({"value": {"1": 640, "5": 960}}, Fixed({1: 640, 5: 960})),
         ({"value": [1, 2]}, Fixed([1, 2])),
         ({"choices": [1, 2]}, Categorical((1, 2))),
+        ({"value": {"²": 1, "-7": 2, "007": 3, "٣": 4}}, Fixed({"²": 1, -7: 2, "007": 3, "٣": 4})),
         ([[1, 2], {"1": 3}], Categorical(([1, 2], {1: 3}))),
     ],
 )

@@ -169,6 +169,7 @@ def test_raw_survives_the_ledgers_json_and_gives_an_equal_study(load):
     spec = load(INTERFACE, "space.lr.low=2e-4", "space.anything={value: {2: x}}")
     kept = json.loads(json.dumps(spec.raw))
     assert kept == spec.raw
+    assert spec.space.fixed["anything"] == {2: "x"}
     again = parse_study(kept, "ledger")
     assert again == spec and again.space.fixed == spec.space.fixed
     assert load(write_yaml(spec.raw)) == spec
@@ -331,6 +332,7 @@ def test_set_changes_one_value_in_place(load):
             "--set space.size.low=3: must lead through mappings, but `space.size` is 64; set `space.size` itself",
         ),
         ("extends=x.yaml", "--set extends=x.yaml: must change a value, but `extends` chooses files"),
+        ("baselines.².lr=3", "--set baselines.².lr=3: must lead through"),
         ("baselines.7.lr=3", "--set baselines.7.lr=3: must lead through"),
         ("baselines.x=3", "--set baselines.x=3: must name an item of a list of 1, counted from 0, but got `x`"),
         ("spce.lr=3", "(--set spce.lr=3): unknown field `spce`, did you mean `space`?"),
@@ -467,6 +469,8 @@ nightly: {}
             "space.stages: a list is a choice between its items, but [3, 4] looks like one value; write "
             "{value: [3, 4]}",
         ),
+        ("resolution", {"value": {"1": 64, "01": 96}}, "space.resolution.value: must be a whole number or a mapping"),
+        ("resolution", {"value": {"1_0": 64}}, "space.resolution.value: must be a whole number or a mapping"),
         ("stages", {"value": [0]}, "space.stages.value: must be a list of whole numbers, at least 1, but got 0 in [0]"),
         ("stages", {"value": 3}, "space.stages.value: must be a list of whole numbers, at least 1, but got 3"),
         (

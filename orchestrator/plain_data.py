@@ -1,0 +1,86 @@
+"""Plain data, as YAML and JSON hold it: what is equal, what survives, how the keys of a mapping are written."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.problem import shown
+
+LARGEST_WHOLE = 2**53  # beyond it neither a float nor a JSON reader keeps every whole number
+_WHOLE_KEY = re.compile("0|-?[1-9][0-9]{0,14}")
+
+
+def key_text(key: Any) -> str:
+    """A mapping's key as JSON would write it: 1 and true become "1" and "true"."""
+    if isinstance(key, str):
+        return key
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    return repr(key)
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON would give it back: every key is text."""
+    if isinstance(value, Mapping):
+        return {key_text(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def is_number(value: Any) -> bool:
+    """A finite int or float that a float can hold; a bool is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def plain_complaint(value: Any) -> str | None:
+    """What keeps a value from being plain data that survives JSON: not a finite number, an odd kind."""
+    if value is None or isinstance(value, (bool, str)):
+        return None
+    if isinstance(value, (int, float)):
+        return None if is_number(value) else f"must be a finite number, but got {shown(value)}"
+    if not isinstance(value, (list, dict)):
+        return f"must be plain data, but got a {type(value).__name__}"
+    items = value.values() if isinstance(value, dict) else value
+    return next((complaint for complaint in map(plain_complaint, items) if complaint), None)
+
+
+def with_whole_keys(value: Any) -> Any:
+    """Keys that read as whole numbers become whole numbers: in JSON, where the ledger keeps a study, all are text."""
+    if isinstance(value, dict):
+        return {_whole_key(key): with_whole_keys(item) for key, item in value.items()}
+    return [with_whole_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def _whole_key(key: Any) -> Any:
+    text = key_text(key)
+    return int(text) if _WHOLE_KEY.fullmatch(text) else text
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys in which equal values are equal text: 1 and 1.0 alike, but not 1 and true."""
+    return json.dumps(_canonical(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def same(a: Any, b: Any) -> bool:
+    """Are two values equal as JSON? 1 and 1.0 are, 1 and true are not."""
+    if isinstance(a, str) and isinstance(b, str):  # most of them, and called for every draw
+        return a == b
+    return canonical(a) == canonical(b)
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_WHOLE:
+        return int(value)
+    if isinstance(value, dict):
+        return {key_text(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    return value
