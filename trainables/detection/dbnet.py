@@ -14,6 +14,7 @@ from trainables.detection.config import Config
 from trainables.detection.losses import balanced_bce, dice_loss, masked_l1
 
 STEEPNESS = 50.0  # k of the differentiable binarisation
+MIN_INNER = 16  # channels of a head: with four, too many fall silent at the first steps and never learn
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Head(nn.Sequential):
     """One number a pixel: B x C x H/4 x W/4 -> B x 1 x H x W."""
 
     def __init__(self, channels: int) -> None:
-        inner = channels // 4
+        inner = max(channels // 4, MIN_INNER)
         super().__init__(
             *_normalised(nn.Conv2d(channels, inner, 3, padding=1, bias=False)),
             *_normalised(nn.ConvTranspose2d(inner, inner, 2, stride=2, bias=False)),
