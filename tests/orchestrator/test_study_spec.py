@@ -709,7 +709,7 @@ DOMAINS = st.one_of(
 )
 NAMES = st.sampled_from(["size", "lr", "epochs", "backbone", "clip", "resolution", "stages", "anything", "x"])
 FUZZ = settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

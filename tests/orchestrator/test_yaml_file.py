@@ -200,7 +200,7 @@ def test_keys_keep_their_order_and_leaves_stand_on_one_line():
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="ab:-[]{},&*!|>'\"%@#?\n \t0.e<\\", max_size=40))
 def test_no_text_at_all_makes_the_reader_raise(text):
     parse_yaml(text, Problems())
