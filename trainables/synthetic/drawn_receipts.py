@@ -92,7 +92,7 @@ def _load(folder: Path, count: int) -> ReceiptSet | None:
             return None
         polygons = tuple(tuple(np.asarray(p, np.float32) for p in page["polygons"]) for page in labels)
         return ReceiptSet(folder, polygons, tuple(tuple(page["texts"]) for page in labels))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
 
 
