@@ -1,9 +1,37 @@
-"""When a session must stop: hours, a time of day, in seconds since 1970."""
+"""How much a session may do: trials, hours, a time of day."""
 
 from __future__ import annotations
 
 import re
+import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from orchestrator.mistakes import InputMistake
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the command line asks of this session, on top of the file's budget."""
+
+    trials: int | None = None  # in all
+    more_trials: int | None = None  # on top of those in the ledger
+    hours: float | None = None  # from now
+    until: str | None = None  # "07:00"
+
+    @staticmethod
+    def parse(trials: str | None, hours: float | None, until: str | None) -> Limits:
+        """From the words of the command line: trials is N or +N. Raises InputMistake."""
+        if trials is not None and re.fullmatch(r"\+?\d{1,6}", trials) is None:
+            raise InputMistake(f"--trials: must be a whole number N, or +N for N more, but got {trials!r}")
+        if until is not None:
+            try:
+                time_of_day(until, time.time())
+            except ValueError as error:
+                raise InputMistake(f"--until: {error}") from error
+        more = trials is not None and trials.startswith("+")
+        number = None if trials is None else int(trials)
+        return Limits(None if more else number, number if more else None, hours, until)
 
 
 def time_of_day(text: str, now: float) -> float:

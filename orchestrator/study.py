@@ -75,14 +75,15 @@ class Study:
         self._lost: dict[int, int] = {}  # trial -> workers lost since its last report
         self._duplicates: set[str | None] = set()  # baselines whose config is tried already
         self._exhausted = False
-        self._winner = self.best.number if self.best else None
+        self._open = {number for number, trial in self._trials.items() if not trial.state.final}
+        self._best = self._find_best()  # kept up to date, because every report asks for it
         self._replay()
 
     # What there is
 
     @property
     def trials(self) -> list[Trial]:
-        return [self._trials[number] for number in sorted(self._trials)]
+        return list(self._trials.values())  # numbers only grow, so this is their order
 
     @property
     def running(self) -> list[Trial]:
@@ -90,7 +91,7 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        return best_trial(self.trials, self.objective)
+        return None if self._best is None else self._trials[self._best]
 
     @property
     def finished(self) -> bool:
@@ -116,6 +117,7 @@ class Study:
             self._duplicates.add(baseline)
             return self.next_job()
         self._trials[trial.number] = trial
+        self._open.add(trial.number)
         return self._job(trial)
 
     @property
@@ -138,7 +140,11 @@ class Study:
         """Record one report, then decide. The ledger has it before anything follows from it."""
         self._ledger.record(self._id, number, report)
         self._lost.pop(number, None)
+        repeated = report.epoch <= self._trials[number].epochs
         trial = self._with_report(number, report)
+        dethroned = self._crown(trial)
+        if repeated:  # its first value is gone, and with it perhaps the title
+            self._best = self._find_best()
         problem = _problem_of(report, {self.objective.metric, self._scheduler_metric})
         if problem:
             self.fail(number, problem)
@@ -152,6 +158,8 @@ class Study:
             return Decision.PAUSE
         else:
             self._tidy(trial)
+        if dethroned is not None:
+            self._tidy(dethroned)
         return decision
 
     def complete(self, number: int) -> None:
@@ -184,7 +192,7 @@ class Study:
     # Inside
 
     def _unfinished(self) -> list[int]:
-        return [number for number in sorted(self._trials) if not self._trials[number].state.final]
+        return sorted(self._open)
 
     def _next_new(self) -> tuple[dict[str, Any], str | None] | None:
         """The config of the next new trial, and its name if it is a baseline."""
@@ -237,18 +245,36 @@ class Study:
         ended = self._now() if state.final else None
         self._trials[number] = replace(self._trials[number], state=state, reason=reason, error=error, ended=ended)
         self._running.discard(number)
+        if state.final:
+            self._open.discard(number)
+        if state is State.FAILED and number == self._best:
+            self._best = self._find_best()
         self._tidy(self._trials[number])
         self._on_event(Event(event or state.value, self._trials[number]))
 
+    def _crown(self, trial: Trial) -> Trial | None:
+        """Let `trial` be the best if it is; returns the trial that no longer is."""
+        value, best = trial.value(self.objective), self.best
+        held = None if best is None else best.value(self.objective)
+        if value is None or trial.number == self._best:
+            return None
+        if best is None or held is None or self.objective.better(value, held):
+            self._best = trial.number
+            return best
+        if value == held and trial.number < best.number:  # of equals the earliest, as in trial.best_trial
+            self._best = trial.number
+            return best
+        return None
+
+    def _find_best(self) -> int | None:
+        best = best_trial(self.trials, self.objective)
+        return None if best is None else best.number
+
     def _tidy(self, trial: Trial) -> None:
-        """Keep only the checkpoints worth their disk, of this trial and of the winner it may have dethroned."""
-        best = self.best
-        winner = best.number if best else None
-        for other in {trial.number, self._winner} - {None}:
-            kept = checkpoints.epochs_to_keep(self._trials[other], self.objective, winner=other == winner)
-            directory = checkpoints.trial_directory(self.directory, other)
-            checkpoints.prune_checkpoints(directory, kept, beyond=self._trials[other].epochs)
-        self._winner = winner
+        """Keep only those of the trial's checkpoints that are worth their disk."""
+        kept = checkpoints.epochs_to_keep(trial, self.objective, winner=trial.number == self._best)
+        directory = checkpoints.trial_directory(self.directory, trial.number)
+        checkpoints.prune_checkpoints(directory, kept, beyond=trial.epochs)
 
     def _replay(self) -> None:
         """Rebuild the scheduler from the ledger; settle what a crash left between a report and its consequence."""

@@ -18,9 +18,12 @@ class RandomSearcher:
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space = space
         self.seed = seed
+        self._keys: dict[int, str] = {}  # of the trials already seen: a key costs as much as a draw
 
     def propose(self, trials: Sequence[Trial]) -> dict[str, Any] | None:
-        tried = {config_key(trial.config) for trial in trials}
+        for trial in trials[len(self._keys) :]:
+            self._keys[trial.number] = config_key(trial.config)
+        tried = set(self._keys.values())
         if self.space.size is not None and len(tried) >= self.space.size:
             return None
         rng = random.Random(f"{self.seed}/{len(trials)}")

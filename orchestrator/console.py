@@ -1,0 +1,184 @@
+"""What the verbs print, in tables and sentences."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.doctor import Finding as HealthFinding
+from orchestrator.home import Home
+from orchestrator.ledger import StudyRow
+from orchestrator.outcome import Outcome, Status
+from orchestrator.progress import duration, short
+from orchestrator.summary import objective_of, study_summary
+from orchestrator.trial import State, Trial, best_trial
+from trainables import Finding
+
+
+def console() -> Console:
+    """Standard output; as wide as its lines need when piped."""
+    return Console(width=None if sys.stdout.isatty() else 200)
+
+
+def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
+    table = _table("study", "status", "trials", "best", "value", "time", "trainable")
+    for row, trials in rows:
+        objective = objective_of(row)
+        best = best_trial(trials, objective)
+        value = None if best is None else best.value(objective)
+        table.add_row(
+            row.name,
+            row.status,
+            _count(trials),
+            "" if best is None else f"{best.number:04d}",
+            "" if value is None else f"{objective.metric} {value:.4f}",
+            duration(row.seconds),
+            str(row.raw["trainable"]),
+        )
+    console().print(table)
+
+
+def show_study(row: StudyRow, trials: list[Trial], home: Home, *, history: bool = False) -> None:
+    summary = study_summary(row, trials, home)
+    objective = objective_of(row)
+    reason = f" ({row.reason})" if row.reason else ""
+    _print(f"{row.name}: {row.status}{reason}, {_count(trials)}, {duration(row.seconds)}")
+    best = summary["best"]
+    if best is not None:
+        _print(f"best: {objective.metric} {best['value']:.4f} by trial {best['number']} at epoch {best['epoch']}")
+        if best["test"]:
+            _print("on the test split: " + _metrics(best["test"]))
+        if best["checkpoint"]:
+            _print(f"checkpoint: {best['checkpoint']}")
+    for trial in trials:
+        if trial.state is State.FAILED:
+            _print(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
+    searched = _searched(trials)
+    table = _table("trial", "state", "epochs", objective.metric, "at", "time", *searched)
+    for trial in trials:
+        report = trial.best_report(objective)
+        table.add_row(
+            f"{trial.number:04d}" + (f" {trial.baseline}" if trial.baseline else ""),
+            trial.state.value,
+            str(trial.epochs),
+            "" if report is None else f"{report.metrics[objective.metric]:.4f}",
+            "" if report is None else str(report.epoch),
+            duration(trial.seconds),
+            *(short(trial.config[name]) if name in trial.config else "" for name in searched),
+        )
+    console().print(table)
+    if history:
+        for trial in trials:
+            _print(f"trial {trial.number}")
+            _show_reports(trial)
+
+
+def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
+    [summary] = study_summary(row, [trial], home)["trials"]
+    reason = f": {trial.reason}" if trial.reason else ""
+    attempts = "1 attempt" if trial.attempts == 1 else f"{trial.attempts} attempts"
+    _print(f"trial {trial.number} of {row.name}: {trial.state}{reason}; {attempts}, {duration(trial.seconds)}")
+    for name, value in trial.config.items():
+        _print(f"  {name}: {value}")
+    _show_reports(trial)
+    if trial.test:
+        _print("on the test split: " + _metrics(trial.test))
+    if summary["checkpoint"]:
+        _print(f"checkpoint: {summary['checkpoint']}")
+    _print(f"log: {home.shown(home.study(row.name) / 'trials' / f'{trial.number:04d}' / 'log.txt')}")
+    if trial.error:
+        _print(trial.error.rstrip())
+
+
+def show_check(file: Path, findings: Sequence[Finding]) -> bool:
+    """Print what was found; True when nothing is wrong."""
+    good = True
+    for finding in findings:
+        good = good and finding.problem is None
+        mark = "ok     " if finding.problem is None else "problem"
+        _print(f"{mark}  {finding.check}: {finding.problem or finding.detail}")
+        for picture in finding.pictures:
+            _print(f"         picture: {picture}")
+    _print(f"{file}: nothing wrong was found; next: tune run {file}" if good else f"{file}: mend what is named above")
+    return good
+
+
+def show_health(findings: Sequence[HealthFinding]) -> bool:
+    """Print what `tune doctor` found; True when nothing is a problem."""
+    for finding in findings:
+        _print(f"{finding.level:8}  {finding.check}: {finding.detail}")
+        if finding.remedy:
+            _print(f"{'':8}  {finding.remedy}")
+    return not any(finding.level == "problem" for finding in findings)
+
+
+def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Path, home: Home, command: str) -> int:
+    """The last lines of `tune run`: what came out, what to type next. Returns the exit code."""
+    objective = objective_of(row)
+    best = best_trial(trials, objective)
+    if outcome.started == 0 and outcome.status is Status.FINISHED:
+        _print(f"{row.name} is finished: {_count(trials)}; no trial was started. More: {command} --trials +4")
+    else:
+        reason = f" ({row.reason})" if row.reason and row.reason != outcome.status else ""
+        _print(f"{row.name}: {outcome.status}{reason}: {_count(trials)}, {duration(row.seconds)} in all")
+    if best is not None:
+        report = best.best_report(objective)
+        assert report is not None
+        test = f"; on the test split {_metrics(best.test)}" if best.test else ""
+        value = report.metrics[objective.metric]
+        _print(f"best: {objective.metric} {value:.4f} by trial {best.number} at epoch {report.epoch}{test}")
+    for trial in trials:
+        if trial.state is State.FAILED:
+            _print(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
+    _print(f"report: {home.shown(page)}")
+    if outcome.status in (Status.INTERRUPTED, Status.PAUSED):
+        _print(f"next: {command}   goes on from here")
+        return 130 if outcome.status is Status.INTERRUPTED else 0
+    if outcome.status is Status.FAILED:
+        _print("next: mend what the failed trials name, then run the study again with --fresh")
+        return 1
+    _print(f"next: tune best {row.name} --output best.yaml && tune train best.yaml")
+    return 0
+
+
+def _show_reports(trial: Trial) -> None:
+    names = list(dict.fromkeys(name for report in trial.reports for name in report.metrics))
+    table = _table("epoch", *names, "seconds")
+    for report in trial.reports:
+        values = (short(report.metrics[name]) if name in report.metrics else "" for name in names)
+        table.add_row(str(report.epoch), *values, f"{report.seconds:.1f}")
+    console().print(table)
+
+
+def _searched(trials: Sequence[Trial]) -> list[str]:
+    """The names whose values differ between trials."""
+    names = list(dict.fromkeys(name for trial in trials for name in trial.config))
+    return [name for name in names if len({repr(trial.config.get(name)) for trial in trials}) > 1]
+
+
+def _count(trials: Sequence[Trial]) -> str:
+    states = Counter(trial.state for trial in trials)
+    parts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
+    return f"{len(trials)} trial{'' if len(trials) == 1 else 's'}" + (f" ({parts})" if parts else "")
+
+
+def _metrics(metrics: object) -> str:
+    assert hasattr(metrics, "items")
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column), no_wrap=True)
+    return table
+
+
+def _print(line: str) -> None:
+    console().print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,179 @@
+"""The only file that knows Ray Tune's Searcher, Scheduler, Callback and Trainable.
+
+Ray is muscle without memory. A Ray trial is one attempt: it starts with a job of ours and ends whenever we say STOP,
+whether the trial is then completed, pruned, paused or failed in the ledger. Ray's own pausing, checkpointing and
+retrying are not used.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import ray.tune
+from ray.tune import Callback
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+
+from orchestrator.job import Ended, Failure, FailureClass, Job, Workplace
+from orchestrator.schedulers import Decision
+from orchestrator.study import Study
+from orchestrator.trial import Report
+from orchestrator.worker import Attempt
+
+
+class Worker(ray.tune.Trainable):
+    """Runs attempts, one after another in the same process (reuse_actors)."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self._failed = False
+        self._attempt = Attempt(config["job"], config["workplace"])
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._attempt.close()
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        if self._failed:  # a process in which a trial failed is not trusted with another
+            raise SystemExit
+        said = self._attempt.step()
+        self._failed = isinstance(said, Ended) and said.failure is not None
+        return {"said": said, "host": socket.gethostname()}
+
+    def cleanup(self) -> None:
+        self._attempt.close()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        return None  # ours are written by the attempt, and named by the ledger
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        return None
+
+
+class _Unpickled:
+    """Ray pickles its searchers and schedulers into snapshots that we never read; ours hold a database."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class JobSearcher(_Unpickled, Searcher):
+    """Hands out the study's jobs as Ray trials."""
+
+    def __init__(self, study: Study, workplace: Workplace) -> None:
+        super().__init__()
+        self._study = study
+        self._workplace = workplace
+        self.jobs: dict[str, Job] = {}  # Ray's trial id -> what it runs
+
+    def suggest(self, trial_id: str) -> Any:
+        job = self._study.next_job()
+        if job is not None:
+            self.jobs[trial_id] = job
+            return {"job": job, "workplace": self._workplace}
+        # Said too early, FINISHED would end the reuse of actors; said at the true end, it lets fit() return.
+        return Searcher.FINISHED if self._study.done_starting and not self._study.running else None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        return None
+
+    def save(self, checkpoint_path: str) -> None:
+        return None
+
+    def restore(self, checkpoint_path: str) -> None:
+        return None
+
+
+class ReportScheduler(_Unpickled, TrialScheduler):
+    """Carries what workers say to the study, and its decisions back."""
+
+    _supports_buffered_results = False
+
+    def __init__(self, study: Study, searcher: JobSearcher) -> None:
+        super().__init__()
+        self._study = study
+        self._searcher = searcher
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        number = self._searcher.jobs[trial.trial_id].number
+        said = result["said"]
+        if isinstance(said, Report):
+            decision = self._study.report(number, said)
+            return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
+        if said.failure is None:
+            self._study.complete(number)
+            return TrialScheduler.STOP
+        self._study.fail(number, said.failure)
+        return TrialScheduler.CONTINUE  # its next step ends the process
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        number = self._searcher.jobs[trial.trial_id].number
+        if any(running.number == number for running in self._study.running):
+            self._study.fail(number, Failure(FailureClass.WORKER_LOST, "the worker process died"))
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        return None
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        return None
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        return None
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        waiting = (t for t in tune_controller.get_trials() if t.status == "PENDING")
+        return next((t for t in waiting if tune_controller.trial_executor.has_resources_for_trial(t)), None)
+
+    def debug_string(self) -> str:
+        return ""
+
+
+class Tick(_Unpickled, Callback):
+    """Calls `tick` several times a second while Ray runs."""
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self._tick = tick
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._tick()
+
+
+class Silent(TrialProgressCallback):
+    """Ray prints its own trial table unless such a callback is given; this one prints nothing."""
+
+    def __init__(self) -> None:
+        return None
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith(("on_", "log_")):
+            return lambda *arguments, **named: None
+        return object.__getattribute__(self, name)
+
+
+def drive(
+    study: Study, workplace: Workplace, *, cpu: float, gpu: float, storage: str, tick: Callable[[], None]
+) -> None:
+    """Run the study's jobs on Ray (already initialised) until it has none left or was asked to stop."""
+    searcher = JobSearcher(study, workplace)
+    tuner = ray.tune.Tuner(
+        ray.tune.with_resources(Worker, ray.tune.PlacementGroupFactory([{"CPU": cpu, "GPU": gpu}])),
+        tune_config=ray.tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=ReportScheduler(study, searcher),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=ray.tune.RunConfig(
+            name="ray",
+            storage_path=storage,
+            verbose=0,
+            callbacks=[Tick(tick), Silent()],
+            failure_config=ray.tune.FailureConfig(max_failures=0),
+        ),
+    )
+    tuner.fit()

@@ -1,0 +1,41 @@
+"""`--smoke`: the same parts, so little work that the wiring is proved before GPU hours are spent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.mistakes import InputMistake
+from orchestrator.search_space import as_fixed
+from orchestrator.study_spec import StudySpec, parse_study
+from trainables import load_trainable
+
+
+def smoke_version(spec: StudySpec) -> StudySpec:
+    """`spec` with the trainable's smoke overrides, two trials, one CPU each, no GPU, under the name STUDY-smoke.
+
+    Raises InputMistake if the trainable has no `smoke`.
+    """
+    overrides = load_trainable(spec.trainable).smoke
+    if overrides is None:
+        raise InputMistake(
+            f"--smoke: trainable `{spec.trainable}` must have an attribute `smoke` (a mapping with `space` and `data` "
+            "overrides that need no GPU, no data and no network), but has none"
+        )
+    raw: dict[str, Any] = dict(spec.raw)
+    fixed = {name: as_fixed(value) for name, value in overrides.get("space", {}).items()}
+    raw["study"] = f"{spec.study}-smoke"
+    raw["space"] = {name: _without_conditions(domain, fixed) for name, domain in raw.get("space", {}).items()} | fixed
+    raw["data"] = dict(overrides.get("data", raw.get("data", {})))
+    raw["budget"] = {"trials": 2}
+    raw["resources"] = {"gpu": 0, "cpu": 1}
+    raw["scheduler"] = {"name": "none"}
+    raw.pop("baselines", None)  # their values may lie outside what is now fixed
+    raw.pop("constraints", None)
+    return parse_study(raw, f"{spec.study} (--smoke)")
+
+
+def _without_conditions(domain: Any, fixed: dict[str, Any]) -> Any:
+    """A domain whose `when` names what is now fixed is taken as always active."""
+    if isinstance(domain, dict) and "when" in domain and domain["when"].keys() & fixed.keys():
+        return {key: value for key, value in domain.items() if key != "when"}
+    return domain

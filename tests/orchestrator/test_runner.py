@@ -1,0 +1,227 @@
+"""Whole studies on a real Ray, as a user runs them: the command in a process of its own, the toy as trainable."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.ledger import Ledger
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+
+Started = subprocess.Popen[str]
+
+
+@pytest.fixture
+def tune(home: Path, repository: Path) -> Iterator[Callable[..., Started]]:
+    """Starts `tune ...`; whatever is left running is killed at the end."""
+    started: list[Started] = []
+
+    def start(*arguments: str) -> Started:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tune", *arguments],
+            cwd=repository,
+            env=os.environ | {"NIGHTSWEEP_HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def ended(process: Started) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=200)
+    return process.returncode, out, err
+
+
+def shown(tune: Callable[..., Started], study: str = "toy") -> dict[str, Any]:
+    code, out, err = ended(tune("show", study, "--json", "--history"))
+    assert code == 0, err
+    return json.loads(out)
+
+
+def wait_for_reports(home: Path, count: int) -> None:
+    """Until the ledger holds so many reports."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        if (home / "ledger.db").exists():
+            ledger = Ledger(home / "ledger.db")
+            rows = ledger.studies()
+            if rows and len(ledger.history(rows[0].id)) >= count:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"no {count} reports came")
+
+
+def assert_every_trial_counted_once(summary: dict[str, Any], trials: int) -> None:
+    assert [trial["number"] for trial in summary["trials"]] == list(range(1, trials + 1))
+    assert {trial["state"] for trial in summary["trials"]} <= {"completed", "pruned"}
+    configs = [json.dumps(trial["config"], sort_keys=True) for trial in summary["trials"]]
+    assert len(set(configs)) == trials
+    for trial in summary["trials"]:
+        assert [report["epoch"] for report in trial["reports"]] == list(range(1, trial["epochs"] + 1))
+
+
+def test_a_study_runs_ends_starts_nothing_again_and_is_extended(
+    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+):
+    file = str(toy_study(space={"epochs": 5}, budget={"trials": 8}, baselines=[{"name": "by hand", "lr": 0.01}]))
+    code, out, err = ended(tune("run", file))
+    assert (code, err) == (0, "")
+    assert "report: " in out and "next: tune best toy" in out
+    summary = shown(tune)
+    assert summary["status"] == "finished"
+    assert_every_trial_counted_once(summary, 8)
+    assert summary["trials"][0]["baseline"] == "by hand"
+    assert summary["trials"][0]["state"] == "completed"
+    best = summary["best"]
+    assert best["value"] == max(trial["value"] for trial in summary["trials"])
+    assert best["test"] == {"test/score": pytest.approx(0.98 * best["value"])}
+    assert Path(best["checkpoint"], "state.json").exists()
+    assert (home / "toy" / "report" / "report.html").exists()
+    assert not (home / "toy" / ".ray").exists()
+
+    code, out, err = ended(tune("run", file))
+    assert (code, err) == (0, "")
+    assert "no trial was started" in out
+    assert shown(tune)["trials"] == summary["trials"]
+
+    code, out, err = ended(tune("run", file, "--trials", "+4"))
+    assert (code, err) == (0, "")
+    longer = shown(tune)
+    assert_every_trial_counted_once(longer, 12)
+    unscored = [{key: trial[key] for key in ("config", "reports", "state")} for trial in longer["trials"][:8]]
+    assert unscored == [{key: trial[key] for key in ("config", "reports", "state")} for trial in summary["trials"]]
+
+
+def test_mlflow_holds_exactly_what_show_prints(
+    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+):
+    faults = {"fail_at": [0, 0, 2], "nan_at": 0, "epochs": 5}
+    faults = {"fail_at": {"low": 0, "high": 2}, "epochs": 5}
+    code, _, err = ended(tune("run", str(toy_study(space=faults, budget={"trials": 8}))))
+    assert code == 0, err
+    summary = shown(tune)
+    assert "failed" in {trial["state"] for trial in summary["trials"]}
+
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("toy")
+    runs = {run.info.run_id: run for run in client.search_runs([experiment.experiment_id])}
+    trials = {trial["mlflow_run_id"]: trial for trial in summary["trials"]}
+    [parent] = runs.keys() - trials.keys()
+    statuses = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
+    assert runs[parent].info.status == "FINISHED"
+    for run_id, trial in trials.items():
+        run = runs[run_id]
+        assert run.data.tags["mlflow.parentRunId"] == parent
+        assert run.info.status == statuses[trial["state"]]
+        assert {name: float(value) for name, value in run.data.params.items() if name == "lr"} == {
+            "lr": trial["config"]["lr"]
+        }
+        for metric in ("val/score", "train/loss"):
+            sent = sorted((m.step, m.value) for m in client.get_metric_history(run_id, metric))
+            assert sent == [(report["epoch"], report[metric]) for report in trial["reports"]]
+    artifacts = [artifact.path for artifact in client.list_artifacts(parent, "report")]
+    assert "report/report.html" in artifacts
+
+
+def test_kill_9_in_the_middle_then_the_same_command_finishes_the_study(
+    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+):
+    file = str(toy_study(space={"epochs": 6, "seconds": 0.15}, budget={"trials": 8}))
+    for reports in (3, 9):
+        process = tune("run", file)
+        wait_for_reports(home, reports)
+        process.kill()
+        process.wait()
+    assert shown(tune)["status"] == "interrupted"
+    code, out, err = ended(tune("run", file))
+    assert (code, err) == (0, ""), out
+    summary = shown(tune)
+    assert summary["status"] == "finished"
+    assert_every_trial_counted_once(summary, 8)
+
+
+def test_ctrl_c_pauses_the_trials_and_the_same_command_goes_on(
+    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+):
+    file = str(toy_study(space={"epochs": 8, "seconds": 0.3}, scheduler={"name": "none"}, budget={"trials": 3}))
+    process = tune("run", file)
+    wait_for_reports(home, 3)
+    other = tune("run", file)  # meanwhile a second driver is turned away
+    code, _, err = ended(other)
+    assert code == 2
+    assert str(process.pid) in err
+    process.send_signal(signal.SIGINT)
+    code, out, err = ended(process)
+    assert (code, err) == (130, "")
+    assert "stopping: running trials pause at their next report" in out
+    paused = shown(tune)
+    assert paused["status"] == "interrupted"
+    assert {trial["state"] for trial in paused["trials"]} == {"paused"}
+    code, out, err = ended(tune("run", file))
+    assert (code, err) == (0, "")
+    summary = shown(tune)
+    assert_every_trial_counted_once(summary, 3)
+    for before, after in zip(paused["trials"], summary["trials"], strict=False):
+        assert after["reports"][: before["epochs"]] == before["reports"]
+
+
+def test_hours_end_a_session_gracefully_with_exit_code_0(
+    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+):
+    file = str(toy_study(space={"epochs": 100, "seconds": 0.2}, scheduler={"name": "none"}))
+    code, out, err = ended(tune("run", file, "--hours", "0.003"))
+    assert (code, err) == (0, "")
+    assert "the deadline came" in out
+    summary = shown(tune)
+    assert summary["status"] == "paused"
+    assert {trial["state"] for trial in summary["trials"]} == {"paused"}
+
+
+def test_a_dying_worker_costs_its_trial_alone_and_nothing_of_ray_is_printed(
+    tune: Callable[..., Started], toy_study: Callable[..., Path]
+):
+    space = {"lr": 0.1, "epochs": 4, "fail_at": [0, 2], "fault": "kill", "fail_once": [False, True]}
+    file = str(toy_study(space=space, scheduler={"name": "none"}, budget={"trials": 4}))
+    code, out, err = ended(tune("run", file))
+    assert (code, err) == (0, "")
+    summary = shown(tune)
+    for trial in summary["trials"]:
+        dies_always = trial["config"]["fail_at"] == 2 and not trial["config"]["fail_once"]
+        assert trial["state"] == ("failed" if dies_always else "completed")
+        if dies_always:
+            assert trial["reason"] == "worker lost: the worker process died"
+            assert trial["attempts"] == 3
+    assert "ray" not in out.lower().replace("starting ray", "")
+
+
+def test_a_study_in_which_every_trial_fails_exits_with_1_and_says_why(
+    tune: Callable[..., Started], toy_study: Callable[..., Path]
+):
+    file = str(toy_study(space={"fail_at": 1}, budget={"trials": 2}))
+    code, out, err = ended(tune("run", file))
+    assert (code, err) == (1, "")
+    assert "RuntimeError: toy: told to fail in epoch 1" in out
+    code, out, _ = ended(tune("show", "toy", "--trial", "1"))
+    assert code == 0
+    assert "Traceback" in out and "in _fail" in out

@@ -1,0 +1,319 @@
+"""The command: parses, calls, prints. Heavy imports stay inside the verbs, so that `tune --help` is instant."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.budget import Limits
+    from orchestrator.home import Home
+    from orchestrator.ledger import Ledger, StudyRow
+    from orchestrator.study_spec import StudySpec
+
+app = typer.Typer(
+    name="tune",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Search hyperparameters overnight; read in the morning what won, by how much, and how sure we are.",
+    epilog="Begin with: tune run search_spaces/quickstart.yaml",
+)
+
+SpaceFile = Annotated[Path, typer.Argument(metavar="SPACE.yaml", help="The study file.")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, as `tune list` prints it.")]
+HomeOption = Annotated[
+    Path, typer.Option("--home", metavar="DIR", envvar="NIGHTSWEEP_HOME", help="Where the ledger and all studies lie.")
+]
+SetOption = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: --set space.lr=1e-3.")
+]
+NameOption = Annotated[str | None, typer.Option("--name", help="Another name for the study than the file's.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Move the old study of that name aside; delete nothing.")]
+AddressOption = Annotated[
+    str | None,
+    typer.Option("--address", help="An existing Ray cluster: 10.0.0.1:6379, or auto for one on this machine."),
+]
+RUNS = Path("runs")
+NOTHING: list[str] = []
+
+
+@app.command(epilog="Example: tune run search_spaces/hrnet.yaml --until 07:00")
+def run(
+    space: SpaceFile,
+    set: SetOption = NOTHING,
+    trials: Annotated[str | None, typer.Option(metavar="N|+N", help="Trials in all, or +N more.")] = None,
+    hours: Annotated[float | None, typer.Option(min=0.0, help="Stop gracefully after so many hours from now.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="HH:MM", help="Stop gracefully at this time of day.")] = None,
+    name: NameOption = None,
+    fresh: FreshOption = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Real parts, tiny budget; no GPU, data or network: proves the wiring.")
+    ] = False,
+    address: AddressOption = None,
+    home: HomeOption = RUNS,
+) -> None:
+    """Run a study, or go on with it: every start is a resume."""
+    from orchestrator.budget import Limits
+    from orchestrator.smoke import smoke_version
+
+    limits = Limits.parse(trials, hours, until)
+    spec = _load(space, set, name)
+    if smoke:
+        spec = smoke_version(spec)
+    _run(spec, _home(home), limits, fresh=fresh or smoke, address=address, file=space)
+
+
+@app.command(epilog="Example: tune train best.yaml")
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="A study file in which every value is fixed.")],
+    set: SetOption = NOTHING,
+    name: NameOption = None,
+    fresh: FreshOption = False,
+    address: AddressOption = None,
+    home: HomeOption = RUNS,
+) -> None:
+    """Train one config, without a search, by the same engine."""
+    from orchestrator.budget import Limits
+    from orchestrator.mistakes import InputMistake
+
+    spec = _load(config, set, name)
+    if spec.space.searched:
+        raise InputMistake(
+            *(f"{config}: space.{n}: must be one value, but is searched; use `tune run`" for n in spec.space.searched)
+        )
+    _run(spec, _home(home), Limits(trials=1), fresh=fresh, address=address, file=config, verb="train")
+
+
+@app.command(epilog="Example: tune check search_spaces/pages.yaml --set data.root=data/tapuscorpus")
+def check(space: SpaceFile, set: SetOption = NOTHING, home: HomeOption = RUNS) -> None:
+    """Find every mistake in the file, then try data, labels and one batch; no study is created."""
+    from orchestrator.console import show_check
+    from orchestrator.preflight import examine
+    from orchestrator.study_spec import load_study
+
+    spec = load_study(space, set)
+    if not show_check(space, examine(spec, _home(home).path / "check" / spec.study)):
+        raise typer.Exit(2)
+
+
+@app.command("list", epilog="Example: tune list --home runs")
+def list_studies(home: HomeOption = RUNS) -> None:
+    """List the studies of this home."""
+    from orchestrator.console import show_studies
+
+    _, ledger = _existing(home)
+    show_studies([(row, ledger.trials(row.id)) for row in ledger.studies()])
+
+
+@app.command(epilog="Example: tune show quickstart --trial 3")
+def show(
+    study: StudyName,
+    trial: Annotated[int | None, typer.Option(metavar="N", help="One trial: config, reports, log, traceback.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Every report of every trial.")] = False,
+    home: HomeOption = RUNS,
+) -> None:
+    """Show one study: states, best, failures with reasons."""
+    from orchestrator.console import show_study, show_trial
+    from orchestrator.mistakes import InputMistake
+    from orchestrator.summary import study_summary
+
+    place, ledger = _existing(home)
+    row = ledger.study(study)
+    trials = ledger.trials(row.id)
+    if trial is not None and trial not in [t.number for t in trials]:
+        raise InputMistake(f"{study}: --trial: must be 1 to {len(trials)}, but got {trial}; see `tune show {study}`")
+    if as_json:
+        summary = study_summary(row, trials, place, history=history)
+        if trial is not None:
+            summary = next(t for t in summary["trials"] if t["number"] == trial)
+        print(json.dumps(summary, indent=1, ensure_ascii=False))
+    elif trial is not None:
+        show_trial(row, next(t for t in trials if t.number == trial), place)
+    else:
+        show_study(row, trials, place, history=history)
+
+
+@app.command(epilog="Example: tune report quickstart --lang ko")
+def report(
+    studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="One study, or several side by side.")],
+    lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the first study's report/.")] = None,
+    home: HomeOption = RUNS,
+) -> None:
+    """Write report.html, report.md and report.json."""
+    from orchestrator.mistakes import InputMistake
+
+    if lang not in ("en", "ko"):
+        raise InputMistake(f"--lang: must be en or ko, but got {lang!r}")
+    place, ledger = _existing(home)
+    print(_write_report(place, ledger, studies, lang, output))
+
+
+@app.command(epilog="Example: tune best quickstart --output best.yaml && tune train best.yaml")
+def best(
+    study: StudyName,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of printing.")] = None,
+    home: HomeOption = RUNS,
+) -> None:
+    """Print the best config as a file for `tune train`, with its checkpoint."""
+    from orchestrator.summary import best_config, objective_of
+    from orchestrator.trial import best_trial
+
+    place, ledger = _existing(home)
+    row = ledger.study(study)
+    trial = best_trial(ledger.trials(row.id), objective_of(row))
+    if trial is None:
+        _fail(f"{study}: no trial has reported {objective_of(row).metric} yet; see `tune show {study}`")
+    text = best_config(row, trial, place)
+    if output is None:
+        print(text, end="")
+    else:
+        output.write_text(text, encoding="utf-8")
+        print(output)
+
+
+@app.command(epilog="Example: tune sync quickstart")
+def sync(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Default: every study.")] = None,
+    home: HomeOption = RUNS,
+) -> None:
+    """Make MLflow equal to the ledger."""
+    from orchestrator import tracking
+
+    place, ledger = _existing(home)
+    for row in [ledger.study(study)] if study else ledger.studies():
+        uri = _tracking_uri(place, row)
+        result = tracking.sync(ledger, row.id, uri, place.path)
+        print(f"{row.name}: {result} in {tracking.mask(uri)}")
+
+
+@app.command(epilog="Example: tune ui --port 5001")
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 5000,
+    home: HomeOption = RUNS,
+) -> None:
+    """Open MLflow's pages on this ledger's tracking store, on this machine only."""
+    from orchestrator import tracking
+
+    place, _ = _existing(home)
+    raise typer.Exit(tracking.serve_ui(tracking.default_uri(place.path, None), place.path, port))
+
+
+@app.command(epilog="Example: tune doctor")
+def doctor(home: HomeOption = RUNS) -> None:
+    """Say what is wrong on this machine, and what to type."""
+    from orchestrator.console import show_health
+    from orchestrator.doctor import examine
+
+    if not show_health(examine(_home(home).path)):
+        raise typer.Exit(1)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; mistakes become lines on stderr and exit codes, never tracebacks."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] in (["list-trials"], ["list-experiments"]):  # Ray's wheel installs a `tune` too: its verbs
+        from orchestrator.ray_session import ray_command
+
+        ray_command(arguments)
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a user's own trainable is found in the folder `tune` is started in
+    from orchestrator.mistakes import explain
+
+    try:
+        app(arguments)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # tune show STUDY | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
+    except Exception as error:
+        lines, code = explain(error)
+        print("\n".join(lines), file=sys.stderr)
+        sys.exit(code)
+
+
+def _home(path: Path) -> Home:
+    from orchestrator.home import Home
+
+    return Home.at(path)
+
+
+def _load(file: Path, overrides: list[str], name: str | None) -> StudySpec:
+    from orchestrator.study_spec import load_study, parse_study
+
+    spec = load_study(file, overrides)
+    return spec if name is None else parse_study(spec.raw | {"study": name}, "--name")
+
+
+def _existing(path: Path) -> tuple[Home, Ledger]:
+    """The home and its ledger; a mistake if there is none yet."""
+    from orchestrator.ledger import Ledger
+    from orchestrator.mistakes import InputMistake
+
+    home = _home(path)
+    if not home.ledger.exists():
+        raise InputMistake(
+            f"--home: must be a folder that holds a ledger, but {home.shown(home.ledger)} does not exist; "
+            "begin with `tune run SPACE.yaml`, or name another --home"
+        )
+    return home, Ledger(home.ledger)
+
+
+def _run(
+    spec: StudySpec, home: Home, limits: Limits, *, fresh: bool, address: str | None, file: Path, verb: str = "run"
+) -> None:
+    from orchestrator.console import console, show_outcome
+    from orchestrator.ledger import Ledger
+    from orchestrator.progress import build_progress
+    from orchestrator.runner import move_aside, run
+
+    if fresh and (moved := move_aside(home, spec.study)):
+        print(f"{spec.study}: the old study is now {moved}")
+    outcome = run(spec, home, build_progress(console()), limits=limits, address=address, file=str(file))
+    ledger = Ledger(home.ledger)
+    page = home.report(outcome.study) / "report.html"
+    if outcome.started or not page.exists():
+        page = _write_report(home, ledger, [outcome.study], "en", None)
+    row = ledger.study(outcome.study)
+    raise typer.Exit(show_outcome(row, ledger.trials(row.id), outcome, page, home, f"tune {verb} {file}"))
+
+
+def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, output: Path | None) -> Path:
+    from orchestrator import tracking
+    from reports.report import write_report
+    from reports.study_view import view
+
+    rows = [ledger.study(name) for name in studies]
+    directory = (output or home.report(studies[0])).absolute()
+    page = write_report([view(row, ledger.trials(row.id), home.path) for row in rows], directory, lang)
+    if len(rows) == 1:
+        try:
+            tracking.log_report(ledger, rows[0].id, _tracking_uri(home, rows[0]), home.path, directory)
+        except tracking.TrackingError as error:  # the page is written: that is what was asked for
+            print(f"{error}; `tune sync` sends what is missing", file=sys.stderr)
+    return page
+
+
+def _tracking_uri(home: Home, row: StudyRow) -> str:
+    from orchestrator.tracking_store import default_uri
+
+    return default_uri(home.path, row.raw.get("tracking", {}).get("uri"))
+
+
+def _fail(line: str) -> NoReturn:
+    print(line, file=sys.stderr)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()
