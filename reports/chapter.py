@@ -1,0 +1,330 @@
+"""One study's part of a report: its numbers, put into words, tables and figures for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.checkpoints import best_checkpoint
+from orchestrator.home import Home
+from orchestrator.trial import State
+from reports import figures, tables
+from reports.advice import advice, original_command, reproduction
+from reports.comparison import Comparison, tested_value
+from reports.diagnosis import FEW, Failures, Rung, Slice, failures, rungs, slices
+from reports.numbers import study_numbers
+from reports.pictures import Pictures, example_pictures
+from reports.quantity import Quantity
+from reports.tables import Table
+from reports.verdict import standing_of, verdict
+from reports.words import Words, one_line, short
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_TRACEBACK_LINES = 14
+_SLICES = 24  # drawn at most
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One of the few numbers at the top."""
+
+    label: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    reason: str
+    trials: str
+    traceback_title: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class SlicePanel:
+    id: str
+    name: str
+    note: str
+    edge: str
+    widen: bool
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """All texts are final, but not yet escaped. figures: id -> figure, for the page alone."""
+
+    id: str
+    name: str
+    status: str
+    words: Words
+    comparison: Comparison
+    headline: str
+    standing: str
+    support: tuple[str, ...]
+    step: str
+    step_cost: str
+    commands: tuple[str, ...]
+    tiles: tuple[Tile, ...]
+    standing_table: Table | None
+    config_table: Table | None
+    edges_note: str
+    fixed: tuple[tuple[str, str], ...]
+    trials_table: Table
+    trials_note: str
+    curves_notes: tuple[str, ...]
+    zoom: list[float] | None
+    slices_beyond: bool
+    slice_panels: tuple[SlicePanel, ...]
+    pruning: tuple[str, ...]
+    rungs_table: Table | None
+    pictures: Pictures | None
+    pictures_note: str
+    failures: tuple[Failure, ...]
+    checkpoint: str
+    original: str
+    reproduction: tuple[str, ...]
+    dirty: bool
+    facts: tuple[tuple[str, str], ...]
+    figures: Mapping[str, Figure]
+    numbers: Mapping[str, Any]
+
+
+def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
+    """index: of the study in the report, from 1; ids within the page begin with it."""
+    words = Words(lang, comparison.scale)
+    view, best = comparison.view, comparison.best
+    found_rungs, found_slices = rungs(comparison), slices(comparison)
+    said, step = verdict(comparison), advice(comparison, found_slices)
+    failed = failures(view.trials)
+    shown_slices = found_slices[:_SLICES]
+    drawn = _figures(comparison, found_rungs, shown_slices, words, index)
+    cost = "" if step.device_hours is None else words.hours(step.device_hours, comparison.cost.device)
+    checkpoint = None if best is None else best_checkpoint(view.trial_directory.parent, best.trial, view.objective)
+    pictures = None if best is None else example_pictures(view.trial_directory / f"{best.number:04d}")
+    return Chapter(
+        id=f"s{index}",
+        name=one_line(view.name),
+        status=_status(comparison, words),
+        words=words,
+        comparison=comparison,
+        headline=words.say(said.headline),
+        standing=said.standing,
+        support=tuple(words.say(each) for each in said.support),
+        step=words.say(step.what),
+        step_cost=cost and words("next.left" if view.so_far else "next.cost", hours=cost),
+        commands=step.commands,
+        tiles=tuple(_tiles(comparison, words)),
+        standing_table=tables.standing_table(comparison, words) if comparison.scored > 1 else None,
+        config_table=tables.config_table(comparison, found_slices, words),
+        edges_note=tables.edges_note(found_slices, words),
+        fixed=tuple((one_line(name), short(value, 6)) for name, value in view.fixed.items()),
+        trials_table=tables.trials_table(comparison, words),
+        trials_note=_trials_note(comparison, words),
+        curves_notes=tuple(_curves_notes(comparison, found_rungs, words)),
+        zoom=figures.zoom_range(comparison, words),
+        slices_beyond=figures.survivors_range(comparison) is not None,
+        slice_panels=tuple(_panel(each, number, index, words) for number, each in enumerate(shown_slices, start=1)),
+        pruning=tuple(_pruning(comparison, found_rungs, words)),
+        rungs_table=tables.rungs_table(found_rungs, words) if any(rung.seen for rung in found_rungs) else None,
+        pictures=pictures,
+        pictures_note=_pictures_note(pictures, words),
+        failures=tuple(_failure(each, words) for each in failed),
+        checkpoint="" if checkpoint is None else _shown(checkpoint),
+        original=original_command(view),
+        reproduction=reproduction(view) if best is not None else (),
+        dirty=_is_dirty(view.facts),
+        facts=tuple(_facts(comparison, words)),
+        figures=drawn,
+        numbers=study_numbers(comparison, said, step, found_rungs, found_slices, failed, words),
+    )
+
+
+def _figures(
+    comparison: Comparison, found: tuple[Rung, ...], shown: tuple[Slice, ...], words: Words, index: int
+) -> dict[str, Figure]:
+    drawn = {
+        f"s{index}-curves": figures.curves_figure(comparison, found, words),
+        f"s{index}-progress": figures.progress_figure(comparison, words),
+    }
+    for number, each in enumerate(shown, start=1):
+        drawn[f"s{index}-slice{number}"] = figures.slice_figure(each, comparison, words)
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def _status(comparison: Comparison, words: Words) -> str:
+    view = comparison.view
+    text = words(f"status.{view.status}")
+    if view.reason and view.reason != view.status:
+        text += f" ({one_line(view.reason)})"
+    return text
+
+
+def _tiles(comparison: Comparison, words: Words) -> Iterator[Tile]:
+    best, counts, cost = comparison.best, comparison.counts, comparison.cost
+    if best is not None and best.best_epoch is not None:
+        label = f"{words('key.best')} · {comparison.objective.metric}"
+        yield Tile(label, words.value(best.value), words("key.at", trial=best.number, epoch=best.best_epoch))
+    lead = comparison.searched_best or (comparison.baselines[0] if comparison.baselines else comparison.runner_up)
+    if lead is not None:
+        key = "key.baseline" if lead.baseline is not None else "key.runner_up"
+        if comparison.searched_best is not None:
+            key = "key.behind_baseline"
+        detail = words(f"key.{standing_of(lead, comparison.noise)}")
+        yield Tile(words(key), words.points(lead.by), detail)
+    test = None if best is None else tested_value(best.trial, comparison.objective)
+    if test is not None:
+        against = comparison.baselines[0].test_by if comparison.baselines else None
+        by = "" if against is None else words("key.against", by=Quantity("signed_points", against))
+        yield Tile(words("key.test"), words.value(test), by)
+    states = {state.value: counts.get(state, 0) for state in (State.COMPLETED, State.PRUNED, State.FAILED)}
+    detail = words("key.states", **states)
+    if counts.get(State.RUNNING, 0) or counts.get(State.PAUSED, 0):
+        unfinished = {state.value: counts.get(state, 0) for state in (State.RUNNING, State.PAUSED)}
+        detail += ", " + words("key.open", **unfinished)
+    yield Tile(words("key.trials"), f"{len(comparison.view.trials):,}", detail)
+    wall = words("key.wall", epochs=Quantity("epochs", cost.epochs), wall=Quantity("duration", cost.wall_seconds))
+    yield Tile(words("key.cost"), words.hours(cost.device_hours, cost.device), wall)
+    if cost.saved_epochs:
+        saved = words.hours(cost.hours_of(cost.saved_seconds), cost.device)
+        detail = words("key.saved_detail", epochs=Quantity("epochs", cost.saved_epochs), hours=saved)
+        yield Tile(words("key.saved"), words.quantity(Quantity("share", cost.saved_share)), detail)
+
+
+def _trials_note(comparison: Comparison, words: Words) -> str:
+    count = len(comparison.rows)
+    if count <= tables.SHOWN_TRIALS:
+        return ""
+    return words("trials.shown", shown=tables.SHOWN_TRIALS, trials=Quantity("trials", count))
+
+
+def _curves_notes(comparison: Comparison, found: tuple[Rung, ...], words: Words) -> Iterator[str]:
+    yield words("curves.about")
+    if found:
+        epochs = ", ".join(str(rung.epoch) for rung in found)
+        yield words("curves.rungs", rungs=epochs, eta=str(comparison.view.scheduler["eta"]))
+    drawn = len(figures.drawn_trials(comparison))
+    if drawn == figures.DRAWN:
+        yield words("curves.drawn", drawn=drawn, trials=Quantity("trials", len(comparison.rows)))
+
+
+def _panel(slice: Slice, number: int, index: int, words: Words) -> SlicePanel:
+    if slice.explained is None or slice.by_chance is None:
+        note = words("slices.few", trials=Quantity("trials", len(slice.points)))
+    else:
+        shares = {"share": Quantity("share", slice.explained), "chance": Quantity("share", slice.by_chance)}
+        note = words("slices.explained" if slice.explained > slice.by_chance else "slices.no_more", **shares)
+    edge = ""
+    if slice.edge is not None:
+        edge = words("slices.natural" if slice.natural else f"slices.edge_{slice.edge}")
+    return SlicePanel(f"s{index}-slice{number}", one_line(slice.name), note, edge, bool(edge) and not slice.natural)
+
+
+def _pruning(comparison: Comparison, found: tuple[Rung, ...], words: Words) -> Iterator[str]:
+    """The judgement of the first rung, where all trials meet."""
+    if comparison.view.scheduler.get("name") != "asha":
+        yield words("pruning.off")
+        return
+    if not found or not found[0].seen:
+        yield words("pruning.nothing")
+        return
+    first = found[0]
+    if not comparison.counts.get(State.PRUNED, 0):
+        yield words("pruning.none_cut")
+    if first.correlation is None or first.low is None or first.high is None:
+        yield words("pruning.few", trials=Quantity("trials", first.compared), enough=FEW)
+    else:
+        key = (
+            "sound"
+            if first.low > 0.0 and first.correlation >= 0.5
+            else "weak"
+            if first.correlation < 0.2
+            else "unclear"
+        )
+        rho, low, high = (Quantity("correlation", n) for n in (first.correlation, first.low, first.high))
+        count = Quantity("trials", first.compared)
+        yield words(f"pruning.{key}", epoch=first.epoch, rho=rho, low=low, high=high, trials=count)
+        if comparison.counts.get(State.PRUNED, 0):
+            yield words("pruning.survivors")
+    if first.winner_rank is not None and comparison.counts.get(State.PRUNED, 0):
+        yield words("pruning.winner", epoch=first.epoch, rank=first.winner_rank, seen=first.seen)
+
+
+def _pictures_note(pictures: Pictures | None, words: Words) -> str:
+    if pictures is None or not pictures.left_out:
+        return ""
+    more = Quantity("pictures", pictures.left_out)
+    return words("examples.left_out", pictures=more, folder=_shown(pictures.folder))
+
+
+def _failure(group: Failures, words: Words) -> Failure:
+    numbers = ", ".join(str(trial.number) for trial in group.trials[:20]) + (", …" if len(group.trials) > 20 else "")
+    first = group.trials[0]
+    lines = (first.error or "").rstrip().splitlines()
+    text = "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines[-_TRACEBACK_LINES:])
+    return Failure(
+        reason=one_line(group.reason) or words("failures.no_reason"),
+        trials=words("failures.times", trials=Quantity("trials", len(group.trials)), numbers=numbers),
+        traceback_title=words("failures.traceback", trial=first.number),
+        traceback=("…\n" if len(lines) > _TRACEBACK_LINES else "") + text,
+    )
+
+
+def _facts(comparison: Comparison, words: Words) -> Iterator[tuple[str, str]]:
+    view = comparison.view
+    yield words("facts.trainable"), one_line(view.trainable)
+    if view.data:
+        yield words("facts.data"), ", ".join(f"{one_line(k)} = {short(v)}" for k, v in view.data.items())
+    if view.facts.get("data_fingerprint"):
+        yield words("facts.data_fingerprint"), one_line(view.facts["data_fingerprint"])
+    seeds = sorted({trial.seed for trial in view.trials})
+    if seeds:
+        yield words("facts.seed"), ", ".join(map(str, seeds[:8]))
+    yield words("facts.scheduler"), _scheduler(view.scheduler, words)
+    for key, mapping in (("facts.budget", view.budget), ("facts.resources", view.resources)):
+        told = ", ".join(f"{one_line(k)} {short(v)}" for k, v in mapping.items() if v is not None)
+        if told:
+            yield words(key), told
+    if view.created:
+        yield words("facts.started"), words.moment(view.created)
+    for key, fact in (("facts.hosts", "host"), ("facts.devices", "device")):
+        seen = sorted({one_line(trial.facts[fact]) for trial in view.trials if trial.facts.get(fact)})
+        if seen:
+            yield words(key), ", ".join(seen)
+    attempts = sum(trial.attempts for trial in view.trials)
+    if attempts > len(view.trials):
+        count = Quantity("trials", len(view.trials))
+        yield words("facts.attempts"), words("facts.attempts_detail", attempts=attempts, trials=count)
+    told_above = ("data_fingerprint", "extension")
+    yield from flattened({name: value for name, value in view.facts.items() if name not in told_above})
+
+
+def _scheduler(scheduler: Mapping[str, Any], words: Words) -> str:
+    if scheduler.get("name") != "asha":
+        return one_line(scheduler.get("name", ""))
+    grace = Quantity("epochs", float(scheduler["grace_epochs"]))
+    return words("facts.scheduler_asha", eta=str(scheduler["eta"]), grace=grace)
+
+
+def flattened(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted name, text) of every fact there is; whatever a later version adds is shown too."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{before}{name}.")
+        elif value is not None and value != "":
+            text = ", ".join(map(short, value)) if isinstance(value, list | tuple) else short(value)
+            yield one_line(f"{before}{name}").replace("_", " "), text
+
+
+def _is_dirty(facts: Mapping[str, Any]) -> bool:
+    return any((name.split(".")[-1].endswith("dirty") and text == "true") for name, text in flattened(facts)) or any(
+        name.endswith("commit") and text.endswith(("-dirty", "+")) for name, text in flattened(facts)
+    )
+
+
+def _shown(path: Path) -> str:
+    return Home(path).shown(path)

@@ -1,0 +1,104 @@
+"""Quantities that a report speaks of, each with its kind, so that a language can write it in its own way."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchestrator.trial import Objective
+
+# Words of a metric's name under which numbers from 0 to 1 are no shares of anything.
+_NOT_A_SHARE = {"loss", "nll", "entropy", "mse", "mae", "rmse", "perplexity", "seconds", "ms", "distance", "bce", "ctc"}
+# Words under which numbers from 0 to 100 are percentages.
+_A_SHARE = {"accuracy", "acc", "hmean", "f1", "precision", "recall", "iou", "miou", "dice", "map", "auc", "cer", "wer"}
+_A_SHARE |= {"percent", "pct", "top1", "top5"}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values of an objective are shown: fractions as percentages, others as they are."""
+
+    unit: Literal["fraction", "percent", "plain"] = "plain"
+    decimals: int = 4
+
+    @property
+    def factor(self) -> float:
+        return 100.0 if self.unit == "fraction" else 1.0
+
+    @property
+    def in_points(self) -> bool:
+        """Is a difference between two values a number of percentage points?"""
+        return self.unit != "plain"
+
+
+def scale_of(objective: Objective, values: Sequence[float]) -> Scale:
+    """The scale for these finite values. Two decimals for percentages, more where the two best differ by less."""
+    if not values:
+        return Scale()
+    words = set(re.split(r"[^a-z0-9]+", objective.metric.lower()))
+    low, high = min(values), max(values)
+    if low >= 0.0 and high <= 1.0 and not words & _NOT_A_SHARE:
+        return Scale("fraction", _decimals([100.0 * value for value in values], objective, 2))
+    if low >= 0.0 and 1.0 < high <= 100.0 and words & _A_SHARE:
+        return Scale("percent", _decimals(values, objective, 2))
+    spread = _spread(values)
+    least = min(max(2 - math.floor(math.log10(spread)), 0), 6) if spread > 0 else 4
+    return Scale("plain", _decimals(values, objective, least))
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Between the quartiles, or between the ends where those are equal."""
+    ranked = sorted(values)
+    inner = ranked[(3 * len(ranked)) // 4] - ranked[len(ranked) // 4]
+    return inner if inner > 0 else ranked[-1] - ranked[0]
+
+
+def _decimals(values: Sequence[float], objective: Objective, least: int) -> int:
+    """As many as show that the two best differ, at most two more than `least`."""
+    ranked = sorted(set(values), key=objective.worst_first)
+    if len(ranked) < 2:
+        return least
+    needed = math.ceil(-math.log10(abs(ranked[-1] - ranked[-2])))
+    return min(max(least, needed), least + 2)
+
+
+Kind = Literal[
+    "value",  # of the objective
+    "metric",  # of another metric: shown in full
+    "points",  # a difference of two values of the objective, without its sign
+    "signed_points",
+    "relative",  # a fraction, shown as a signed percentage
+    "share",  # a fraction, shown as a percentage
+    "duration",  # seconds
+    "trials",
+    "epochs",
+    "studies",
+    "pictures",
+    "number",
+    "correlation",
+    "gpu_hours",
+    "cpu_hours",
+    "trial_hours",
+]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    kind: Kind
+    number: float
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What is to be said, in no language yet: a key of the locale files and what fills its placeholders."""
+
+    key: str
+    values: Mapping[str, Quantity | str] = field(default_factory=dict)
+
+
+def sentence(key: str, **values: Quantity | str | int) -> Sentence:
+    """Whole numbers, such as those of trials, are written as they are."""
+    return Sentence(key, {name: str(value) if isinstance(value, int) else value for name, value in values.items()})

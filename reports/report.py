@@ -1,0 +1,161 @@
+"""Writes a report: report.html (one file, needs no network), report.md for a terminal, report.json for programs."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reports import figures, tables
+from reports.chapter import Chapter, build_chapter
+from reports.comparison import Comparison, StudyView, compare
+from reports.numbers import VERSION
+from reports.plain_text import escape, paragraph, text_table
+from reports.quantity import Quantity
+from reports.tables import Table
+from reports.words import NO_BREAK, Words, one_line
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(studies: StudyView | Sequence[StudyView], directory: Path, lang: str = "en") -> Path:
+    """Write the report of one study, or of several side by side; returns the path of report.html.
+
+    directory is made if absent. Each file replaces its predecessor whole. Raises ValueError for an unknown language.
+    report.json is described in reports.numbers.study_numbers.
+    """
+    views = [studies] if isinstance(studies, StudyView) else list(studies)
+    comparisons = [compare(view) for view in views]
+    chapters = [build_chapter(each, lang, index) for index, each in enumerate(comparisons, start=1)]
+    context = _context(chapters, comparisons, lang)
+    directory.mkdir(parents=True, exist_ok=True)
+    environment = _environment()
+    html = environment.get_template("report.html.j2").render(context | _page_parts(chapters, context["overlay"]))
+    text = environment.get_template("report.md.j2").render(context).replace(NO_BREAK, " ")
+    content = {"version": VERSION, "language": lang, "written": round(time.time(), 1)}
+    content |= {"studies": [chapter.numbers for chapter in chapters]}
+    _write(directory / "report.json", json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    _write(directory / "report.md", text)
+    _write(directory / "report.html", html)
+    return directory / "report.html"
+
+
+def _context(chapters: Sequence[Chapter], comparisons: Sequence[Comparison], lang: str) -> dict[str, Any]:
+    words = Words(lang)
+    several = len(chapters) != 1
+    title = words("head.title", study=chapters[0].name) if not several else ""
+    if several:
+        title = words("head.title_several", studies=Quantity("studies", len(chapters)))
+    comparable = len({(each.objective.metric, each.objective.mode) for each in comparisons}) == 1
+    return {
+        "lang": lang,
+        "w": words,
+        "title": title,
+        "written": words("head.written", moment=words.moment(time.time())),
+        "chapters": chapters,
+        "side_by_side": _side_by_side(chapters, comparisons, comparable) if several and chapters else None,
+        "side_by_side_notes": _side_by_side_notes(chapters, comparisons, comparable, words) if several else [],
+        "overlay": figures.overlay_figure(comparisons, chapters[0].words)
+        if several and comparable and chapters
+        else None,
+    }
+
+
+def _side_by_side(chapters: Sequence[Chapter], comparisons: Sequence[Comparison], comparable: bool) -> Table:
+    return tables.side_by_side(comparisons, [chapter.words for chapter in chapters], comparable)
+
+
+def _side_by_side_notes(
+    chapters: Sequence[Chapter], comparisons: Sequence[Comparison], comparable: bool, words: Words
+) -> list[str]:
+    """What the table cannot say: who leads, and whether the studies can be compared at all."""
+    if not comparable:
+        return [words("compare.other_objective")]
+    scored = [(each.best.value, each) for each in comparisons if each.best is not None and each.best.value is not None]
+    if len(scored) < 2:
+        return [words("compare.nothing")]
+    objective = comparisons[0].objective
+    ranked = sorted(scored, key=lambda pair: -objective.worst_first(pair[0]))
+    (value, leader), (second_value, second) = ranked[0], ranked[1]
+    said = next(chapter.words for chapter in chapters if chapter.comparison is leader)
+    names = {"study": one_line(leader.view.name), "other": one_line(second.view.name)}
+    shown = {"value": said.value(value), "by": said.points(abs(value - second_value))}
+    key = "compare.leads" if value != second_value else "compare.equal"
+    notes = [said(key, **names, **shown)]
+    data = {
+        (str(each.view.facts.get("data_fingerprint")), json.dumps(each.view.data, sort_keys=True, default=str))
+        for each in comparisons
+    }
+    return notes + ([words("compare.other_data")] if len(data) > 1 else [])
+
+
+def _page_parts(chapters: Sequence[Chapter], overlay: Any) -> dict[str, Any]:
+    """What only the page needs: figures as data, scripts, and a policy that forbids it every network access."""
+    drawn = {name: figure for chapter in chapters for name, figure in chapter.figures.items()}
+    if overlay is not None:
+        drawn["overlay"] = overlay
+    scripts = [_plotly_script()] if drawn else []
+    scripts.append((TEMPLATES / "report.js").read_text(encoding="utf-8"))
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return {
+        "drawn": sorted(drawn),
+        "figure_data": script_json({name: json.loads(figure.to_json()) for name, figure in drawn.items()}),
+        "dark": script_json(figures.DARK),
+        "css": (TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        "scripts": scripts,
+        # Only the scripts written here run, whatever a name or a picture holds; nothing is loaded from anywhere.
+        "policy": f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:",
+    }
+
+
+def script_json(value: Any) -> str:
+    """JSON that may stand inside <script>: no text in it can end the element or begin a comment."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+@functools.cache
+def _plotly_script() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs().replace("</script", "<\\/script")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["md"] = escape
+    environment.filters["one_line"] = one_line
+    environment.filters["paragraph"] = paragraph
+    environment.filters["text_table"] = text_table
+    return environment
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: a reader may have the old one open."""
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_text(text, encoding="utf-8", errors="replace")
+    os.replace(temporary, path)

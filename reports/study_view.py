@@ -1,0 +1,145 @@
+"""What a report is told about one study: its ledger row, read into plain facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.checkpoints import trial_directory
+from orchestrator.domain import Categorical, Domain, Fixed
+from orchestrator.home import Home
+from orchestrator.ledger import StudyRow
+from orchestrator.plain_data import canonical, is_number
+from orchestrator.problem import Problems
+from orchestrator.search_space import Parameter, SearchSpace
+from orchestrator.space_parser import parse_space
+from orchestrator.trial import Objective, Trial
+
+SCHEDULER = {"name": "asha", "eta": 4, "grace_epochs": 1}  # what a study file means where it says nothing
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """One study, as far as a report speaks of it.
+
+    searched: name -> {"low", "high", "log", "step"} or {"choices"}, beside "when" (conditions) and "by" with "domains"
+    (a list of such mappings, each with the "value" of the other name that it belongs to), where there are any.
+    fixed: name -> its one value. facts: command or file, git commit, versions, data fingerprint, as the runner kept them.
+    seconds: wall time of all sessions. trial_directory: holds 0001/, 0002/, ...
+    """
+
+    name: str
+    status: str  # running, paused, finished, interrupted, failed
+    reason: str | None
+    objective: Objective
+    trials: list[Trial]
+    searched: Mapping[str, Mapping[str, Any]]
+    fixed: Mapping[str, Any]
+    scheduler: Mapping[str, Any]  # name, eta, grace_epochs
+    facts: Mapping[str, Any]
+    seconds: float
+    trial_directory: Path
+    budget: Mapping[str, Any] = field(default_factory=dict)  # trials, hours
+    resources: Mapping[str, Any] = field(default_factory=dict)  # gpu, cpu of one trial
+    trainable: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    home: Path | None = None  # None: the default, ./runs
+    created: float | None = None  # unix time
+
+    @property
+    def so_far(self) -> bool:
+        """May more trials come without anybody asking for them?"""
+        return self.status in ("running", "paused", "interrupted")
+
+    def domain_of(self, name: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The domain of a searched name beside the values of `config`; {} where it is not known."""
+        domain = self.searched.get(name, {})
+        for each in domain.get("domains", ()):
+            if canonical(each["value"]) == canonical(config.get(domain["by"])):
+                return each
+        return domain
+
+
+def view(row: StudyRow, trials: Sequence[Trial], home: Path) -> StudyView:
+    """The study of a ledger row. Nothing is imported for it: a report can be written where the trainable is absent."""
+    raw = row.raw
+    searched, fixed = _space(raw, trials)
+    return StudyView(
+        name=row.name,
+        status=row.status,
+        reason=row.reason,
+        objective=row.objective,
+        trials=list(trials),
+        searched=searched,
+        fixed=fixed,
+        scheduler=SCHEDULER | dict(raw.get("scheduler") or {}),
+        facts=row.facts,
+        seconds=row.seconds,
+        trial_directory=trial_directory(Home.at(home).study(row.name), 1).parent,
+        budget=raw.get("budget") or {},
+        resources=raw.get("resources") or {},
+        trainable=str(raw.get("trainable", "")),
+        data=raw.get("data") or {},
+        home=None if Home.at(home) == Home.at("runs") else home,
+        created=row.created,
+    )
+
+
+def _space(raw: Mapping[str, Any], trials: Sequence[Trial]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """(searched, fixed). What the file leaves open, such as a name that is no longer in it, is read off the trials."""
+    written = raw.get("space") or {}
+    space = parse_space(written, [], None, Problems())  # constraints do not matter here, nor does what else is wrong
+    searched = {name: _described(space.parameters[name], space) for name in space.searched}
+    fixed = dict(space.fixed)
+    tried: dict[str, dict[str, Any]] = {}  # name -> its different values
+    for trial in trials:
+        for name, value in trial.config.items():
+            if name not in searched and name not in fixed:
+                tried.setdefault(name, {})[canonical(value)] = value
+    for name, values in tried.items():
+        if len(values) == 1 and not _is_range(written.get(name)):
+            fixed[name] = next(iter(values.values()))
+        else:
+            searched[name] = {} if all(map(is_number, values.values())) else {"choices": list(values.values())}
+    return searched, fixed
+
+
+def _is_range(written: Any) -> bool:
+    return isinstance(written, list) or (isinstance(written, Mapping) and "value" not in written)
+
+
+def _described(parameter: Parameter, space: SearchSpace) -> dict[str, Any]:
+    when = {"when": {name: list(values) for name, values in parameter.when.items()}} if parameter.when else {}
+    if parameter.by is None:
+        return _plain(parameter.domain) | when
+    if parameter.by.parent in space.fixed:
+        return _plain(parameter.by.domain(space.fixed[parameter.by.parent])) | when
+    each = [{"value": value} | _plain(domain) for value, domain in parameter.by.domains]
+    return _around([*each, _plain(parameter.by.default)]) | {"by": parameter.by.parent, "domains": each} | when
+
+
+def _plain(domain: Domain | None) -> dict[str, Any]:
+    if domain is None:
+        return {}
+    if isinstance(domain, Categorical):
+        return {"choices": list(domain.choices)}
+    if isinstance(domain, Fixed):
+        return {"choices": [domain.value]}
+    return {"low": domain.low, "high": domain.high, "log": domain.log, "step": domain.step}
+
+
+def _around(domains: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A range around ranges, or all choices of choices; {} where both kinds are mixed."""
+    given = [domain for domain in domains if "choices" in domain or "low" in domain]
+    if given and all("low" in domain for domain in given):
+        return {
+            "low": min(domain["low"] for domain in given),
+            "high": max(domain["high"] for domain in given),
+            "log": any(domain["log"] for domain in given),
+            "step": None,
+        }
+    if given and all("choices" in domain for domain in given):
+        return {"choices": list({canonical(c): c for domain in given for c in domain["choices"]}.values())}
+    return {}

@@ -1,0 +1,171 @@
+"""Says what the numbers mean, in the language of a locale file: the only place where a report gets its wording."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.yaml_file import read_yaml
+from reports.quantity import Quantity, Scale, Sentence
+
+LOCALES = Path(__file__).parent / "locales"
+NO_BREAK = "\u00a0"
+MINUS = "\u2212"
+
+
+def languages() -> list[str]:
+    return sorted(path.stem for path in LOCALES.glob("*.yaml"))
+
+
+@functools.cache
+def phrases(lang: str) -> Mapping[str, str | Mapping[str, str]]:
+    """Dotted key -> phrase, or {"one", "other"} where a number decides. Raises ValueError for an unknown language."""
+    if lang not in languages():
+        raise ValueError(f"lang: must be one of {', '.join(languages())}, but got {lang!r}")
+    found: dict[str, str | Mapping[str, str]] = {}
+    for group, entries in read_yaml(LOCALES / f"{lang}.yaml").items():
+        for key, phrase in entries.items():
+            found[f"{group}.{key}"] = phrase
+    return found
+
+
+class Words:
+    """One language, and the scale on which values of the objective are shown."""
+
+    def __init__(self, lang: str, scale: Scale | None = None) -> None:
+        self.lang = lang
+        self.scale = scale or Scale()
+        self._phrases = phrases(lang)
+
+    def __call__(self, key: str, **values: Quantity | str | int | float) -> str:
+        """The phrase of `key`, its placeholders filled."""
+        phrase = self._phrases[key]
+        assert isinstance(phrase, str), key
+        return phrase.format_map({name: self._filled(value) for name, value in values.items()})
+
+    def say(self, sentence: Sentence) -> str:
+        return self(sentence.key, **sentence.values)
+
+    def _filled(self, value: Quantity | str | float) -> str:
+        return self.quantity(value) if isinstance(value, Quantity) else one_line(value)
+
+    # Quantities
+
+    def quantity(self, quantity: Quantity) -> str:
+        number, kind = quantity.number, quantity.kind
+        if kind == "value":
+            return self.value(number)
+        if kind == "points":
+            return self.points(number)
+        if kind == "signed_points":
+            return self.points(number, signed=True)
+        if kind == "relative":
+            return self._unit("percent", signed(100.0 * number, _percent_decimals(number)))
+        if kind == "share":
+            return self._unit("percent", plain(100.0 * number, 0 if abs(number) >= 0.1 else 1))
+        if kind == "duration":
+            return self.duration(number)
+        if kind in ("gpu_hours", "cpu_hours", "trial_hours"):
+            return self.hours(number, kind.removesuffix("_hours"))
+        if kind == "correlation":
+            return signed(number, 2) if number < 0 else plain(number, 2)
+        if kind in ("trials", "epochs", "studies", "pictures"):
+            return self._unit(kind, f"{int(number):,}", int(number))
+        return short(number)
+
+    def value(self, number: float | None) -> str:
+        """A value of the objective; a dash where there is none."""
+        if number is None or not math.isfinite(number):
+            return "\u2013"
+        text = plain(number * self.scale.factor, self.scale.decimals)
+        return self._unit("percent", text) if self.scale.in_points else text
+
+    def points(self, difference: float, *, signed: bool = False) -> str:
+        """A difference of two values: in points where they are percentages, and called so."""
+        text = self.bare_points(difference, signed=signed)
+        if not self.scale.in_points:
+            return text
+        return self._unit("points", text, 1 if text in ("1", "1.00") else 2)
+
+    def bare_points(self, difference: float, *, signed: bool = False) -> str:
+        """The same without its unit, for a column that names it. A difference too small to show is no zero."""
+        number, decimals = difference * self.scale.factor, self.scale.decimals
+        if 0.0 < abs(number) < 0.5 * 10.0**-decimals:
+            least = plain(10.0**-decimals, decimals)
+            return f"<{NO_BREAK}{least}"
+        return _signed(number, decimals) if signed else plain(number, decimals)
+
+    def duration(self, seconds: float) -> str:
+        if seconds < 10.0:
+            return self._unit("seconds", plain(seconds, 1 if seconds else 0))
+        if seconds < 90.0:
+            return self._unit("seconds", f"{seconds:.0f}")
+        minutes = round(seconds / 60.0)
+        if minutes < 90:
+            return self._unit("minutes", str(minutes))
+        hours, rest = divmod(minutes, 60)
+        if hours >= 48 or rest == 0:
+            return self._unit("hours", f"{round(minutes / 60):,}")
+        return self("unit.hours_minutes", hours=str(hours), minutes=str(rest)).replace(" ", NO_BREAK)
+
+    def hours(self, hours: float, device: str) -> str:
+        """Device hours; minutes below a tenth of an hour."""
+        unit, number = ("hours", hours) if hours >= 0.1 else ("minutes", hours * 60.0)
+        text = plain(number, 0 if number >= 9.95 else 1)
+        if number < 0.1:
+            text = f"<{NO_BREAK}0.1"
+        return self._unit(f"{device}_{unit}", text, 1 if text == "1.0" else 2)
+
+    def moment(self, at: float | None) -> str:
+        """A unix time as local date and time."""
+        return "" if at is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+    def _unit(self, name: str, text: str, number: int = 2) -> str:
+        phrase = self._phrases[f"unit.{name}"]
+        form = phrase if isinstance(phrase, str) else phrase["one" if number == 1 else "other"]
+        return form.format(n=text).replace(" ", NO_BREAK)
+
+
+def plain(number: float, decimals: int) -> str:
+    """With a true minus sign, which does not break from its number, and without a negative zero."""
+    text = f"{number:,.{decimals}f}"
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def signed(number: float, decimals: int) -> str:
+    text = plain(number, decimals)
+    return f"+{text}" if number > 0 and text.strip("0.,") else text
+
+
+_signed = signed  # `Words.bare_points` has a parameter of that name
+
+
+def _percent_decimals(share: float) -> int:
+    return 0 if abs(share) >= 0.1 else 1 if abs(share) >= 0.01 else 2
+
+
+def short(value: Any, digits: int = 4) -> str:
+    """A value of a config, brief enough for a table."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.{digits}g}" if math.isfinite(value) else str(value)
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, int):
+        return str(value)
+    return one_line(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def one_line(value: Any) -> str:
+    """Text without line breaks or control characters: a terminal obeys those, and a name may hold them."""
+    return "".join(c if c.isprintable() else " " for c in str(value)).strip()
