@@ -1,0 +1,64 @@
+"""Where MLflow keeps the runs of a home, and its pages on this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from orchestrator.secret import mask
+
+QUIET = {  # no telemetry, no news about migrations and addresses
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_QUOTED = {ord(sign): f"%{ord(sign):02X}" for sign in "%?#"}  # what an address would take for its own
+
+
+class TrackingError(Exception):
+    """MLflow cannot be used just now; one line."""
+
+
+def default_uri(home: Path, spec_uri: str | None) -> str:
+    """The study file's tracking.uri, else MLFLOW_TRACKING_URI, else a SQLite file in the home."""
+    embedded = "sqlite:///" + str(home.absolute() / "mlflow.db").translate(_QUOTED)
+    return spec_uri or os.environ.get("MLFLOW_TRACKING_URI") or embedded
+
+
+def is_database(uri: str) -> bool:
+    """Is MLflow's database itself named, and not a server before it?"""
+    return uri.partition("://")[0].partition("+")[0] in _DATABASES
+
+
+def artifacts(home: Path) -> str:
+    """Where artifacts go when no server looks after them."""
+    return (home.absolute() / "mlartifacts").as_uri()
+
+
+def serve_ui(uri: str, home: Path, port: int) -> int:
+    """MLflow's pages on 127.0.0.1 until Ctrl-C; its exit status. Raises TrackingError if the port is taken."""
+    if not is_database(uri):
+        print(f"{mask(uri)} is a server with pages of its own: open them there")
+        return 0
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            other = port + 1 if port < 65535 else 5000
+            raise TrackingError(
+                f"--port: must be free, but {port} is not ({error.strerror}); try --port {other}"
+            ) from None
+    words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    words += ["--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"]  # no page elsewhere reaches it by another name
+    words += ["--default-artifact-root", artifacts(home), "--artifacts-destination", artifacts(home)]
+    # The address goes by the environment: a command line can be read by every user of the machine.
+    setting = QUIET | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    print(f"http://127.0.0.1:{port}   Ctrl-C ends it", flush=True)
+    # -P: no file of the current folder is taken for a module of MLflow's.
+    return subprocess.call([sys.executable, "-P", "-m", "mlflow", "ui", *words], env=os.environ | setting)
