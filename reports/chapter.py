@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.checkpoints import best_checkpoint
 from orchestrator.home import Home
 from orchestrator.trial import State
-from reports import figures, tables
+from reports import figures, standing_tables, tables
 from reports.advice import advice, original_command, reproduction
-from reports.comparison import Comparison, tested_value
+from reports.comparison import Comparison, value_on_test
 from reports.diagnosis import FEW, Failures, Rung, Slice, failures, rungs, slices
+from reports.environment import environment, is_dirty
 from reports.numbers import study_numbers
 from reports.pictures import Pictures, example_pictures
 from reports.quantity import Quantity
+from reports.slice_figure import slice_figure, survivors_range
 from reports.tables import Table
-from reports.verdict import standing_of, verdict
+from reports.verdict import shown_lead, standing_of, verdict
 from reports.words import Words, one_line, short
 
 if TYPE_CHECKING:
@@ -119,15 +121,15 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
         step_cost=cost and words("next.left" if view.so_far else "next.cost", hours=cost),
         commands=step.commands,
         tiles=tuple(_tiles(comparison, words)),
-        standing_table=tables.standing_table(comparison, words) if comparison.scored > 1 else None,
-        config_table=tables.config_table(comparison, found_slices, words),
-        edges_note=tables.edges_note(found_slices, words),
+        standing_table=standing_tables.standing_table(comparison, words) if comparison.scored > 1 else None,
+        config_table=standing_tables.config_table(comparison, found_slices, words),
+        edges_note=standing_tables.edges_note(found_slices, words),
         fixed=tuple((one_line(name), short(value, 6)) for name, value in view.fixed.items()),
         trials_table=tables.trials_table(comparison, words),
         trials_note=_trials_note(comparison, words),
         curves_notes=tuple(_curves_notes(comparison, found_rungs, words)),
         zoom=figures.zoom_range(comparison, words),
-        slices_beyond=figures.survivors_range(comparison) is not None,
+        slices_beyond=survivors_range(comparison) is not None,
         slice_panels=tuple(_panel(each, number, index, words) for number, each in enumerate(shown_slices, start=1)),
         pruning=tuple(_pruning(comparison, found_rungs, words)),
         rungs_table=tables.rungs_table(found_rungs, words) if any(rung.seen for rung in found_rungs) else None,
@@ -137,8 +139,8 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
         checkpoint="" if checkpoint is None else _shown(checkpoint),
         original=original_command(view),
         reproduction=reproduction(view) if best is not None else (),
-        dirty=_is_dirty(view.facts),
-        facts=tuple(_facts(comparison, words)),
+        dirty=is_dirty(view.facts),
+        facts=tuple(environment(view, words)),
         figures=drawn,
         numbers=study_numbers(comparison, said, step, found_rungs, found_slices, failed, words),
     )
@@ -152,7 +154,7 @@ def _figures(
         f"s{index}-progress": figures.progress_figure(comparison, words),
     }
     for number, each in enumerate(shown, start=1):
-        drawn[f"s{index}-slice{number}"] = figures.slice_figure(each, comparison, words)
+        drawn[f"s{index}-slice{number}"] = slice_figure(each, comparison, words)
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
@@ -175,8 +177,8 @@ def _tiles(comparison: Comparison, words: Words) -> Iterator[Tile]:
         if comparison.searched_best is not None:
             key = "key.behind_baseline"
         detail = words(f"key.{standing_of(lead, comparison.noise)}")
-        yield Tile(words(key), words.points(lead.by), detail)
-    test = None if best is None else tested_value(best.trial, comparison.objective)
+        yield Tile(words(key), words.quantity(shown_lead(lead, comparison.scale)), detail)
+    test = None if best is None else value_on_test(best.trial, comparison.objective)
     if test is not None:
         against = comparison.baselines[0].test_by if comparison.baselines else None
         by = "" if against is None else words("key.against", by=Quantity("signed_points", against))
@@ -271,58 +273,6 @@ def _failure(group: Failures, words: Words) -> Failure:
         trials=words("failures.times", trials=Quantity("trials", len(group.trials)), numbers=numbers),
         traceback_title=words("failures.traceback", trial=first.number),
         traceback=("…\n" if len(lines) > _TRACEBACK_LINES else "") + text,
-    )
-
-
-def _facts(comparison: Comparison, words: Words) -> Iterator[tuple[str, str]]:
-    view = comparison.view
-    yield words("facts.trainable"), one_line(view.trainable)
-    if view.data:
-        yield words("facts.data"), ", ".join(f"{one_line(k)} = {short(v)}" for k, v in view.data.items())
-    if view.facts.get("data_fingerprint"):
-        yield words("facts.data_fingerprint"), one_line(view.facts["data_fingerprint"])
-    seeds = sorted({trial.seed for trial in view.trials})
-    if seeds:
-        yield words("facts.seed"), ", ".join(map(str, seeds[:8]))
-    yield words("facts.scheduler"), _scheduler(view.scheduler, words)
-    for key, mapping in (("facts.budget", view.budget), ("facts.resources", view.resources)):
-        told = ", ".join(f"{one_line(k)} {short(v)}" for k, v in mapping.items() if v is not None)
-        if told:
-            yield words(key), told
-    if view.created:
-        yield words("facts.started"), words.moment(view.created)
-    for key, fact in (("facts.hosts", "host"), ("facts.devices", "device")):
-        seen = sorted({one_line(trial.facts[fact]) for trial in view.trials if trial.facts.get(fact)})
-        if seen:
-            yield words(key), ", ".join(seen)
-    attempts = sum(trial.attempts for trial in view.trials)
-    if attempts > len(view.trials):
-        count = Quantity("trials", len(view.trials))
-        yield words("facts.attempts"), words("facts.attempts_detail", attempts=attempts, trials=count)
-    told_above = ("data_fingerprint", "extension")
-    yield from flattened({name: value for name, value in view.facts.items() if name not in told_above})
-
-
-def _scheduler(scheduler: Mapping[str, Any], words: Words) -> str:
-    if scheduler.get("name") != "asha":
-        return one_line(scheduler.get("name", ""))
-    grace = Quantity("epochs", float(scheduler["grace_epochs"]))
-    return words("facts.scheduler_asha", eta=str(scheduler["eta"]), grace=grace)
-
-
-def flattened(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted name, text) of every fact there is; whatever a later version adds is shown too."""
-    for name, value in facts.items():
-        if isinstance(value, Mapping):
-            yield from flattened(value, f"{before}{name}.")
-        elif value is not None and value != "":
-            text = ", ".join(map(short, value)) if isinstance(value, list | tuple) else short(value)
-            yield one_line(f"{before}{name}").replace("_", " "), text
-
-
-def _is_dirty(facts: Mapping[str, Any]) -> bool:
-    return any((name.split(".")[-1].endswith("dirty") and text == "true") for name, text in flattened(facts)) or any(
-        name.endswith("commit") and text.endswith(("-dirty", "+")) for name, text in flattened(facts)
     )
 
 

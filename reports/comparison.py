@@ -52,8 +52,8 @@ class Lead:
 class Cost:
     """What the trials took, and what early stopping spared.
 
-    saved_epochs: those that pruned trials did not run, up to the longest trial or their own `epochs`, whichever is less.
-    saved_share: of all the epochs that would have been run. device_hours: trial hours times what a trial occupies.
+    saved_epochs: those that pruned trials did not run, up to the longest trial or their own `epochs`, whichever is
+    less. saved_share: of all epochs that would have been run. device_hours: trial hours times what a trial occupies.
     """
 
     seconds: float  # sum over all reports of all trials
@@ -205,7 +205,7 @@ def _rows(view: StudyView, values: Mapping[int, float], ranked: Sequence[int]) -
 def _lead(ahead: Trial, other: Trial, values: Mapping[int, float], objective: Objective) -> Lead:
     value, against = values[ahead.number], values[other.number]
     by = _ahead(value, against, objective)
-    tests = [tested_value(trial, objective) for trial in (ahead, other)]
+    tests = [value_on_test(trial, objective) for trial in (ahead, other)]
     return Lead(
         ahead=ahead.number,
         other=other.number,
@@ -218,7 +218,7 @@ def _lead(ahead: Trial, other: Trial, values: Mapping[int, float], objective: Ob
     )
 
 
-def tested_value(trial: Trial, objective: Objective) -> float | None:
+def value_on_test(trial: Trial, objective: Objective) -> float | None:
     """The objective on the test split: the test metric of the same name after its split; None without one."""
     name = objective.metric.rpartition("/")[2]
     for metric, value in (trial.test or {}).items():

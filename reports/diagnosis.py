@@ -51,6 +51,7 @@ class Slice:
     name: str
     low: float | None
     high: float | None
+    step: float | None
     log: bool
     choices: tuple[Any, ...] | None
     points: tuple[tuple[int, Any, float, State], ...]
@@ -130,6 +131,7 @@ def _slice(name: str, comparison: Comparison, rows: Sequence[Row]) -> Slice:
         name=name,
         low=domain.get("low"),
         high=domain.get("high"),
+        step=domain.get("step"),
         log=log,
         choices=None if numeric else tuple(domain.get("choices", ())) or _seen_choices(points),
         points=points,

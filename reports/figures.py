@@ -1,36 +1,35 @@
-"""Numbers -> plotly figures. Colours are those of the light page; the page exchanges them for DARK's in the dark."""
+"""Numbers -> plotly figures: learning curves, and the best value over what was spent."""
 
 from __future__ import annotations
 
-import html
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.trial import State, Trial
 from reports.comparison import Comparison, series
-from reports.diagnosis import Rung, Slice
-from reports.words import Words, one_line, short
+from reports.diagnosis import Rung
+from reports.drawing import (
+    BASELINE,
+    BEST,
+    COLOURS,
+    COMPLETED,
+    FAILED,
+    FAINT,
+    OPEN,
+    PRUNED,
+    blank_figure,
+    hover,
+    literal,
+    value_format,
+    value_title,
+)
+from reports.words import Words, one_line
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-BEST, BASELINE, COMPLETED, PRUNED, FAILED, OPEN = "#0f62c4", "#b3650a", "#5d7289", "#b4bfca", "#c8323c", "#2c8a63"
-INK, GRID, FAINT = "#1d2733", "#e6eaee", "#8793a0"
-DARK = {
-    BEST: "#6db3ff",
-    BASELINE: "#f0a951",
-    COMPLETED: "#9fb2c6",
-    PRUNED: "#566472",
-    FAILED: "#ff7a80",
-    OPEN: "#5fcf9d",
-    INK: "#e4e9ee",
-    GRID: "#2b343e",
-    FAINT: "#7d8a97",
-}
 OVERLAY = (BEST, BASELINE, OPEN, FAILED, COMPLETED, FAINT)
 DRAWN = 200  # curves at most: more are one grey cloud
-_COLOURS = {State.COMPLETED: COMPLETED, State.PRUNED: PRUNED, State.FAILED: FAILED}
 
 
 def curves_figure(comparison: Comparison, rungs: Sequence[Rung], words: Words) -> Figure | None:
@@ -38,7 +37,7 @@ def curves_figure(comparison: Comparison, rungs: Sequence[Rung], words: Words) -
     drawn = drawn_trials(comparison)
     if not drawn:
         return None
-    figure = _figure(words("curves.epoch"), _axis_title(comparison), 400)
+    figure = blank_figure(words("curves.epoch"), value_title(comparison), 400)
     cut: list[tuple[float, float, str]] = []
     broken: list[tuple[float, float, str]] = []
     named: set[str] = set()
@@ -57,14 +56,14 @@ def curves_figure(comparison: Comparison, rungs: Sequence[Rung], words: Words) -
             showlegend=name not in named,
             legendrank=_LEGEND.index(colour),
             text=hover(trial, comparison, words),
-            hovertemplate="%{text}<br>" + _plain(words("curves.epoch")) + " %{x}: %{y}<extra></extra>",
+            hovertemplate=f"%{{text}}<br>{literal(words('curves.epoch'))} %{{x}}: {value_format(words)}<extra></extra>",
         )
         named.add(name)
         if trial.state is State.PRUNED:
             cut.append((x[-1], y[-1], hover(trial, comparison, words)))
         elif trial.state is State.FAILED:
             broken.append((x[-1], y[-1], hover(trial, comparison, words)))
-    _add_ends(figure, cut, "line-ew", PRUNED, _plain(words("curves.cut")))
+    _add_ends(figure, cut, "line-ew", PRUNED, literal(words("curves.cut")))
     _add_ends(figure, broken, "x", FAILED, "")
     for rung in rungs:
         figure.add_vline(x=rung.epoch, line={"color": FAINT, "width": 1, "dash": "dot"}, layer="below")
@@ -103,7 +102,7 @@ def progress_figure(comparison: Comparison, words: Words) -> Figure | None:
     if not steps:
         return None
     unit, per = _hours_unit(comparison)
-    figure = _figure(words(f"progress.axis_{unit}"), _axis_title(comparison), 300)
+    figure = blank_figure(words(f"progress.axis_{unit}"), value_title(comparison), 300)
     _add_steps(figure, steps, comparison, words, per, BEST, words("curves.best"))
     for lead in comparison.baselines[:3]:
         name = words("standing.baseline", name=lead.baseline or "")
@@ -113,8 +112,8 @@ def progress_figure(comparison: Comparison, words: Words) -> Figure | None:
             y=[y, y],
             mode="lines",
             line={"color": BASELINE, "width": 1.5, "dash": "dash"},
-            name=_plain(name),
-            hovertemplate=f"{_plain(name)}: %{{y}}<extra></extra>",
+            name=literal(name),
+            hovertemplate=f"{literal(name)}: {value_format(words)}<extra></extra>",
         )
     figure.update_layout(showlegend=bool(comparison.baselines))
     figure.update_xaxes(range=[0.0, comparison.cost.device_hours * per * 1.01])
@@ -134,7 +133,7 @@ def overlay_figure(comparisons: Sequence[Comparison], words: Words) -> Figure | 
     if len(with_steps) < 2:
         return None
     unit, per = _hours_unit(max((each for each, _ in with_steps), key=lambda each: each.cost.device_hours))
-    figure = _figure(words(f"progress.axis_{unit}"), _axis_title(with_steps[0][0]), 320)
+    figure = blank_figure(words(f"progress.axis_{unit}"), value_title(with_steps[0][0]), 320)
     for index, (each, steps) in enumerate(with_steps):
         colour = OVERLAY[index % len(OVERLAY)]
         _add_steps(figure, steps, each, words, per, colour, one_line(each.view.name))
@@ -162,137 +161,15 @@ def best_so_far(comparison: Comparison) -> list[tuple[float, float, int, int]]:
     return steps
 
 
-def slice_figure(slice: Slice, comparison: Comparison, words: Words) -> Figure:
-    """The objective over one parameter, a dot a trial; a triangle at the edge where its value lies beyond the axis."""
-    figure = _figure("", "", 210)
-    best, reach = comparison.best, survivors_range(comparison)
-    for state in (State.PRUNED, State.PAUSED, State.RUNNING, State.COMPLETED):
-        points = [point for point in slice.points if point[3] is state and (best is None or point[0] != best.number)]
-        _add_dots(figure, points, slice, comparison, words, reach, _COLOURS.get(state, OPEN), state is State.COMPLETED)
-    if best is not None:
-        points = [point for point in slice.points if point[0] == best.number]
-        _add_dots(figure, points, slice, comparison, words, reach, BEST, True, 12)
-    if slice.choices is not None:
-        labels = [_label(choice) for choice in slice.choices]
-        figure.update_xaxes(
-            type="category", categoryorder="array", categoryarray=labels, range=[-0.5, len(labels) - 0.5]
-        )
-    else:
-        _set_range(figure, slice)
-    if reach is not None:
-        margin = 0.08 * (reach[1] - reach[0])
-        figure.update_yaxes(range=[(reach[0] - margin) * words.scale.factor, (reach[1] + margin) * words.scale.factor])
-    figure.update_yaxes(nticks=5)
-    figure.update_layout(showlegend=False, margin={"l": 8, "r": 8, "t": 6, "b": 8})
-    return figure
-
-
-def survivors_range(comparison: Comparison) -> tuple[float, float] | None:
-    """(low, high) of the values of trials that lasted half as long as the longest; None where that is most of all values.
-
-    Trials cut at the first rung would else press all others into a line.
-    """
-    rows = [row for row in comparison.rows if row.rank is not None and row.value is not None]
-    longest = max((row.trial.epochs for row in rows), default=0)
-    lasted = [row.value for row in rows if row.value is not None and 2 * row.trial.epochs >= longest]
-    every = [row.value for row in rows if row.value is not None]
-    if len(lasted) < 3 or 2 * (max(lasted) - min(lasted)) > max(every) - min(every) or min(lasted) == max(lasted):
-        return None
-    return min(lasted), max(lasted)
-
-
-def _set_range(figure: Figure, slice: Slice) -> None:
-    """The searched range with a little around it, its bounds dotted; 1, 2 and 5 marked where it is logarithmic."""
-    values = [value for _, value, _, _ in slice.points]
-    low, high = min([*values, *_given(slice.low)]), max([*values, *_given(slice.high)])
-    for bound in _given(slice.low) + _given(slice.high):
-        figure.add_vline(x=bound, line={"color": FAINT, "width": 1, "dash": "dot"}, layer="below")
-    if not slice.log or low <= 0:
-        margin = 0.04 * (high - low) or 1.0
-        whole = all(isinstance(value, int) for value in values)
-        figure.update_xaxes(range=[low - margin, high + margin], tickformat="d" if whole else None, nticks=6)
-        return
-    ends = math.log10(low), math.log10(high)
-    margin = 0.04 * (ends[1] - ends[0]) or 0.5
-    marks = [m * 10.0**power for power in range(math.floor(ends[0]), math.ceil(ends[1]) + 1) for m in (1, 2, 5)]
-    if ends[1] - ends[0] > 2.5:
-        marks = marks[::3]
-    shown = [mark for mark in marks if ends[0] - margin <= math.log10(mark) <= ends[1] + margin]
-    texts = [
-        f"{mark:g}" if 1e-3 <= mark < 1e5 else f"{mark:.0e}".replace("e-0", "e-").replace("e+0", "e") for mark in shown
-    ]
-    figure.update_xaxes(type="log", range=[ends[0] - margin, ends[1] + margin], tickvals=shown, ticktext=texts)
-
-
-def _given(bound: float | None) -> list[float]:
-    return [] if bound is None else [bound]
-
-
-def _label(choice: Any) -> str:
-    return _plain(short(choice))[:24]
-
-
-def hover(trial: Trial, comparison: Comparison, words: Words) -> str:
-    """What is shown at a trial: its number, state, and what was searched, one a line."""
-    title = f"<b>{_plain(words('standing.trial'))} {trial.number}</b>, {_plain(words(f'state.{trial.state}'))}"
-    lines = [title]
-    if trial.baseline is not None:
-        lines.append(_plain(words("standing.baseline", name=trial.baseline)))
-    names = [name for name in comparison.view.searched if name in trial.config][:16]
-    lines += [_plain(f"{name} = {short(trial.config[name])}"[:80]) for name in names]
-    if trial.state is State.FAILED and trial.reason:
-        lines.append(_plain(trial.reason[:100]))
-    return "<br>".join(lines)
-
-
-def _plain(text: str) -> str:
-    """Plotly reads tags and %{...} in texts; what people typed is shown as they typed it."""
-    return html.escape(one_line(text), quote=False).replace("%{", "%\u200b{")
-
-
-def _figure(x: str, y: str, height: int) -> Figure:
-    from plotly.graph_objects import Figure  # slow to import
-
-    axis = {
-        "gridcolor": GRID,
-        "linecolor": GRID,
-        "zeroline": False,
-        "automargin": True,
-        "title": {"font": {"size": 12}},
-    }
-    figure = Figure()
-    figure.update_layout(
-        template="none",
-        height=height,
-        margin={"l": 8, "r": 8, "t": 10, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": INK, "size": 12},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        hoverlabel={"align": "left", "font": {"size": 12}},
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": FAINT, "activecolor": INK},
-        hovermode="closest",
-        dragmode="zoom",
-    )
-    figure.update_xaxes(**axis, title_text=x)
-    figure.update_yaxes(**axis, title_text=y)
-    return figure
-
-
-def _axis_title(comparison: Comparison) -> str:
-    percent = " (%)" if comparison.scale.in_points else ""
-    return _plain(comparison.objective.metric + percent)
-
-
 def _role(trial: Trial, comparison: Comparison, words: Words) -> tuple[str, str, float]:
     """(legend, colour, width) of a trial's curve."""
     if comparison.best is not None and trial.number == comparison.best.number:
-        return _plain(f"{words('curves.best')} ({trial.number})"), BEST, 3.0
+        return literal(f"{words('curves.best')} ({trial.number})"), BEST, 3.0
     if trial.baseline is not None and trial.state is not State.FAILED:
         return words("curves.baseline"), BASELINE, 2.2
     if trial.state in (State.RUNNING, State.PAUSED):
         return words("curves.running"), OPEN, 1.5
-    return words(f"curves.{trial.state}"), _COLOURS[trial.state], 1.5
+    return words(f"curves.{trial.state}"), COLOURS[trial.state], 1.5
 
 
 def _add_ends(figure: Figure, ends: Sequence[tuple[float, float, str]], symbol: str, colour: str, what: str) -> None:
@@ -325,8 +202,8 @@ def _add_steps(
         y=[value * words.scale.factor for _, value, _, _ in steps] + [steps[-1][1] * words.scale.factor],
         mode="lines",
         line={"color": colour, "width": 2.5, "shape": "hv"},
-        name=_plain(name),
-        legendgroup=_plain(name),
+        name=literal(name),
+        legendgroup=literal(name),
         hoverinfo="skip",
     )
     changes = [step for index, step in enumerate(steps) if index == 0 or steps[index - 1][2] != step[2]]
@@ -337,12 +214,12 @@ def _add_steps(
         mode="markers",
         marker={"color": colour, "size": 7},
         text=[
-            hover(rows[number], comparison, words) + f"<br>{_plain(words('curves.epoch'))} {epoch}"
+            hover(rows[number], comparison, words) + f"<br>{literal(words('curves.epoch'))} {epoch}"
             for _, _, number, epoch in changes
         ],
-        hovertemplate="%{text}: %{y}<extra></extra>",
+        hovertemplate="%{text}: " + value_format(words) + "<extra></extra>",
         showlegend=False,
-        legendgroup=_plain(name),
+        legendgroup=literal(name),
     )
 
 
@@ -350,33 +227,3 @@ def _hours_unit(comparison: Comparison) -> tuple[str, float]:
     """(key of the axis, units in an hour)."""
     device = comparison.cost.device
     return (device, 1.0) if comparison.cost.device_hours >= 0.5 else (f"{device}_minutes", 60.0)
-
-
-def _add_dots(
-    figure: Figure,
-    points: Sequence[tuple[int, Any, float, State]],
-    slice: Slice,
-    comparison: Comparison,
-    words: Words,
-    reach: tuple[float, float] | None,
-    colour: str,
-    filled: bool,
-    size: int = 8,
-) -> None:
-    if not points:
-        return
-    rows = {row.number: row.trial for row in comparison.rows}
-    low, high = reach or (-math.inf, math.inf)
-    shown = [min(max(value, low), high) for _, _, value, _ in points]
-    symbols = []
-    for (_, _, value, _), at in zip(points, shown, strict=True):
-        shape = "triangle-down" if value < at else "triangle-up" if value > at else "circle"
-        symbols.append(shape if filled else f"{shape}-open")
-    figure.add_scatter(
-        x=[value if slice.choices is None else _label(value) for _, value, _, _ in points],
-        y=[value * words.scale.factor for value in shown],
-        mode="markers",
-        marker={"color": colour, "symbol": symbols, "size": size, "line": {"width": 1.5, "color": colour}},
-        text=[f"{hover(rows[number], comparison, words)}<br>{words.value(value)}" for number, _, value, _ in points],
-        hovertemplate="%{text}<extra></extra>",
-    )

@@ -30,14 +30,15 @@ def study_numbers(
     verdict: {standing (none, tie, unknown), key, text, support [text]}.
     next: {text, commands [text], device_hours}. reproduce: {study, best [text]}.
     best, runner_up, median, noise: trial number, lead, and two values of the objective, each null where there is none.
-    baselines: [lead]; a lead is {ahead, other, baseline, value, other_value, by, relative, test_by}: `by` is how far trial
-    `ahead` is better than trial `other`, in units of the objective, whatever the mode; `test_by` on the test split.
+    baselines: [lead]; a lead is {ahead, other, baseline, value, other_value, by, relative, test_by}: `by` is how far
+    trial `ahead` is better than trial `other` in the objective, whatever the mode; `test_by` on the test data.
     counts: {state: trials}. scored: trials with a value that did not fail.
     cost: {seconds, epochs, saved_epochs, saved_seconds, saved_share, wall_seconds, device, per_trial, device_hours}.
     trials: [{number, rank, state, reason, baseline, value, best_epoch, behind, epochs, seconds, attempts, seed, config,
     test, curve [{epoch, metrics..., seconds}]}], best first.
     rungs: [{epoch, seen, cut, compared, correlation, low, high, winner_rank}].
-    parameters: [{name, low, high, log, choices, best, edge, natural, leaning, explained, by_chance, correlation}].
+    parameters: [{name, low, high, step, log, choices, best, edge, edge_by_chance, natural, leaning,
+    explained, by_chance, correlation}].
     failures: [{reason, trials [number]}]. searched, fixed, facts: of the study.
     Values are as reported: fractions, not percentages. What is no finite number is null.
     """

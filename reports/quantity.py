@@ -33,6 +33,11 @@ class Scale:
         """Is a difference between two values a number of percentage points?"""
         return self.unit != "plain"
 
+    def difference(self, a: float, b: float) -> float:
+        """a - b as a reader finds it who subtracts the values shown; exact where those look alike."""
+        shown = round(a * self.factor, self.decimals) - round(b * self.factor, self.decimals)
+        return shown / self.factor if abs(shown) >= 0.5 * 10.0**-self.decimals else a - b
+
 
 def scale_of(objective: Objective, values: Sequence[float]) -> Scale:
     """The scale for these finite values. Two decimals for percentages, more where the two best differ by less."""

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports import figures, tables
+from reports import figures
 from reports.chapter import Chapter, build_chapter
 from reports.comparison import Comparison, StudyView, compare
+from reports.drawing import DARK
 from reports.numbers import VERSION
 from reports.plain_text import escape, paragraph, text_table
 from reports.quantity import Quantity
+from reports.standing_tables import side_by_side
 from reports.tables import Table
 from reports.words import NO_BREAK, Words, one_line
 
@@ -71,7 +73,7 @@ def _context(chapters: Sequence[Chapter], comparisons: Sequence[Comparison], lan
 
 
 def _side_by_side(chapters: Sequence[Chapter], comparisons: Sequence[Comparison], comparable: bool) -> Table:
-    return tables.side_by_side(comparisons, [chapter.words for chapter in chapters], comparable)
+    return side_by_side(comparisons, [chapter.words for chapter in chapters], comparable)
 
 
 def _side_by_side_notes(
@@ -88,7 +90,7 @@ def _side_by_side_notes(
     (value, leader), (second_value, second) = ranked[0], ranked[1]
     said = next(chapter.words for chapter in chapters if chapter.comparison is leader)
     names = {"study": one_line(leader.view.name), "other": one_line(second.view.name)}
-    shown = {"value": said.value(value), "by": said.points(abs(value - second_value))}
+    shown = {"value": said.value(value), "by": said.points(abs(leader.scale.difference(value, second_value)))}
     key = "compare.leads" if value != second_value else "compare.equal"
     notes = [said(key, **names, **shown)]
     data = {
@@ -109,7 +111,7 @@ def _page_parts(chapters: Sequence[Chapter], overlay: Any) -> dict[str, Any]:
     return {
         "drawn": sorted(drawn),
         "figure_data": script_json({name: json.loads(figure.to_json()) for name, figure in drawn.items()}),
-        "dark": script_json(figures.DARK),
+        "dark": script_json(DARK),
         "css": (TEMPLATES / "report.css").read_text(encoding="utf-8"),
         "scripts": scripts,
         # Only the scripts written here run, whatever a name or a picture holds; nothing is loaded from anywhere.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.trial import State
-from reports.comparison import Comparison, Lead, tested_value
+from reports.comparison import Comparison, Lead, value_on_test
 from reports.diagnosis import failures
-from reports.quantity import Quantity, Sentence, sentence
+from reports.quantity import Quantity, Scale, Sentence, sentence
 
 # Two values of one trial, each with the scatter `noise`, differ by less than this many times `noise` in 95 % of cases.
 TIE = 1.96 * math.sqrt(2.0)
@@ -48,6 +48,11 @@ def standing_of(lead: Lead, noise: float | None) -> Literal["tie", "unknown"]:
     return "tie" if abs(lead.by) <= TIE * (noise or 0.0) else "unknown"
 
 
+def shown_lead(lead: Lead, scale: Scale) -> Quantity:
+    """How far the two are apart."""
+    return Quantity("points", abs(scale.difference(lead.value, lead.other_value)))
+
+
 def _first_lead(comparison: Comparison) -> Lead | None:
     if comparison.searched_best is not None:
         return comparison.searched_best
@@ -72,7 +77,7 @@ def _headline(comparison: Comparison, lead: Lead, standing: str) -> Sentence:
     best = comparison.best
     assert best is not None
     words: dict[str, Quantity | str | int] = {"trial": lead.ahead, "other": lead.other}
-    words |= {"by": Quantity("points", abs(lead.by)), "value": Quantity("value", lead.value)}
+    words |= {"by": shown_lead(lead, comparison.scale), "value": Quantity("value", lead.value)}
     if best.trial.baseline is not None:
         return sentence(f"verdict.baseline_{standing}", name=best.trial.baseline, **words)
     if lead.baseline is not None:
@@ -90,7 +95,7 @@ def _how_good(comparison: Comparison, lead: Lead | None) -> list[Sentence]:
     else:
         other = Quantity("value", lead.other_value)
         said = [sentence("verdict.values", other=other, relative=Quantity("relative", lead.relative), **words)]
-    test = tested_value(best.trial, comparison.objective)
+    test = value_on_test(best.trial, comparison.objective)
     if test is not None and lead is not None and lead.test_by is not None:
         by = Quantity("signed_points", lead.test_by)
         said.append(sentence("verdict.test_against", test=Quantity("value", test), by=by))
@@ -101,13 +106,13 @@ def _how_good(comparison: Comparison, lead: Lead | None) -> list[Sentence]:
 
 def _doubts(comparison: Comparison, lead: Lead, standing: str) -> list[Sentence]:
     """One run each, the best of many, how far values scatter, who comes next, what most trials reached."""
-    said = [sentence("verdict.one_run", by=Quantity("points", abs(lead.by)))]
+    said = [sentence("verdict.one_run", by=shown_lead(lead, comparison.scale))]
     if comparison.noise is not None:
         noise = Quantity("points", TIE * comparison.noise)
         said.append(sentence(f"verdict.noise_{standing}", noise=noise))
     runner_up = comparison.runner_up
     if runner_up is not None and runner_up.other != lead.other:
-        by = Quantity("points", runner_up.by)
+        by = shown_lead(runner_up, comparison.scale)
         said.append(
             sentence(f"verdict.runner_up_{standing_of(runner_up, comparison.noise)}", trial=runner_up.other, by=by)
         )

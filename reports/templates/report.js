@@ -24,7 +24,7 @@
       layout.hoverlabel = { ...layout.hoverlabel, bgcolor: isDark ? "#232c35" : "#ffffff", bordercolor: dark["#e6eaee"] };
       const pressed = document.querySelector(`[data-for="${element.dataset.figure}"] [aria-pressed=true][data-range]`);
       if (pressed) layout.yaxis.range = pressed.dataset.range.split(",").map(Number);
-      Plotly.react(element, data, layout, { ...settings, displayModeBar: touch || element.closest(".slices") ? false : "hover" });
+      Plotly.react(element, data, layout, { ...settings, displayModeBar: touch || element.clientWidth < 600 ? false : "hover" });
     }
   };
   draw(night.matches);

@@ -33,7 +33,7 @@ def goodness(config: dict[str, Any]) -> float:
     """The value that a config tends to: best at lr 4.5e-4 and the smallest weight decay."""
     value = 0.9665 - 0.030 * (math.log10(config["lr"] / 4.5e-4)) ** 2
     value -= 0.012 * math.log10(config["weight_decay"] / 5e-5)
-    value -= 0.004 * (config["lr_schedule"] == "constant") + 0.003 * abs(config["rotate_prob"] - 0.4)
+    value -= 0.006 * (config["lr_schedule"] == "constant") + 0.008 * abs(config["rotate_prob"] - 0.4)
     return value
 
 
@@ -105,7 +105,7 @@ def demo_trials(count: int = 20, seed: int = 3, epochs: int = EPOCHS) -> list[Tr
 
 
 def demo_view(directory: Path, **changes: Any) -> StudyView:
-    """The study, finished; the winner and the baseline tested, four pictures drawn. changes: other fields of the view."""
+    """The study, finished; the winner and the baseline tested, four pictures drawn. changes: other fields."""
     trials = changes.pop("trials", None)
     objective = Objective("val/hmean", "max")
     if trials is None:

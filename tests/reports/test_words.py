@@ -42,7 +42,7 @@ def test_every_phrase_is_used_somewhere(lang):
     sources = "\n".join(p.read_text() for p in [*folder.glob("*.py"), *folder.glob("templates/*.j2")])
     for key in phrases(lang):
         group, name = key.split(".")
-        stems = [f'"{key}"', f'"{group}.{{', f'"{group}." ~', f"unit.{{", f"{group}.{name.split('_')[0]}_{{"]
+        stems = [f'"{key}"', f'"{group}.{{', f'"{group}." ~', "unit.{", f"{group}.{name.split('_')[0]}_{{"]
         assert any(stem in sources for stem in stems) or group == "standing", key
 
 
