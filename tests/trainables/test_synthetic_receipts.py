@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,13 @@ def test_a_set_is_drawn_once_and_then_read(own_cache: Path, monkeypatch: pytest.
     second = drawn_receipts("train", 5, 128, seed=0, hardness=0.5)
     assert [len(page) for page in first.polygons] == [len(page) for page in second.polygons]
     assert np.array_equal(first.image(4), second.image(4)) and first.texts == second.texts
+    assert len(list(own_cache.iterdir())) == 1
+
+
+def test_three_that_draw_the_same_set_at_once_leave_one(own_cache: Path) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        sets = list(threads.map(lambda _: drawn_receipts("train", 3, 96, 0, 0.5), range(3)))
+    assert len({receipts.image(2).tobytes() for receipts in sets}) == 1
     assert len(list(own_cache.iterdir())) == 1
 
 

@@ -37,12 +37,14 @@ def cache_folder() -> Path:
     """$NIGHTSWEEP_CACHE, else `nightsweep` in the user's cache folder, else (read-only) in the temp folder."""
     if chosen := os.environ.get("NIGHTSWEEP_CACHE"):
         return Path(chosen)
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nightsweep"
     try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nightsweep"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.gettempdir()) / f"nightsweep-{os.getuid()}"
-    return folder if os.access(folder, os.W_OK) else Path(tempfile.gettempdir()) / f"nightsweep-{os.getuid()}"
+        if os.access(folder, os.W_OK):
+            return folder
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
+        pass
+    return Path(tempfile.gettempdir()) / f"nightsweep-{os.getuid()}"
 
 
 @lru_cache(maxsize=16)

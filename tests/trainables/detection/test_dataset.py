@@ -1,4 +1,4 @@
-"""Pages of folders made by hand: splits, folds, kinds of images, kinds of mistakes; and what training receives."""
+"""Splits and folds of pages made by hand, what training receives of them, and the fingerprint of the data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tests.conftest import DATA
 from trainables.augment import Augment
 from trainables.detection.dataset import PageDataset, collate, fingerprint, load_pages
 from trainables.detection.page import letterbox
-from trainables.image_file import BadImage, read_image
 
 SQUARE = [[10, 10], [40, 10], [40, 20], [10, 20]]
 
@@ -72,161 +71,11 @@ def test_folds_do_not_depend_on_the_order_of_the_file_nor_on_the_splits_it_gives
     assert {p.name for p in load_pages(one | {"seed": 1}, "val")} != {p.name for p in load_pages(one, "val")}
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        ({}, "data.root: must be a folder .* but got nothing"),
-        ({"root": 3}, "data.root: .* but got 3"),
-        ({"root": "/no/such"}, "/no/such is not a folder"),
-        ({"root": "synthetic/plates"}, "nothing else is drawn"),
-        ({"root": "synthetic/receipts", "page": 3}, "unknown key `page`; did you mean `pages`"),
-        ({"root": "synthetic/receipts", "pages": 1.5}, "data.pages: must be a whole number from 4"),
-        ({"root": "synthetic/receipts", "pages": True}, "data.pages: .* but got True"),
-        ({"root": "synthetic/receipts", "size": 10}, "data.size: must be a whole number from 96"),
-        ({"root": "synthetic/receipts", "hardness": 2}, "data.hardness: must be a number from 0 to 1, but got 2"),
-        ({"root": "synthetic/receipts", "fold": 1}, "data.fold: needs `folds`"),
-        ({"root": "synthetic/receipts", "folds": 5, "fold": 5}, "fold < folds must hold"),
-        ({"root": "synthetic/receipts", "folds": 1}, "data.folds: must be a whole number from 2"),
-    ],
-)
-def test_a_mistake_in_the_data_section_says_what_must_hold(data: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        load_pages(data, "train")
-
-
-def test_all_mistakes_of_the_data_section_are_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ValueError) as caught:
-        load_pages({"root": str(tmp_path), "pages": 9, "seed": "x", "colour": 1}, "train")
-    assert len(str(caught.value).splitlines()) == 4
-
-
-@pytest.mark.parametrize(
-    ("entries", "words"),
-    [
-        ({}, "must be a list of one page or more, but got a mapping of 0"),
-        ([], "must be a list of one page or more"),
-        ([3], "page 0: must be a mapping, but got 3"),
-        ([entry(image="")], "page 0: `image` must be a path"),
-        ([entry(), entry()], r"page 1 \(0.png\): `image` must be listed once, but page 0"),
-        ([entry(width=0)], r"page 0 \(0.png\): `width` must be a whole number"),
-        ([entry(height=40.5)], "`height` must be a whole number of pixels, but got 40.5"),
-        ([entry(split="training")], "`split` must be train, val or test, but got 'training'"),
-        ([entry(split=None)], "`split` must be train, val or test, but is missing; .* data.folds"),
-        ([entry(instances=None)], "`instances` must be a list"),
-        ([entry(instances=[{"points": SQUARE[:2]}])], "instance 0: `points` must be three or more"),
-        ([entry(instances=[{"points": SQUARE}, {"points": [[0, 0], [1, 1], [2]]}])], "instance 1: point 2 must be"),
-        ([entry(instances=[{"points": [[0, 0], [1, float("nan")], [2, 2]]}])], r"point 1 must be \[x, y\]"),
-        ([entry(instances=[{"points": [[0, 0], [1, 10**400], [2, 2]]}])], "point 1 must be"),
-        ([entry(instances=[{"points": [[0, 0], [1, True], [2, 2]]}])], "point 1 must be"),
-        ([entry(instances=[{"points": SQUARE, "ignore": "no"}])], "`ignore` must be true or false, but got 'no'"),
-        ([entry(instances=[{"points": SQUARE, "transcription": 3}])], "`transcription` must be text"),
-    ],
-)
-def test_a_mistake_in_the_labels_is_named_by_page_and_instance(tmp_path: Path, entries: Any, words: str) -> None:
-    data = write(tmp_path, entries, draw=False)
-    with pytest.raises(ValueError, match=words) as caught:
-        load_pages(data, "train")
-    assert str(tmp_path / "annotations.json") in str(caught.value)
-
-
-def test_many_mistakes_are_counted_not_all_listed(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="and 30 more mistakes"):
-        load_pages(write(tmp_path, [entry(f"{i}.png", width=0) for i in range(50)], draw=False), "train")
-
-
-def test_labels_that_are_no_json_are_named(tmp_path: Path) -> None:
-    (tmp_path / "annotations.json").write_bytes(b"\xff[")
-    with pytest.raises(ValueError, match=r"annotations.json: must be JSON in UTF-8"):
-        load_pages({"root": str(tmp_path)}, "train")
-
-
 def test_a_split_without_pages_is_a_mistake_but_for_test(tmp_path: Path) -> None:
     data = write(tmp_path, [entry()])
     assert load_pages(data, "test") == []
     with pytest.raises(ValueError, match="must hold pages of split val"):
         load_pages(data, "val")
-
-
-def gradient(dtype: type = np.uint8, top: int = 255) -> np.ndarray:
-    return np.tile(np.linspace(0, top, 60).astype(dtype), (40, 1))
-
-
-@pytest.mark.parametrize(
-    ("image", "suffix"),
-    [
-        (Image.fromarray(gradient()), "png"),
-        (Image.fromarray(gradient(np.uint16, 65535)), "png"),
-        (Image.fromarray(gradient(np.uint16, 65535)), "tif"),
-        (Image.fromarray(gradient()).convert("RGBA"), "png"),
-        (Image.fromarray(gradient()).convert("LA"), "png"),
-        (Image.fromarray(gradient()).convert("P"), "gif"),
-        (Image.fromarray(gradient()).convert("CMYK"), "tif"),
-        (Image.fromarray(gradient()), "bmp"),
-        (Image.fromarray(gradient()).convert("RGB"), "webp"),
-    ],
-)
-def test_every_kind_of_image_is_read_as_the_same_rgb(tmp_path: Path, image: Image.Image, suffix: str) -> None:
-    path = tmp_path / f"image.{suffix}"
-    image.save(path, **({"lossless": True} if suffix == "webp" else {}))
-    pixels = read_image(path, (60, 40))
-    assert pixels.shape == (40, 60, 3) and pixels.dtype == np.uint8 and pixels.flags.writeable
-    assert np.abs(pixels.astype(int) - gradient()[:, :, None]).max() <= 1
-
-
-def test_transparent_parts_are_white(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((4, 4, 4), np.uint8)).save(tmp_path / "clear.png")
-    assert read_image(tmp_path / "clear.png").min() == 255
-
-
-def test_black_and_white_images_are_read(tmp_path: Path) -> None:
-    Image.fromarray(gradient() > 100).save(tmp_path / "bits.png")
-    assert set(np.unique(read_image(tmp_path / "bits.png"))) == {0, 255}
-
-
-def test_an_image_is_turned_upright_as_its_camera_says(tmp_path: Path) -> None:
-    path = tmp_path / "turned.png"
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
-    Image.fromarray(gradient()).save(path, exif=exif)
-    upright = read_image(path, (40, 60))
-    assert upright.shape == (60, 40, 3)
-    assert np.array_equal(upright[:, :, 0], np.rot90(gradient(), -1))
-    assert np.array_equal(read_image(path), upright)
-    assert read_image(path, (60, 40)).shape == (40, 60, 3)  # labelled as stored
-
-
-@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
-def test_a_file_that_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "bad.png").write_bytes(content)
-    with pytest.raises(BadImage, match=r"bad.png: cannot be read as an image"):
-        read_image(tmp_path / "bad.png")
-
-
-@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
-def test_a_file_that_was_cut_short_is_named(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"cut.{suffix}"
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)).save(path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(BadImage, match="cannot be read as an image"):
-        read_image(path)
-
-
-def test_an_absent_image_and_one_of_another_size_are_named(tmp_path: Path) -> None:
-    with pytest.raises(BadImage, match=r"none.png: no such file"):
-        read_image(tmp_path / "none.png")
-    Image.new("RGB", (30, 20)).save(tmp_path / "small.png")
-    with pytest.raises(BadImage, match="must be 60 x 40 px as its annotation says, but is 30 x 20 px"):
-        read_image(tmp_path / "small.png", (60, 40))
-
-
-def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Image.new("L", (100, 100)).save(tmp_path / "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9_999)
-    with pytest.warns(Image.DecompressionBombWarning), pytest.raises(BadImage, match="must have at most 9999 pixels"):
-        read_image(tmp_path / "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(BadImage, match=r"bomb.png: must have at most 100 pixels"):
-        read_image(tmp_path / "bomb.png")
 
 
 def test_a_letterbox_keeps_the_shape_at_the_top_left() -> None:

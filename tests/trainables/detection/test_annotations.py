@@ -1,0 +1,73 @@
+"""Every kind of mistake in annotations.json is named by page and instance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainables.detection.annotations import read_annotations
+
+SQUARE = [[10, 10], [40, 10], [40, 20], [10, 20]]
+
+
+def entry(image: str = "0.png", split: str | None = "train", **other: Any) -> dict[str, Any]:
+    page = {"image": image, "width": 60, "height": 40, "split": split, "instances": [{"points": SQUARE}]} | other
+    return {key: value for key, value in page.items() if value is not None}
+
+
+def write(folder: Path, entries: Any) -> Path:
+    (folder / "annotations.json").write_text(json.dumps(entries))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({}, "must be a list of one page or more, but got a mapping of 0"),
+        ([], "must be a list of one page or more"),
+        ([3], "page 0: must be a mapping, but got 3"),
+        ([entry(image="")], "page 0: `image` must be a path"),
+        ([entry(), entry()], r"page 1 \(0.png\): `image` must be listed once, but page 0"),
+        ([entry(width=0)], r"page 0 \(0.png\): `width` must be a whole number"),
+        ([entry(height=40.5)], "`height` must be a whole number of pixels, but got 40.5"),
+        ([entry(split="training")], "`split` must be train, val or test, but got 'training'"),
+        ([entry(split=None)], "`split` must be train, val or test, but is missing; .* data.folds"),
+        ([entry(instances=None)], "`instances` must be a list"),
+        ([entry(instances=[{"points": SQUARE[:2]}])], "instance 0: `points` must be three or more"),
+        ([entry(instances=[{"points": SQUARE}, {"points": [[0, 0], [1, 1], [2]]}])], "instance 1: point 2 must be"),
+        ([entry(instances=[{"points": [[0, 0], [1, float("nan")], [2, 2]]}])], r"point 1 must be \[x, y\]"),
+        ([entry(instances=[{"points": [[0, 0], [1, 10**400], [2, 2]]}])], "point 1 must be"),
+        ([entry(instances=[{"points": [[0, 0], [1, True], [2, 2]]}])], "point 1 must be"),
+        ([entry(instances=[{"points": SQUARE, "ignore": "no"}])], "`ignore` must be true or false, but got 'no'"),
+        ([entry(instances=[{"points": SQUARE, "transcription": 3}])], "`transcription` must be text"),
+    ],
+)
+def test_a_mistake_in_the_labels_is_named_by_page_and_instance(tmp_path: Path, entries: Any, words: str) -> None:
+    folder = write(tmp_path, entries)
+    with pytest.raises(ValueError, match=words) as caught:
+        read_annotations(folder, need_split=True)
+    assert str(tmp_path / "annotations.json") in str(caught.value)
+
+
+def test_many_mistakes_are_counted_not_all_listed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="and 30 more mistakes"):
+        read_annotations(write(tmp_path, [entry(f"{i}.png", width=0) for i in range(50)]), need_split=True)
+
+
+def test_labels_that_are_no_json_are_named(tmp_path: Path) -> None:
+    (tmp_path / "annotations.json").write_bytes(b"\xff[")
+    with pytest.raises(ValueError, match=r"annotations.json: must be JSON in UTF-8"):
+        read_annotations(tmp_path, need_split=True)
+
+
+def test_a_split_may_be_missing_where_pages_are_dealt_and_other_keys_are_left_alone(tmp_path: Path) -> None:
+    entries = [entry(split=None, source="a scanner"), entry("1.png", "test", instances=[])]
+    pages = read_annotations(write(tmp_path, entries), need_split=False)
+    assert {split: [page.name for page in found] for split, found in pages.items()} == {
+        None: ["0.png"],
+        "test": ["1.png"],
+    }
+    assert pages["test"][0].polygons == () and pages["test"][0].ignore.shape == (0,)

@@ -1,0 +1,93 @@
+"""Images of every kind written by PIL, broken ones, turned ones and bombs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainables.image_file import BadImage, read_image
+
+
+def gradient(dtype: type = np.uint8, top: int = 255) -> np.ndarray:
+    return np.tile(np.linspace(0, top, 60).astype(dtype), (40, 1))
+
+
+@pytest.mark.parametrize(
+    ("image", "suffix"),
+    [
+        (Image.fromarray(gradient()), "png"),
+        (Image.fromarray(gradient(np.uint16, 65535)), "png"),
+        (Image.fromarray(gradient(np.uint16, 65535)), "tif"),
+        (Image.fromarray(gradient()).convert("RGBA"), "png"),
+        (Image.fromarray(gradient()).convert("LA"), "png"),
+        (Image.fromarray(gradient()).convert("P"), "gif"),
+        (Image.fromarray(gradient()).convert("CMYK"), "tif"),
+        (Image.fromarray(gradient()), "bmp"),
+        (Image.fromarray(gradient()).convert("RGB"), "webp"),
+    ],
+)
+def test_every_kind_of_image_is_read_as_the_same_rgb(tmp_path: Path, image: Image.Image, suffix: str) -> None:
+    path = tmp_path / f"image.{suffix}"
+    image.save(path, **({"lossless": True} if suffix == "webp" else {}))
+    pixels = read_image(path, (60, 40))
+    assert pixels.shape == (40, 60, 3) and pixels.dtype == np.uint8 and pixels.flags.writeable
+    assert np.abs(pixels.astype(int) - gradient()[:, :, None]).max() <= 1
+
+
+def test_transparent_parts_are_white(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((4, 4, 4), np.uint8)).save(tmp_path / "clear.png")
+    assert read_image(tmp_path / "clear.png").min() == 255
+
+
+def test_black_and_white_images_are_read(tmp_path: Path) -> None:
+    Image.fromarray(gradient() > 100).save(tmp_path / "bits.png")
+    assert set(np.unique(read_image(tmp_path / "bits.png"))) == {0, 255}
+
+
+def test_an_image_is_turned_upright_as_its_camera_says(tmp_path: Path) -> None:
+    path = tmp_path / "turned.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
+    Image.fromarray(gradient()).save(path, exif=exif)
+    upright = read_image(path, (40, 60))
+    assert upright.shape == (60, 40, 3)
+    assert np.array_equal(upright[:, :, 0], np.rot90(gradient(), -1))
+    assert np.array_equal(read_image(path), upright)
+    assert read_image(path, (60, 40)).shape == (40, 60, 3)  # labelled as stored
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
+def test_a_file_that_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(BadImage, match=r"bad.png: cannot be read as an image"):
+        read_image(tmp_path / "bad.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_a_file_that_was_cut_short_is_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"cut.{suffix}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(BadImage, match="cannot be read as an image"):
+        read_image(path)
+
+
+def test_an_absent_image_and_one_of_another_size_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BadImage, match=r"none.png: no such file"):
+        read_image(tmp_path / "none.png")
+    Image.new("RGB", (30, 20)).save(tmp_path / "small.png")
+    with pytest.raises(BadImage, match="must be 60 x 40 px as its annotation says, but is 30 x 20 px"):
+        read_image(tmp_path / "small.png", (60, 40))
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("L", (100, 100)).save(tmp_path / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9_999)
+    with pytest.warns(Image.DecompressionBombWarning), pytest.raises(BadImage, match="must have at most 9999 pixels"):
+        read_image(tmp_path / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(BadImage, match=r"bomb.png: must have at most 100 pixels"):
+        read_image(tmp_path / "bomb.png")
