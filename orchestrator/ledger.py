@@ -17,7 +17,17 @@ from orchestrator import ledger_rows
 from orchestrator.holder import Holder, process_start
 from orchestrator.ledger_database import Database, LedgerError
 from orchestrator.ledger_marks import Marks
-from orchestrator.ledger_rows import Attempt, StudyRow, from_json, metrics_json, storable, study_row, to_json, trial_of
+from orchestrator.ledger_rows import (
+    ROWS_AT_ONCE,
+    Attempt,
+    StudyRow,
+    from_json,
+    metrics_json,
+    storable,
+    study_row,
+    to_json,
+    trial_of,
+)
 from orchestrator.ledger_tables import (
     ATTEMPTS,
     HISTORY,
@@ -344,7 +354,7 @@ class Ledger:
         """(sequence, trial number, report) of all reports past sequence `after`, in the order they first arrived."""
         query = HISTORY.where(trials.c.study_id == study_id, reports.c.sequence > after)
         with self._database.read() as connection, _uncollected():
-            return ledger_rows.history(connection.execute(query).fetchall())
+            return ledger_rows.history(connection.execute(query).partitions(ROWS_AT_ONCE))
 
     # Inside
 
@@ -368,8 +378,8 @@ class Ledger:
     def _trials(self, *wanted: sa.ColumnElement[bool], with_reports: bool) -> list[Trial]:
         with self._database.read() as connection, _uncollected():
             rows = connection.execute(TRIALS.where(*wanted)).all()
-            given = connection.execute(REPORTS.where(*wanted)).fetchall() if with_reports else []
-            found = ledger_rows.reports_by_trial(given)
+            parts = connection.execute(REPORTS.where(*wanted)).partitions(ROWS_AT_ONCE) if with_reports else ()
+            found = ledger_rows.reports_by_trial(parts)
             return [trial_of(row, tuple(found.get(row.number, ()))) for row in rows]
 
 

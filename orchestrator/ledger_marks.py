@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from orchestrator.holder import Holder, process_start
 from orchestrator.ledger_database import Database
-from orchestrator.ledger_rows import from_json, reports_by_trial, to_json, trial_of
+from orchestrator.ledger_rows import ROWS_AT_ONCE, from_json, reports_by_trial, to_json, trial_of
 from orchestrator.ledger_tables import REPORTS, TRIALS, reports, studies, trials
 from orchestrator.trial import Report, State, Trial
 
@@ -89,8 +89,8 @@ class Marks:
         marks = (trials.c.revision, trials.c.mlflow_status, trials.c.mlflow_unsure)
         with self._database.read() as connection:
             rows = connection.execute(TRIALS.add_columns(*marks).where(*wanted)).all()
-            unseen = connection.execute(REPORTS.where(*wanted, reports.c.revision > seen)).fetchall()
-        found = reports_by_trial(unseen)
+            unseen = connection.execute(REPORTS.where(*wanted, reports.c.revision > seen))
+            found = reports_by_trial(unseen.partitions(ROWS_AT_ONCE))
         return [
             Behind(
                 trial_of(row), row.mlflow_unsure == 1, tuple(found.get(row.number, ())), row.mlflow_status, row.revision
