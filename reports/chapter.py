@@ -21,13 +21,14 @@ from reports.quantity import Quantity
 from reports.slice_figure import slice_figure, survivors_range
 from reports.tables import Table
 from reports.verdict import shown_lead, standing_of, verdict
-from reports.words import Words, one_line, short
+from reports.words import NO_BREAK, Words, one_line, short
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _TRACEBACK_LINES = 14
 _SLICES = 24  # drawn at most
+_STATES = (State.COMPLETED, State.PRUNED, State.FAILED, State.RUNNING, State.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -183,11 +184,10 @@ def _tiles(comparison: Comparison, words: Words) -> Iterator[Tile]:
         against = comparison.baselines[0].test_by if comparison.baselines else None
         by = "" if against is None else words("key.against", by=Quantity("signed_points", against))
         yield Tile(words("key.test"), words.value(test), by)
-    states = {state.value: counts.get(state, 0) for state in (State.COMPLETED, State.PRUNED, State.FAILED)}
-    detail = words("key.states", **states)
-    if counts.get(State.RUNNING, 0) or counts.get(State.PAUSED, 0):
-        unfinished = {state.value: counts.get(state, 0) for state in (State.RUNNING, State.PAUSED)}
-        detail += ", " + words("key.open", **unfinished)
+    told = [
+        words("key.state", count=counts[state], state=words(f"state.{state}")) for state in _STATES if counts.get(state)
+    ]
+    detail = ", ".join(text.replace(" ", NO_BREAK) for text in told)
     yield Tile(words("key.trials"), f"{len(comparison.view.trials):,}", detail)
     wall = words("key.wall", epochs=Quantity("epochs", cost.epochs), wall=Quantity("duration", cost.wall_seconds))
     yield Tile(words("key.cost"), words.hours(cost.device_hours, cost.device), wall)
@@ -229,7 +229,6 @@ def _panel(slice: Slice, number: int, index: int, words: Words) -> SlicePanel:
 def _pruning(comparison: Comparison, found: tuple[Rung, ...], words: Words) -> Iterator[str]:
     """The judgement of the first rung, where all trials meet."""
     if comparison.view.scheduler.get("name") != "asha":
-        yield words("pruning.off")
         return
     if not found or not found[0].seen:
         yield words("pruning.nothing")

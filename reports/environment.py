@@ -12,7 +12,8 @@ from reports.words import Words, one_line, short
 
 def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
     """(name, text) of every fact."""
-    yield words("facts.trainable"), one_line(view.trainable)
+    if view.trainable:
+        yield words("facts.trainable"), one_line(view.trainable)
     if view.data:
         yield words("facts.data"), ", ".join(f"{one_line(k)} = {short(v)}" for k, v in view.data.items())
     if view.facts.get("data_fingerprint"):

@@ -90,7 +90,7 @@ def zoom_range(comparison: Comparison, words: Words) -> list[float] | None:
     half = max((points[-1][0] for points in curves), default=0) / 2
     late = [value for points in curves for epoch, value in points if epoch > half]
     every = [value for points in curves for _, value in points]
-    if not late or half < 2 or max(late) - min(late) > 0.5 * (max(every) - min(every)):
+    if not late or half < 2 or max(late) - min(late) >= 0.5 * (max(every) - min(every)):
         return None
     margin = 0.08 * (max(late) - min(late)) or 0.01 * abs(max(late)) or 1.0
     return [(min(late) - margin) * words.scale.factor, (max(late) + margin) * words.scale.factor]

@@ -50,7 +50,7 @@ def scale_of(objective: Objective, values: Sequence[float]) -> Scale:
     if low >= 0.0 and 1.0 < high <= 100.0 and words & _A_SHARE:
         return Scale("percent", _decimals(values, objective, 2))
     spread = _spread(values)
-    least = min(max(2 - math.floor(math.log10(spread)), 0), 6) if spread > 0 else 4
+    least = min(max(2 - math.floor(math.log10(spread) + 1e-9), 0), 6) if spread > 0 else 4
     return Scale("plain", _decimals(values, objective, least))
 
 
@@ -66,7 +66,7 @@ def _decimals(values: Sequence[float], objective: Objective, least: int) -> int:
     ranked = sorted(set(values), key=objective.worst_first)
     if len(ranked) < 2:
         return least
-    needed = math.ceil(-math.log10(abs(ranked[-1] - ranked[-2])))
+    needed = math.ceil(-math.log10(abs(ranked[-1] - ranked[-2])) - 1e-9)
     return min(max(least, needed), least + 2)
 
 

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ def write_report(studies: StudyView | Sequence[StudyView], directory: Path, lang
     environment = _environment()
     html = environment.get_template("report.html.j2").render(context | _page_parts(chapters, context["overlay"]))
     text = environment.get_template("report.md.j2").render(context).replace(NO_BREAK, " ")
+    text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
     content = {"version": VERSION, "language": lang, "written": round(time.time(), 1)}
     content |= {"studies": [chapter.numbers for chapter in chapters]}
     _write(directory / "report.json", json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

@@ -99,7 +99,7 @@ def config_table(comparison: Comparison, slices: Sequence[Slice], words: Words) 
         Column(words("config.where")),
         Column(words("config.note")),
     )
-    return Table(columns, tuple(rows))
+    return Table(columns, tuple(rows)).without_empty_columns()
 
 
 def _range(domain: Mapping[str, Any], words: Words) -> str:

@@ -47,7 +47,11 @@ class Table:
 
     def without_empty_columns(self) -> Table:
         """Columns in which no row says anything are left out."""
-        kept = [i for i in range(len(self.columns)) if i == 0 or any(row[i].text for row in self.rows)]
+        kept = [
+            i
+            for i in range(len(self.columns))
+            if i == 0 or any(row[i].text or row[i].bar is not None for row in self.rows)
+        ]
         rows = tuple(tuple(row[i] for i in kept) for row in self.rows)
         return Table(tuple(self.columns[i] for i in kept), rows, self.row_kinds)
 

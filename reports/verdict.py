@@ -94,7 +94,8 @@ def _how_good(comparison: Comparison, lead: Lead | None) -> list[Sentence]:
         said = [sentence("verdict.value", **words)]
     else:
         other = Quantity("value", lead.other_value)
-        said = [sentence("verdict.values", other=other, relative=Quantity("relative", lead.relative), **words)]
+        change = Quantity("relative", lead.relative if comparison.objective.mode == "max" else -lead.relative)
+        said = [sentence("verdict.values", other=other, relative=change, **words)]
     test = value_on_test(best.trial, comparison.objective)
     if test is not None and lead is not None and lead.test_by is not None:
         by = Quantity("signed_points", lead.test_by)
@@ -106,7 +107,9 @@ def _how_good(comparison: Comparison, lead: Lead | None) -> list[Sentence]:
 
 def _doubts(comparison: Comparison, lead: Lead, standing: str) -> list[Sentence]:
     """One run each, the best of many, how far values scatter, who comes next, what most trials reached."""
-    said = [sentence("verdict.one_run", by=shown_lead(lead, comparison.scale))]
+    said = [sentence("verdict.one_run_tie")]
+    if standing == "unknown":
+        said = [sentence("verdict.one_run_unknown", by=shown_lead(lead, comparison.scale))]
     if comparison.noise is not None:
         noise = Quantity("points", TIE * comparison.noise)
         said.append(sentence(f"verdict.noise_{standing}", noise=noise))

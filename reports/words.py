@@ -114,10 +114,10 @@ class Words:
         return self("unit.hours_minutes", hours=str(hours), minutes=str(rest)).replace(" ", NO_BREAK)
 
     def hours(self, hours: float, device: str) -> str:
-        """Device hours; minutes below a tenth of an hour."""
-        unit, number = ("hours", hours) if hours >= 0.1 else ("minutes", hours * 60.0)
-        text = plain(number, 0 if number >= 9.95 else 1)
-        if number < 0.1:
+        """Device hours; minutes below one."""
+        unit, number = ("hours", hours) if hours >= 1.0 or hours == 0.0 else ("minutes", hours * 60.0)
+        text = plain(number, 0 if number >= 9.95 or number == 0.0 else 1)
+        if 0.0 < number < 0.1:
             text = f"<{NO_BREAK}0.1"
         return self._unit(f"{device}_{unit}", text, 1 if text == "1.0" else 2)
 
@@ -133,7 +133,7 @@ class Words:
 
 def plain(number: float, decimals: int) -> str:
     """With a true minus sign, which does not break from its number, and without a negative zero."""
-    text = f"{number:,.{decimals}f}"
+    text = f"{number:,.{decimals}f}" if abs(number) < 1e9 else f"{number:.3e}"
     if not text.strip("-0.,"):
         text = text.lstrip("-")
     return text.replace("-", MINUS)
