@@ -17,6 +17,7 @@ from reports.diagnosis import FEW, Failures, Rung, Slice, failures, rungs, slice
 from reports.environment import environment, is_dirty
 from reports.numbers import study_numbers
 from reports.pictures import Pictures, example_pictures
+from reports.progress_figure import progress_figure
 from reports.quantity import Quantity
 from reports.slice_figure import slice_figure, survivors_range
 from reports.tables import Table
@@ -152,7 +153,7 @@ def _figures(
 ) -> dict[str, Figure]:
     drawn = {
         f"s{index}-curves": figures.curves_figure(comparison, found, words),
-        f"s{index}-progress": figures.progress_figure(comparison, words),
+        f"s{index}-progress": progress_figure(comparison, words),
     }
     for number, each in enumerate(shown, start=1):
         drawn[f"s{index}-slice{number}"] = slice_figure(each, comparison, words)

@@ -7,13 +7,13 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from orchestrator.trial import Objective, State, Trial
 from reports.quantity import Scale, scale_of
 from reports.study_view import StudyView, view
 
-__all__ = ["Comparison", "Cost", "Lead", "Row", "StudyView", "compare", "view"]
+__all__ = ["Comparison", "Cost", "Lead", "Row", "Step", "StudyView", "best_so_far", "compare", "view"]
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,27 @@ def cost_of(view: StudyView) -> Cost:
         device=device,
         per_trial=per_trial,
     )
+
+
+class Step(NamedTuple):
+    """A report better than all before it. hours: spent in all trials up to it, of devices."""
+
+    hours: float
+    value: float
+    trial: int
+    epoch: int
+
+
+def best_so_far(comparison: Comparison) -> list[Step]:
+    """Every report that was better than all before it, in the order of time; failed trials cost, but do not lead."""
+    objective, spent, steps = comparison.objective, 0.0, list[Step]()
+    reports = [(report.at, row.number, report, row.rank) for row in comparison.rows for report in row.trial.reports]
+    for _, number, report, rank in sorted(reports, key=lambda item: (item[0], item[1], item[2].epoch)):
+        spent += report.seconds
+        value = report.metrics.get(objective.metric, math.nan)
+        if rank is not None and math.isfinite(value) and (not steps or objective.better(value, steps[-1].value)):
+            steps.append(Step(comparison.cost.hours_of(spent), value, number, report.epoch))
+    return steps
 
 
 def _planned(trial: Trial, longest: int) -> int:

@@ -24,7 +24,8 @@ def study_numbers(
     failed: tuple[Failures, ...],
     words: Words,
 ) -> dict[str, Any]:
-    """One study of report.json. The file is {"version": 1, "language", "written" (unix time), "studies": [this, ...]}.
+    """One study of report.json. The file is {"version": 1, "language", "written" (unix time),
+    "side_by_side": [text], "studies": [this, ...]}.
 
     study, status, reason, objective {metric, mode}, trainable: as in `tune show --json`.
     verdict: {standing (none, tie, unknown), key, text, support [text]}.

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports import figures
+from reports import side_by_side
 from reports.chapter import Chapter, build_chapter
 from reports.comparison import Comparison, StudyView, compare
 from reports.drawing import DARK
 from reports.numbers import VERSION
 from reports.plain_text import escape, paragraph, text_table
+from reports.progress_figure import overlay_figure
 from reports.quantity import Quantity
-from reports.standing_tables import side_by_side
-from reports.tables import Table
+from reports.standing_tables import studies_table
 from reports.words import NO_BREAK, Words, one_line
 
 if TYPE_CHECKING:
@@ -33,10 +33,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 def write_report(studies: StudyView | Sequence[StudyView], directory: Path, lang: str = "en") -> Path:
     """Write the report of one study, or of several side by side; returns the path of report.html.
 
-    directory is made if absent. Each file replaces its predecessor whole. Raises ValueError for an unknown language.
+    directory is made if absent. Each file replaces its predecessor whole. Raises ValueError for an unknown language, or
+    without a study.
     report.json is described in reports.numbers.study_numbers.
     """
     views = [studies] if isinstance(studies, StudyView) else list(studies)
+    if not views:
+        raise ValueError("a report needs at least one study")
     comparisons = [compare(view) for view in views]
     chapters = [build_chapter(each, lang, index) for index, each in enumerate(comparisons, start=1)]
     context = _context(chapters, comparisons, lang)
@@ -46,7 +49,7 @@ def write_report(studies: StudyView | Sequence[StudyView], directory: Path, lang
     text = environment.get_template("report.md.j2").render(context).replace(NO_BREAK, " ")
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
     content = {"version": VERSION, "language": lang, "written": round(time.time(), 1)}
-    content |= {"studies": [chapter.numbers for chapter in chapters]}
+    content |= {"side_by_side": context["side_by_side_notes"], "studies": [chapter.numbers for chapter in chapters]}
     _write(directory / "report.json", json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     _write(directory / "report.md", text)
     _write(directory / "report.html", html)
@@ -55,51 +58,21 @@ def write_report(studies: StudyView | Sequence[StudyView], directory: Path, lang
 
 def _context(chapters: Sequence[Chapter], comparisons: Sequence[Comparison], lang: str) -> dict[str, Any]:
     words = Words(lang)
-    several = len(chapters) != 1
-    title = words("head.title", study=chapters[0].name) if not several else ""
+    several = len(chapters) > 1
+    title = words("head.title", study=chapters[0].name)
     if several:
         title = words("head.title_several", studies=Quantity("studies", len(chapters)))
-    comparable = len({(each.objective.metric, each.objective.mode) for each in comparisons}) == 1
+    together = several and side_by_side.comparable(comparisons)
     return {
         "lang": lang,
         "w": words,
         "title": title,
         "written": words("head.written", moment=words.moment(time.time())),
         "chapters": chapters,
-        "side_by_side": _side_by_side(chapters, comparisons, comparable) if several and chapters else None,
-        "side_by_side_notes": _side_by_side_notes(chapters, comparisons, comparable, words) if several else [],
-        "overlay": figures.overlay_figure(comparisons, chapters[0].words)
-        if several and comparable and chapters
-        else None,
+        "side_by_side": studies_table(comparisons, [c.words for c in chapters], together) if several else None,
+        "side_by_side_notes": side_by_side.notes(comparisons, lang) if several else [],
+        "overlay": overlay_figure(comparisons, chapters[0].words) if together else None,
     }
-
-
-def _side_by_side(chapters: Sequence[Chapter], comparisons: Sequence[Comparison], comparable: bool) -> Table:
-    return side_by_side(comparisons, [chapter.words for chapter in chapters], comparable)
-
-
-def _side_by_side_notes(
-    chapters: Sequence[Chapter], comparisons: Sequence[Comparison], comparable: bool, words: Words
-) -> list[str]:
-    """What the table cannot say: who leads, and whether the studies can be compared at all."""
-    if not comparable:
-        return [words("compare.other_objective")]
-    scored = [(each.best.value, each) for each in comparisons if each.best is not None and each.best.value is not None]
-    if len(scored) < 2:
-        return [words("compare.nothing")]
-    objective = comparisons[0].objective
-    ranked = sorted(scored, key=lambda pair: -objective.worst_first(pair[0]))
-    (value, leader), (second_value, second) = ranked[0], ranked[1]
-    said = next(chapter.words for chapter in chapters if chapter.comparison is leader)
-    names = {"study": one_line(leader.view.name), "other": one_line(second.view.name)}
-    shown = {"value": said.value(value), "by": said.points(abs(leader.scale.difference(value, second_value)))}
-    key = "compare.leads" if value != second_value else "compare.equal"
-    notes = [said(key, **names, **shown)]
-    data = {
-        (str(each.view.facts.get("data_fingerprint")), json.dumps(each.view.data, sort_keys=True, default=str))
-        for each in comparisons
-    }
-    return notes + ([words("compare.other_data")] if len(data) > 1 else [])
 
 
 def _page_parts(chapters: Sequence[Chapter], overlay: Any) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def edges_note(slices: Sequence[Slice], words: Words) -> str:
     return words("config.edges", expected=f"{expected:.1f}", searched=len(ranges))
 
 
-def side_by_side(comparisons: Sequence[Comparison], words: Sequence[Words], comparable: bool) -> Table:
+def studies_table(comparisons: Sequence[Comparison], words: Sequence[Words], comparable: bool) -> Table:
     """One row a study. comparable: same objective, so that differences to the first mean something."""
     first = comparisons[0]
     name = one_line(first.view.name)

@@ -47,6 +47,7 @@ class StudyView:
     data: Mapping[str, Any] = field(default_factory=dict)
     home: Path | None = None  # None: the default, ./runs
     created: float | None = None  # unix time
+    source: Mapping[str, Any] = field(default_factory=dict)  # study and trial that a single config came from
 
     @property
     def so_far(self) -> bool:
@@ -84,6 +85,7 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path) -> StudyView:
         data=raw.get("data") or {},
         home=None if Home.at(home) == Home.at("runs") else home,
         created=row.created,
+        source=raw.get("source") or {},
     )
 
 
