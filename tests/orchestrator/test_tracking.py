@@ -580,22 +580,6 @@ def test_a_tracker_outlives_its_server(ledger: Ledger, study: int, uri: str, hom
     assert "Uvicorn running on http://127.0.0.1" in (home / "server.log").read_text()
 
 
-def test_a_server_has_its_own_pages(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tracking.serve_ui("https://ada:hunter2@mlflow.example", home, 5000) == 0
-    assert (
-        capsys.readouterr().out == "https://ada:***@mlflow.example is a server with pages of its own: open them there\n"
-    )
-
-
-def test_the_store_is_the_files_else_the_environments_else_the_homes(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert default_uri(home, None) == f"sqlite:///{home}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
-    assert default_uri(home, None) == "http://127.0.0.1:5000"
-    assert default_uri(home, "postgresql://db/mlflow") == "postgresql://db/mlflow"
-
-
 def test_a_store_that_mlflow_does_not_know_is_said_in_one_line(ledger: Ledger, study: int, home: Path) -> None:
     with pytest.raises(TrackingError) as refused:
         sync(ledger, study, "ftp://ada:hunter2@host/x", home)
