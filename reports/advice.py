@@ -49,9 +49,7 @@ def original_command(view: StudyView) -> str:
     """The command that began the study, as well as it is known."""
     command = view.facts.get("command")
     if isinstance(command, str) and command.strip():
-        return command.strip()
-    if isinstance(command, list | tuple):
-        return shlex.join(str(part) for part in command)
+        return command.strip().replace(" --fresh", "")  # typed again, it would move this study aside
     return _tune(view, "run" if view.searched else "train", _file(view))
 
 

@@ -135,12 +135,12 @@ def series(trial: Trial, objective: Objective) -> list[tuple[int, float]]:
 def epoch_noise(points: Sequence[tuple[int, float]]) -> float | None:
     """How far values scatter about their trend from one epoch to the next: a standard deviation.
 
-    From second differences over the last half of the curve, in which a straight trend cancels: their variance is six
-    times that of independent noise. None with fewer than three of them: a repeat may scatter far more than this.
+    From third differences over the last half of the curve, in which a trend that bends evenly cancels: their variance
+    is twenty times that of independent noise. None with fewer than three of them. A repeat may scatter far more.
     """
     values = [value for _, value in points[len(points) // 2 :]]
-    bends = [a - 2.0 * b + c for a, b, c in zip(values, values[1:], values[2:], strict=False)]
-    return math.sqrt(statistics.fmean(bend * bend for bend in bends) / 6.0) if len(bends) >= 3 else None
+    thirds = [d - 3.0 * c + 3.0 * b - a for a, b, c, d in zip(values, values[1:], values[2:], values[3:], strict=False)]
+    return math.sqrt(statistics.fmean(third * third for third in thirds) / 20.0) if len(thirds) >= 3 else None
 
 
 def cost_of(view: StudyView) -> Cost:
@@ -198,9 +198,11 @@ def _device(view: StudyView) -> tuple[Literal["gpu", "cpu", "trial"], float]:
     gpu, cpu = view.resources.get("gpu", "auto"), view.resources.get("cpu", 1.0)
     if "cuda" in told:
         return "gpu", float(gpu) if _above_zero(gpu) else 1.0
-    if told == {"cpu"} or gpu == 0:
+    if told == {"cpu"} or gpu == 0 or (gpu == "auto" and view.facts.get("gpus") == []):
         return "cpu", float(cpu) if _above_zero(cpu) else 1.0
-    return ("gpu", float(gpu)) if _above_zero(gpu) else ("trial", 1.0)
+    if _above_zero(gpu):
+        return "gpu", float(gpu)
+    return ("gpu", 1.0) if view.facts.get("gpus") else ("trial", 1.0)
 
 
 def _above_zero(share: Any) -> bool:

@@ -52,7 +52,7 @@ def flattened(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str,
     for name, value in facts.items():
         if isinstance(value, Mapping):
             yield from flattened(value, f"{before}{name}.")
-        elif value is not None and value != "":
+        elif value is not None and value != "" and value != []:
             text = ", ".join(map(short, value)) if isinstance(value, list | tuple) else short(value)
             yield one_line(f"{before}{name}").replace("_", " "), text
 

@@ -11,21 +11,12 @@ from reports.words import one_line
 
 WIDTH = 100  # columns of a paragraph
 CELL = 60  # characters of a table's cell
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
+_SPECIAL = re.compile(r"[\\`*\[\]|]|(?<!\w)[_#]|[_#](?!\w)|<(?=[A-Za-z/!?])|^[>+-]")
 
 
 def escape(text: object) -> str:
-    """Text in which Markdown sees no markup. An underscore or a number sign within a word needs no escape."""
-    found = one_line(text)
-    return _SPECIAL.sub(lambda match: _escaped(match, found), found)
-
-
-def _escaped(match: re.Match[str], text: str) -> str:
-    character = match[1]
-    if character in "_#":
-        inside = 0 < match.start() < len(text) - 1 and text[match.start() - 1].isalnum() and text[match.end()].isalnum()
-        return character if inside else f"\\{character}"
-    return "&lt;" if character == "<" and text[match.end() : match.end() + 1].isalpha() else f"\\{character}"
+    """Text in which Markdown sees no markup. What stands within a word, or alone, needs no escape."""
+    return _SPECIAL.sub(lambda match: "&lt;" if match[0] == "<" else f"\\{match[0]}", one_line(text))
 
 
 def columns(text: str) -> int:
@@ -46,7 +37,9 @@ def paragraph(text: str, indent: str = "") -> str:
 
 
 def text_table(table: Table) -> str:
-    """A Markdown table, its columns aligned. Columns without text are left out."""
+    """A Markdown table, its columns aligned. Columns without text are left out; "" without a row."""
+    if not table.rows:
+        return ""
     kept = [i for i in range(len(table.columns)) if any(row[i].text for row in table.rows)]
     shown = [[escape(table.columns[i].label) for i in kept]] + [[_text(row[i]) for i in kept] for row in table.rows]
     widths = [max(3, *(columns(line[i]) for line in shown)) for i in range(len(kept))]

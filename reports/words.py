@@ -114,8 +114,10 @@ class Words:
         return self("unit.hours_minutes", hours=str(hours), minutes=str(rest)).replace(" ", NO_BREAK)
 
     def hours(self, hours: float, device: str) -> str:
-        """Device hours; minutes below one."""
+        """Device hours; minutes or seconds below one."""
         unit, number = ("hours", hours) if hours >= 1.0 or hours == 0.0 else ("minutes", hours * 60.0)
+        if 0.0 < hours < 1.0 / 60.0:
+            unit, number = "seconds", hours * 3600.0
         text = plain(number, 0 if number >= 9.95 or number == 0.0 else 1)
         if 0.0 < number < 0.1:
             text = f"<{NO_BREAK}0.1"

@@ -109,6 +109,11 @@ def test_after_a_smoke_test_comes_the_study_itself():
     assert advised(view).commands == ("tune run made_up.yaml",)
 
 
+def test_going_on_never_begins_afresh():
+    view = study([], status="interrupted", facts={"command": "tune run x.yaml --fresh --hours 2"})
+    assert advised(view).commands == ("tune run x.yaml --hours 2",)
+
+
 def test_one_fixed_config_is_trained_again_from_its_own_file():
     found = advised(study([trial(1, [0.5])], searched={}, facts={"file": "best.yaml"}))
     assert found.commands[0] == "tune train best.yaml --set search.seed=1 --name made_up-seed1"

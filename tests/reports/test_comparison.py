@@ -94,24 +94,26 @@ def test_stopping_early_saves_the_epochs_up_to_the_longest_trial():
 
 
 @pytest.mark.parametrize(
-    ("resources", "device", "expected"),
+    ("resources", "device", "gpus", "expected"),
     [
-        ({"gpu": 0.5, "cpu": 4}, "cuda", ("gpu", 0.5)),
-        ({"gpu": "auto", "cpu": 4}, "cuda:0", ("gpu", 1.0)),
-        ({"gpu": "auto", "cpu": 2}, "cpu", ("cpu", 2.0)),
-        ({"gpu": 0, "cpu": 2}, None, ("cpu", 2.0)),
-        ({"gpu": 1}, None, ("gpu", 1.0)),
-        ({}, None, ("trial", 1.0)),
+        ({"gpu": 0.5, "cpu": 4}, "cuda", None, ("gpu", 0.5)),
+        ({"gpu": "auto", "cpu": 4}, "cuda:0", None, ("gpu", 1.0)),
+        ({"gpu": "auto", "cpu": 2}, "cpu", None, ("cpu", 2.0)),
+        ({"gpu": 0, "cpu": 2}, None, ["H200"], ("cpu", 2.0)),
+        ({"gpu": 1}, None, None, ("gpu", 1.0)),
+        ({"cpu": 2}, None, [], ("cpu", 2.0)),
+        ({}, None, ["H200"], ("gpu", 1.0)),
+        ({}, None, None, ("trial", 1.0)),
     ],
 )
-def test_hours_are_of_what_a_trial_occupied(resources, device, expected):
-    facts = {} if device is None else {"device": device}
-    cost = compare(study([trial(1, [0.5], seconds=3600.0, facts=facts)], resources=resources)).cost
+def test_hours_are_of_what_a_trial_occupied(resources, device, gpus, expected):
+    trials = [trial(1, [0.5], seconds=3600.0, facts={} if device is None else {"device": device})]
+    cost = compare(study(trials, resources=resources, facts={} if gpus is None else {"gpus": gpus})).cost
     assert (cost.device, cost.per_trial) == expected
     assert cost.device_hours == pytest.approx(expected[1])
 
 
-def test_epoch_noise_is_the_standard_deviation_around_a_straight_trend():
+def test_epoch_noise_is_the_standard_deviation_around_a_trend():
     rng = random.Random(0)
     sigmas = []
     for _ in range(200):
@@ -122,9 +124,11 @@ def test_epoch_noise_is_the_standard_deviation_around_a_straight_trend():
     assert statistics.fmean(sigmas) == pytest.approx(0.05, rel=0.05)
 
 
-def test_epoch_noise_of_a_straight_line_is_nothing_and_few_epochs_say_nothing():
-    assert epoch_noise([(e, 0.1 * e) for e in range(1, 13)]) == pytest.approx(0.0, abs=1e-12)
-    assert epoch_noise([(e, 0.1) for e in range(1, 9)]) is None  # four values in the last half: two bends
+def test_epoch_noise_of_a_smooth_curve_is_nothing_and_few_epochs_say_nothing():
+    assert epoch_noise([(e, 0.1 * e - 0.003 * e * e) for e in range(1, 13)]) == pytest.approx(0.0, abs=1e-12)
+    learning = epoch_noise([(e, 1.0 - 0.6**e) for e in range(1, 17)])  # bends, but is smooth
+    assert learning is not None and learning < 0.0002
+    assert epoch_noise([(e, 0.1) for e in range(1, 11)]) is None  # five values in the last half: two third differences
 
 
 def test_the_test_metric_is_the_one_of_the_objectives_name():

@@ -63,6 +63,8 @@ def test_quantities_are_written_as_each_language_writes_them():
         Quantity("duration", 8000): ("2 h 13 min", "2시간 13분"),
         Quantity("gpu_hours", 8.63): ("8.6 GPU-hours", "GPU 8.6시간"),
         Quantity("gpu_hours", 0.05): ("3.0 GPU-minutes", "GPU 3.0분"),
+        Quantity("cpu_hours", 0.002): ("7.2 CPU-seconds", "CPU 7.2초"),
+        Quantity("gpu_hours", 0.0): ("0 GPU-hours", "GPU 0시간"),
         Quantity("trials", 1): ("1 trial", "시도 1개"),
         Quantity("trials", 1200): ("1,200 trials", "시도 1,200개"),
         Quantity("correlation", -0.5): ("−0.50", "−0.50"),
