@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checkpoints import trial_directory
-from orchestrator.domain import Categorical, Domain, Fixed
+from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
 from orchestrator.plain_data import canonical, is_number
 from orchestrator.problem import Problems
-from orchestrator.search_space import Parameter, SearchSpace
-from orchestrator.space_parser import parse_space
+from orchestrator.space.search_space import Parameter, SearchSpace
+from orchestrator.space.space_parser import parse_space
 from orchestrator.trial import Objective, Trial
 
 SCHEDULER = {"name": "asha", "eta": 4, "grace_epochs": 1}  # what a study file means where it says nothing

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.yaml_file import read_yaml
+from orchestrator.study_file.yaml_file import read_yaml
 from reports.quantity import Quantity, Scale, Sentence
 
 LOCALES = Path(__file__).parent / "locales"

@@ -296,22 +296,53 @@ def test_a_thousand_trials_are_drawn_in_part_and_written_in_full(tmp_path):
     assert len(strict(path.with_name("report.json"))["studies"][0]["trials"]) == 1000
 
 
+def dumped(browser: str, page: Path, profile: Path) -> tuple[str, list[str]]:
+    """The page after its scripts ran, and what they wrote to the console."""
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
+    command += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}"]
+    command += ["--enable-logging=stderr", "--virtual-time-budget=6000", "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
 @pytest.mark.browser
 def test_chromium_draws_every_figure_without_an_error(browser, tmp_path):
     path = write_report([hostile_study(tmp_path), demo_view(tmp_path)], tmp_path / "report", "ko")
-    command = [
-        browser,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-    ]
-    command += ["--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}"]
-    command += ["--enable-logging=stderr", "--virtual-time-budget=6000", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert "CONSOLE" not in done.stderr, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    drawn, console = dumped(browser, path, tmp_path / "profile")
+    assert console == []
     wanted = len(re.findall(r'data-figure="', path.read_text()))
     assert wanted >= 10
-    assert done.stdout.count("js-plotly-plot") >= wanted
-    assert "<script>alert" not in done.stdout
+    assert drawn.count("js-plotly-plot") >= wanted
+    assert "<script>alert" not in drawn
+
+
+PROBE = """<script>
+const rows = () => [...document.querySelectorAll(".sortable tbody tr")];
+const numbers = () => rows().map((row) => row.cells[0].textContent.trim());
+const press = (selector) => document.querySelector(selector).click();
+const said = {};
+press(".sortable th:nth-child(1) button"); said.up = numbers();
+press(".sortable th:nth-child(1) button"); said.down = numbers();
+press(".sortable th:nth-child(3) button"); said.value = numbers();
+press(".zoom button:nth-child(2)");
+said.range = document.querySelector("[data-figure=s1-curves]").layout.yaxis.range;
+press(".enlarge"); said.wide = document.querySelectorAll("figure.wide").length;
+const told = document.createElement("output"); told.textContent = JSON.stringify(said); document.body.append(told);
+</script></body>"""
+
+
+@pytest.mark.browser
+def test_tables_sort_curves_zoom_and_pictures_grow(browser, tmp_path, demo):
+    text = re.sub(r"<meta http-equiv[^>]*>", "", demo.read_text())  # which would forbid the probe to run
+    page = tmp_path / "probed.html"
+    page.write_text(text.replace("</body>", PROBE))
+    drawn, console = dumped(browser, page, tmp_path / "profile")
+    assert console == []
+    said = json.loads(re.search(r"<output>(.*?)</output>", drawn)[1])
+    assert said["up"] == [str(n) for n in range(1, 21)]
+    assert said["down"] == said["up"][::-1]
+    told = strict(demo.with_name("report.json"))["studies"][0]["trials"]
+    values = {str(t["number"]): t["value"] for t in told if t["value"] is not None}
+    assert said["value"] == [*sorted(values, key=values.__getitem__), "8"]  # what has no value stays below
+    assert 90.0 < said["range"][0] < said["range"][1] < 100.0
+    assert said["wide"] == 1
