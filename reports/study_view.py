@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.checkpoints import trial_directory
-from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.home import Home
-from orchestrator.ledger import StudyRow
 from orchestrator.plain_data import canonical, is_number
 from orchestrator.problem import Problems
+from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.space.search_space import Parameter, SearchSpace
 from orchestrator.space.space_parser import parse_space
 from orchestrator.trial import Objective, Trial
+
+if TYPE_CHECKING:
+    from orchestrator.ledger import StudyRow  # brings in the database, which a report has no use for
 
 SCHEDULER = {"name": "asha", "eta": 4, "grace_epochs": 1}  # what a study file means where it says nothing
 
