@@ -13,7 +13,7 @@ __all__ = ["Config", "check", "examples", "fingerprint", "smoke", "test", "train
 
 # Real parts, tiny budget: the file's own backbone and augmentation, from scratch, on a few drawn pages.
 smoke: Mapping[str, Any] = {
-    "space": {"pretrained": False, "resolution": 64, "epochs": 2, "batch_size": 2, "workers": 0},
+    "space": {"pretrained": False, "resolution": 64, "epochs": 1, "batch_size": 2, "workers": 0},
     "data": {"root": "synthetic/receipts", "pages": 8, "size": 128},
 }
 

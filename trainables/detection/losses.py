@@ -20,7 +20,7 @@ def balanced_bce(logits: Tensor, target: Tensor, mask: Tensor, negative_ratio: f
     negative = (1 - target) * mask
     positives = int(positive.sum())
     negatives = min(int(negative.sum()), int(max(positives, 1) * negative_ratio))
-    hardest = torch.topk((loss * negative).flatten(), negatives).values
+    hardest = torch.topk((loss * negative).flatten(), negatives, sorted=False).values
     return ((loss * positive).sum() + hardest.sum()) / max(positives + negatives, 1)
 
 
