@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-gpu check format reference clean
+.PHONY: help install quickstart test test-gpu check format reference picture clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -52,7 +52,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python docs/build_cli.py --check
-	$(BIN)/python -m orchestrator.reference --check
+	$(BIN)/python -m orchestrator.study_file.reference --check
 
 format: install
 	$(BIN)/ruff check --fix .
@@ -60,7 +60,14 @@ format: install
 
 reference: install
 	$(BIN)/python docs/build_cli.py
-	$(BIN)/python -m orchestrator.reference
+	$(BIN)/python -m orchestrator.study_file.reference
+
+# The picture in the README: the first screen of the quickstart's report.
+picture:
+	mkdir -p docs/images
+	chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync \
+	  --user-data-dir=$$(mktemp -d) --hide-scrollbars --virtual-time-budget=4000 --window-size=1120,1500 \
+	  --screenshot=docs/images/report.png file://$(CURDIR)/runs/quickstart/report/report.html
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.budget import Limits
     from orchestrator.home import Home
     from orchestrator.ledger import Ledger, StudyRow
-    from orchestrator.study_spec import StudySpec
+    from orchestrator.study_file.study_spec import StudySpec
 
 app = typer.Typer(
     name="tune",
@@ -97,7 +97,7 @@ def check(space: SpaceFile, set: SetOption = NOTHING, home: HomeOption = RUNS) -
     """Find every mistake in the file, then try data, labels and one batch; no study is created."""
     from orchestrator.console import show_check
     from orchestrator.preflight import examine
-    from orchestrator.study_spec import load_study
+    from orchestrator.study_file.study_spec import load_study
 
     spec = load_study(space, set)
     if not show_check(space, examine(spec, _home(home).path / "check" / spec.study)):
@@ -188,12 +188,13 @@ def sync(
 ) -> None:
     """Make MLflow equal to the ledger."""
     from orchestrator import tracking
+    from orchestrator.secret import mask
 
     place, ledger = _existing(home)
     for row in [ledger.study(study)] if study else ledger.studies():
         uri = _tracking_uri(place, row)
         result = tracking.sync(ledger, row.id, uri, place.path)
-        print(f"{row.name}: {result} in {tracking.mask(uri)}")
+        print(f"{row.name}: {result} in {mask(uri)}")
 
 
 @app.command(epilog="Example: tune ui --port 5001")
@@ -249,7 +250,7 @@ def _home(path: Path) -> Home:
 
 
 def _load(file: Path, overrides: list[str], name: str | None) -> StudySpec:
-    from orchestrator.study_spec import load_study, parse_study
+    from orchestrator.study_file.study_spec import load_study, parse_study
 
     spec = load_study(file, overrides)
     return spec if name is None else parse_study(spec.raw | {"study": name}, "--name")
@@ -305,7 +306,7 @@ def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, out
 
 
 def _tracking_uri(home: Home, row: StudyRow) -> str:
-    from orchestrator.tracking_store import default_uri
+    from orchestrator.tracking.store import default_uri
 
     return default_uri(home.path, row.raw.get("tracking", {}).get("uri"))
 

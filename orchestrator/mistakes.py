@@ -16,7 +16,7 @@ def explain(error: Exception) -> tuple[list[str], int]:
     from orchestrator.ledger import LedgerError, StudyHeld, UnknownStudy
     from orchestrator.problem import InvalidFile
     from orchestrator.ray_session import RayUnavailable
-    from orchestrator.tracking_store import TrackingError
+    from orchestrator.tracking.store import TrackingError
     from trainables import UnknownTrainable
 
     if isinstance(error, (InputMistake, InvalidFile)):

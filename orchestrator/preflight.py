@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from orchestrator.study_spec import StudySpec
+from orchestrator.study_file.study_spec import StudySpec
 from trainables import Finding, load_trainable
 
 

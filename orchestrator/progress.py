@@ -141,7 +141,7 @@ def summary(study: Study, deadline: float | None, now: float | None = None) -> s
 
 
 def time_left(study: Study) -> float | None:
-    """Seconds until the last trial ends, judged by the trials that ended; None while too few have or without a limit."""
+    """Seconds until the last trial ends, judged by those that did; None while few have, or without a limit."""
     allowed = study.spec.budget.trials
     ended = [trial for trial in study.trials if trial.state.final]
     if allowed is None or len(ended) < 3:

@@ -7,6 +7,7 @@ retrying are not used.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ class Worker(ray.tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         self._failed = False
         self._attempt = Attempt(config["job"], config["workplace"])
+        self._facts = (("host", socket.gethostname()), ("pid", os.getpid()), ("device", config["workplace"].device))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._attempt.close()
@@ -41,7 +43,7 @@ class Worker(ray.tune.Trainable):
             raise SystemExit
         said = self._attempt.step()
         self._failed = isinstance(said, Ended) and said.failure is not None
-        return {"said": said, "host": socket.gethostname()}
+        return {"said": said, "facts": self._facts}
 
     def cleanup(self) -> None:
         self._attempt.close()
@@ -96,10 +98,14 @@ class ReportScheduler(_Unpickled, TrialScheduler):
         super().__init__()
         self._study = study
         self._searcher = searcher
+        self._placed: set[str] = set()  # Ray's trial ids of the attempts whose place is in the ledger
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         number = self._searcher.jobs[trial.trial_id].number
         said = result["said"]
+        if trial.trial_id not in self._placed:
+            self._placed.add(trial.trial_id)
+            self._study.set_facts(number, dict(result["facts"]))
         if isinstance(said, Report):
             decision = self._study.report(number, said)
             return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP

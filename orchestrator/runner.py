@@ -26,7 +26,7 @@ from orchestrator.outcome import Outcome, Status
 from orchestrator.progress import Progress
 from orchestrator.ray_session import call, session
 from orchestrator.study import Study
-from orchestrator.study_spec import StudySpec
+from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
 from orchestrator.trial import State
 from trainables import Trainable, load_trainable

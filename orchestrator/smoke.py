@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.mistakes import InputMistake
-from orchestrator.search_space import as_fixed
-from orchestrator.study_spec import StudySpec, parse_study
+from orchestrator.space.search_space import as_fixed
+from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import load_trainable
 
 

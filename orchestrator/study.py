@@ -19,7 +19,7 @@ from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import DuplicateConfig, Ledger
 from orchestrator.schedulers import Decision, build_scheduler
 from orchestrator.searchers import build_searcher
-from orchestrator.study_spec import StudySpec
+from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, Report, State, Trial, best_trial
 from trainables import Trainable
 

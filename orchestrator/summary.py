@@ -7,9 +7,9 @@ from typing import Any
 from orchestrator.checkpoints import best_checkpoint
 from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
-from orchestrator.search_space import as_fixed
+from orchestrator.space.search_space import as_fixed
+from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.trial import Objective, Trial, best_trial
-from orchestrator.yaml_file import write_yaml
 
 
 def objective_of(row: StudyRow) -> Objective:
@@ -74,7 +74,7 @@ def _checkpoint(row: StudyRow, trial: Trial, objective: Objective, home: Home) -
 
 
 def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
-    """YAML: the study file's trainable, data and objective with every value of `space` fixed, and where it came from."""
+    """YAML: the study file's trainable, data and objective, every value of `space` fixed, and where it came from."""
     objective = objective_of(row)
     best = trial.best_report(objective)
     assert best is not None

@@ -65,7 +65,7 @@ def test_the_page_of_the_command_is_fresh(repository):
 
 
 def test_the_pages_of_the_study_file_are_fresh():
-    from orchestrator import reference
+    from orchestrator.study_file import reference
 
     assert reference.stale(reference.written()) == [], "stale; type: make reference"
 
@@ -117,7 +117,7 @@ def test_every_file_that_is_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 def test_every_whole_study_file_in_a_page_is_accepted(page, tmp_path, monkeypatch):
-    from orchestrator.study_spec import load_study
+    from orchestrator.study_file.study_spec import load_study
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))

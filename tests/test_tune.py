@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from orchestrator.ledger import Ledger
-from orchestrator.study_spec import parse_study
+from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Report, State
 
 Tune = Callable[..., subprocess.CompletedProcess[str]]
@@ -93,7 +93,7 @@ def test_show_prints_best_and_failures_with_their_reason(tune: Tune, ended_study
 
 
 def test_best_prints_a_file_that_train_accepts(tune: Tune, ended_study: Ledger, tmp_path: Path):
-    from orchestrator.study_spec import load_study
+    from orchestrator.study_file.study_spec import load_study
 
     path = tmp_path / "best.yaml"
     assert tune("best", "toy", "--output", str(path)).stdout.strip() == str(path)

@@ -102,8 +102,12 @@ def load_trainable(name: str) -> Trainable:
     train = owner if attribute else getattr(module, "train", None)
     if not callable(train):
         missing = attribute or "train"
-        raise UnknownTrainable(f"module `{module_name}` ({module.__file__}) must hold a callable `{missing}`, but has none")
-    hooks = {f.name: getattr(owner, f.name, None) for f in dataclasses.fields(Trainable) if f.name not in ("name", "train")}
+        raise UnknownTrainable(
+            f"module `{module_name}` ({module.__file__}) must hold a callable `{missing}`, but has none"
+        )
+    hooks = {
+        f.name: getattr(owner, f.name, None) for f in dataclasses.fields(Trainable) if f.name not in ("name", "train")
+    }
     if hooks["Config"] is not None and not dataclasses.is_dataclass(hooks["Config"]):
         raise UnknownTrainable(f"`{name}`: its Config must be a dataclass, but is {hooks['Config']!r}")
     return Trainable(name=name, train=train, **hooks)
@@ -117,5 +121,6 @@ def _import(name: str, module_name: str) -> ModuleType:
             raise UnknownTrainable(f"`{name}` cannot be imported: {error}; install what it needs") from error
         known = ", ".join(sorted(BUILT_IN))
         raise UnknownTrainable(
-            f"must be one of {known}, or package.module:callable found from the current folder, but no module `{error.name}` was found"
+            f"must be one of {known}, or package.module:callable found from the current folder, "
+            f"but no module `{error.name}` was found"
         ) from error

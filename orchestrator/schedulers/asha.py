@@ -1,4 +1,4 @@
-"""Asynchronous successive halving, stopping variant (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
+"""Asynchronous successive halving, stopping variant (Li et al. 2020, "Massively Parallel Hyperparameter Tuning").
 
 A trial meets a rung at grace_epochs * eta**k epochs. There it goes on when its score is among the best
 max(1, n // eta) of the n scores seen at that rung so far, its own included: no trial ever waits for another.
@@ -26,7 +26,7 @@ def rungs_up_to(epochs: int, grace_epochs: int, eta: int) -> list[int]:
 
 
 def survives(score: float, scores: Iterable[float], eta: int) -> bool:
-    """Is `score` (larger is better) among the best max(1, n // eta) of the n `scores`, itself included? Ties survive."""
+    """Is `score` (larger: better) among the best max(1, n // eta) of the n `scores`, itself included? Ties survive."""
     ranked = sorted(scores, reverse=True)
     return score >= ranked[max(1, len(ranked) // eta) - 1]
 

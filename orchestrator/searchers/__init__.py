@@ -1,8 +1,8 @@
 """Searchers propose the next config from the ledger's trials. One file per algorithm."""
 
-from orchestrator.search_space import SearchSpace
 from orchestrator.searchers.random import RandomSearcher
 from orchestrator.searchers.searcher import Searcher
+from orchestrator.space.search_space import SearchSpace
 
 __all__ = ["RandomSearcher", "Searcher", "build_searcher"]
 

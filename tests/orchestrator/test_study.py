@@ -15,7 +15,7 @@ from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import Ledger
 from orchestrator.schedulers import Decision
 from orchestrator.study import Study
-from orchestrator.study_spec import parse_study
+from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Report, State
 from tests import toy
 from trainables import load_trainable

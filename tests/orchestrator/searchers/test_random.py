@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.problem import Problems
-from orchestrator.search_space import SearchSpace, config_key
 from orchestrator.searchers import RandomSearcher
-from orchestrator.space_parser import parse_space
+from orchestrator.space.search_space import SearchSpace, config_key
+from orchestrator.space.space_parser import parse_space
 from orchestrator.trial import Trial
 
 

@@ -1,0 +1,153 @@
+"""The ledger's tables, and the statements that read them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from orchestrator.trial import State
+
+VERSION = 1  # of the tables; a ledger of a later one is refused
+STATUSES = ("running", "paused", "finished", "interrupted", "failed")
+
+
+def _one_of(column: str, words: tuple[str, ...]) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(str(word)) for word in words)})")
+
+
+_BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER counts itself up in SQLite
+metadata = sa.MetaData()
+
+schema = sa.Table("nightsweep_schema", metadata, sa.Column("version", sa.Integer, nullable=False))
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("uid", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("raw", sa.Text, nullable=False),  # JSON
+    sa.Column("metric", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, _one_of("mode", ("max", "min")), nullable=False),
+    sa.Column("status", sa.Text, _one_of("status", STATUSES), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("facts", sa.Text, nullable=False),  # JSON
+    sa.Column("session_id", sa.Integer),  # of the holder; null when nobody runs the study
+    sa.Column("mlflow_store", sa.Text),  # a digest of its address: what is known of MLflow holds for that store only
+    sa.Column("mlflow_sender", sa.Text),  # JSON: the process that brings MLflow up to date just now
+    sa.Column("mlflow_seen", sa.Text),  # a digest of what the study's own run was last told
+    sa.Column("mlflow_experiment_id", sa.Text),
+    sa.Column("mlflow_run_id", sa.Text),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_id", sa.ForeignKey("studies.id"), nullable=False, index=True),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("process_start", sa.Double),
+    sa.Column("started", sa.Double, nullable=False),
+    sa.Column("beat", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double),
+    sa.Column("end_reason", sa.Text),
+    sa.CheckConstraint("beat >= started"),
+)
+
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_id", sa.ForeignKey("studies.id"), nullable=False),
+    sa.Column("number", sa.Integer, sa.CheckConstraint("number >= 1"), nullable=False),
+    sa.Column("config", sa.Text, nullable=False),  # JSON
+    sa.Column("config_digest", sa.Text, nullable=False),
+    sa.Column("baseline", sa.Text),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, _one_of("state", tuple(State)), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("test", sa.Text),  # JSON
+    sa.Column("facts", sa.Text, nullable=False),  # JSON
+    sa.Column("attempts", sa.Integer, sa.CheckConstraint("attempts >= 1"), nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double),
+    sa.Column("revision", sa.Integer, nullable=False),  # counts every write to the trial or its reports
+    sa.Column("mlflow_run_id", sa.Text),
+    sa.Column("mlflow_unsure", sa.Integer, sa.CheckConstraint("mlflow_unsure IN (0, 1)"), nullable=False),
+    sa.Column("mlflow_revision", sa.Integer, nullable=False),  # what MLflow has seen of it
+    sa.Column("mlflow_status", sa.Text),
+    sa.UniqueConstraint("study_id", "number"),
+    sa.UniqueConstraint("study_id", "config_digest", "seed"),
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("trial_id", sa.ForeignKey("trials.id"), primary_key=True),
+    sa.Column("number", sa.Integer, sa.CheckConstraint("number >= 1"), primary_key=True),
+    sa.Column("from_epoch", sa.Integer, sa.CheckConstraint("from_epoch >= 0"), nullable=False),  # 0: from the beginning
+    sa.Column("started", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double),
+    sa.Column("outcome", sa.Text, _one_of("outcome", (*(s for s in State if s is not State.RUNNING), "interrupted"))),
+)
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("sequence", _BIG, primary_key=True),
+    sa.Column("trial_id", sa.ForeignKey("trials.id"), nullable=False),
+    sa.Column("epoch", sa.Integer, sa.CheckConstraint("epoch >= 1"), nullable=False),
+    sa.Column("metrics", sa.Text, nullable=False),  # JSON, with NaN and Infinity
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("checkpoint", sa.Integer, sa.CheckConstraint("checkpoint IN (0, 1)"), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),  # the trial's, when this was written
+    sa.UniqueConstraint("trial_id", "epoch"),
+)
+
+
+# Statements. What follows the first columns is read by rows.
+
+_TIME = (
+    sa.select(
+        sessions.c.study_id,
+        sa.func.sum(sa.func.coalesce(sessions.c.ended, sessions.c.beat) - sessions.c.started).label("seconds"),
+        sa.func.max(sessions.c.beat).label("active"),
+    )
+    .group_by(sessions.c.study_id)
+    .subquery()
+)
+_HOLDER = [sessions.c[name] for name in ("pid", "host", "started", "beat", "process_start")]
+_TRIAL = ["number", "config", "state", "reason", "error", "baseline", "seed", "test", "mlflow_run_id"]
+_TRIAL += ["attempts", "created", "ended", "facts"]
+_REPORT = [reports.c[name] for name in ("epoch", "metrics", "seconds", "at", "checkpoint")]
+
+STUDIES = (
+    sa.select(studies, *_HOLDER, _TIME.c.seconds, _TIME.c.active)
+    .outerjoin(sessions, sessions.c.id == studies.c.session_id)
+    .outerjoin(_TIME, _TIME.c.study_id == studies.c.id)
+)
+TRIALS = sa.select(*(trials.c[name] for name in _TRIAL)).order_by(trials.c.number)
+REPORTS = sa.select(trials.c.number, *_REPORT).join(trials).order_by(trials.c.number, reports.c.epoch)
+HISTORY = sa.select(trials.c.number, *_REPORT, reports.c.sequence).join(trials).order_by(reports.c.sequence)
+ATTEMPTS = (
+    sa.select(*(attempts.c[name] for name in ("number", "from_epoch", "started", "ended", "outcome")))
+    .join(trials)
+    .order_by(attempts.c.number)
+)
+NEXT_REVISION = (
+    trials.update()
+    .where(trials.c.study_id == sa.bindparam("study"), trials.c.number == sa.bindparam("trial"))
+    .values(revision=trials.c.revision + 1)
+    .returning(trials.c.id, trials.c.revision)
+)
+
+
+def keep_report(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """Insert a report, or put it in the place of the one of the same epoch."""
+    statement = sqlite.insert(reports) if dialect == "sqlite" else postgresql.insert(reports)
+    replaced = {name: statement.excluded[name] for name in ("metrics", "seconds", "at", "checkpoint", "revision")}
+    return statement.on_conflict_do_update(index_elements=["trial_id", "epoch"], set_=replaced)

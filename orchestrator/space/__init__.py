@@ -1,0 +1,1 @@
+"""The search space: domains, conditions, constraints; draws configs and says what is wrong with one."""

@@ -1,0 +1,257 @@
+"""What a study file asks for: parse, check everything, say everything that is wrong at once."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from orchestrator.plain_data import plain, plain_complaint, with_whole_keys
+from orchestrator.problem import InvalidFile, Problems, did_you_mean, shown, unknown_field
+from orchestrator.space.search_space import SearchSpace, Unsatisfiable
+from orchestrator.space.space_parser import parse_space
+from orchestrator.study_file.baselines import Baseline, parse_baselines
+from orchestrator.study_file.composition import Sources, read_study_file
+from orchestrator.study_file.config_field import ConfigField, config_fields
+from orchestrator.study_file.sections import (
+    BudgetSpec,
+    ObjectiveSpec,
+    ResourcesSpec,
+    SchedulerSpec,
+    SearchSpec,
+    Section,
+    SourceSpec,
+    StudyName,
+    Text,
+    TrackingSpec,
+    read_section,
+    report_field,
+)
+from trainables.trainable import BUILT_IN, Trainable, UnknownTrainable, load_trainable
+
+__all__ = ["Baseline", "InvalidStudy", "StudySpec", "load_study", "parse_study"]
+
+DEFAULT_TRIALS = 20
+_BUILT = 50  # configs that are built by the trainable's Config before any is trained
+SECTIONS: dict[str, type[Section]] = {
+    "objective": ObjectiveSpec,
+    "search": SearchSpec,
+    "scheduler": SchedulerSpec,
+    "budget": BudgetSpec,
+    "resources": ResourcesSpec,
+    "tracking": TrackingSpec,
+    "source": SourceSpec,
+}
+
+
+class InvalidStudy(InvalidFile):
+    """A study file holds mistakes. lines: one a mistake, `FILE: PATH: what must hold, but got X; what to do`."""
+
+
+class StudySpec(BaseModel):
+    """A study file, checked. `space` is parsed; `raw` is the mapping it came from, `extends` and `--set` applied."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
+
+    study: StudyName = Field(
+        description="The name of the study: its folder, its MLflow experiment.", examples=["hrnet"]
+    )
+    trainable: Text = Field(
+        description="What is trained: a built-in name, or `package.module:callable`, found from the folder that "
+        "`tune` is started in.",
+        examples=["detection"],
+    )
+    objective: ObjectiveSpec = Field(description=ObjectiveSpec.__doc__)
+    data: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the trainable learns from. `root` is a folder, relative to the one that `tune` is started "
+        "in, or `synthetic/...`, which draws its own. The other keys belong to the trainable.",
+        examples=[{"root": "data/receipts", "folds": 5, "fold": 0}],
+    )
+    space: SearchSpace = Field(description="The names that make up a config, each with its domain.")
+    constraints: tuple[str, ...] = Field(
+        default=(),
+        description="What must hold between names: arithmetic and comparisons.",
+        examples=[["lr * batch_size <= 8e-3"]],
+    )
+    baselines: list[Baseline] = Field(
+        default_factory=list,
+        description="Configs that are tried first, and that the report compares with.",
+        examples=[[{"name": "best by hand", "lr": 4.5e-4}]],
+    )
+    search: SearchSpec = Field(default_factory=SearchSpec, description=SearchSpec.__doc__)
+    scheduler: SchedulerSpec = Field(default_factory=SchedulerSpec, description=SchedulerSpec.__doc__)
+    budget: BudgetSpec = Field(default_factory=BudgetSpec, description=BudgetSpec.__doc__)
+    resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description=ResourcesSpec.__doc__)
+    tracking: TrackingSpec = Field(default_factory=TrackingSpec, description=TrackingSpec.__doc__)
+    source: SourceSpec | None = Field(default=None, description=SourceSpec.__doc__)
+    raw: dict[str, Any] = Field(repr=False)
+
+
+_OPTIONAL = {name for name, field in StudySpec.model_fields.items() if not field.is_required()}
+WRITTEN = tuple(name for name in StudySpec.model_fields if name != "raw")  # the keys of a study file, `extends` aside
+
+
+def load_study(path: Path | str, overrides: Sequence[str] = ()) -> StudySpec:
+    """The study that the file describes, each override `KEY=VALUE` applied. Raises InvalidStudy with every mistake."""
+    try:
+        raw, sources = read_study_file(Path(path), overrides)
+    except InvalidFile as invalid:
+        raise InvalidStudy(invalid.lines) from None
+    return _parse(raw, sources)
+
+
+def parse_study(raw: Mapping[str, Any], file: str) -> StudySpec:
+    """The study that a mapping describes, such as the `raw` of another. file: its name in messages.
+
+    Raises InvalidStudy.
+    """
+    return _parse(plain(raw), Sources(file))
+
+
+def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
+    problems = Problems()
+    # A section whose lines are all commented out is null: as good as absent.
+    raw = {key: value for key, value in raw.items() if value is not None or key not in _OPTIONAL}
+    for key in raw:
+        if key not in WRITTEN:
+            problems.add("", unknown_field(key, (*WRITTEN, "extends")), key=key)
+    found: dict[str, Any] = {key: _scalar(key, raw, problems) for key in ("study", "trainable")}
+    for key, model in SECTIONS.items():
+        if key in raw:
+            found[key] = read_section(model, raw[key], key, problems)
+        elif StudySpec.model_fields[key].is_required():
+            _report_missing(key, raw, problems)
+    found["scheduler"] = _scheduler(found.get("scheduler"), found.get("objective"), problems)
+    found["budget"] = _budget(found.get("budget"))
+    found["data"] = _data(raw.get("data", {}), problems)
+    trainable, fields = _load(found["trainable"], problems) if found["trainable"] is not None else (None, None)
+    _read_space(raw, trainable, fields, found, problems)
+    if problems:
+        raise InvalidStudy(sources.line(problem) for problem in problems)
+    return StudySpec(**{key: value for key, value in found.items() if value is not None}, raw=raw)
+
+
+def _scalar(key: str, raw: Mapping[str, Any], problems: Problems) -> str | None:
+    if key not in raw:
+        _report_missing(key, raw, problems)
+        return None
+    try:
+        return TypeAdapter({"study": StudyName, "trainable": Text}[key]).validate_python(raw[key], strict=True)
+    except ValidationError:
+        report_field(StudySpec, key, raw, "", problems)
+        return None
+
+
+def _report_missing(key: str, raw: Mapping[str, Any], problems: Problems) -> None:
+    example = {"objective": "{metric: val/hmean, mode: max}", "space": "{lr: {low: 1e-4, high: 1e-3, log: true}}"}.get(
+        key
+    )
+    if any(did_you_mean(other, [key]) for other in raw if other not in WRITTEN):
+        return  # the slip is reported, with this key as its suggestion
+    if example is None:
+        report_field(StudySpec, key, raw, "", problems)
+    else:
+        problems.add(key, f"must be given; add `{key}: {example}`")
+
+
+def _scheduler(
+    scheduler: SchedulerSpec | None, objective: ObjectiveSpec | None, problems: Problems
+) -> SchedulerSpec | None:
+    if scheduler is None or objective is None or scheduler.mode is not None:
+        return scheduler
+    if scheduler.metric not in (None, objective.metric):
+        must = "must be given beside a `metric` of its own, as `max` or `min`"
+        problems.add("scheduler.mode", f"{must}; add `mode: ...`")
+    return scheduler
+
+
+def _budget(budget: BudgetSpec | None) -> BudgetSpec:
+    budget = budget or BudgetSpec()
+    if budget.trials is None and budget.hours is None:
+        return budget.model_copy(update={"trials": DEFAULT_TRIALS})
+    return budget
+
+
+def _data(raw: Any, problems: Problems) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        problems.add("data", f"must be a mapping such as {{root: data/receipts}}, but got {shown(raw)}")
+        return {}
+    for key, value in raw.items():
+        complaint = plain_complaint(value)
+        if complaint:
+            problems.add(f"data.{key}", complaint)
+    data = {key: with_whole_keys(value) for key, value in raw.items()}
+    root = data.get("root")
+    if root is not None and not (isinstance(root, str) and root and "\0" not in root):
+        problems.add("data.root", f"must be the path of a folder, or synthetic/..., but got {shown(root)}")
+    elif root is not None and not root.startswith("synthetic/"):
+        data["root"] = os.path.abspath(os.path.expanduser(root))
+    return data
+
+
+def _load(name: str, problems: Problems) -> tuple[Trainable | None, dict[str, ConfigField] | None]:
+    """The trainable and the fields of its Config; None, with a problem, where it cannot be imported."""
+    try:
+        trainable = load_trainable(name)
+        return trainable, config_fields(trainable.Config)
+    except UnknownTrainable as unknown:
+        problems.add("trainable", f"{unknown}{did_you_mean(name, BUILT_IN)}")
+    except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
+        said = f"{type(error).__name__}: {error}"
+        problems.add("trainable", f"must be importable, but {shown(name)} raised {said}; mend that module")
+    return None, None
+
+
+def _read_space(
+    raw: Mapping[str, Any],
+    trainable: Trainable | None,
+    fields: Mapping[str, ConfigField] | None,
+    found: dict[str, Any],
+    problems: Problems,
+) -> None:
+    """`space`, `constraints` and `baselines`; without the schema where the trainable could not be loaded."""
+    space_raw, texts = raw.get("space"), raw.get("constraints", [])
+    if "space" not in raw:
+        _report_missing("space", raw, problems)
+    elif not isinstance(space_raw, dict):
+        problems.add("space", f"must be a mapping of names to domains, but got {shown(space_raw)}")
+    if not isinstance(texts, list):
+        problems.add("constraints", f'must be a list such as ["lr * batch_size <= 8e-3"], but got {shown(texts)}')
+        texts = []
+    if not isinstance(space_raw, dict):
+        return
+    before = len(problems)
+    space = parse_space(space_raw, texts, fields, problems)
+    sound = (
+        space if len(problems) == before else SearchSpace(space.parameters)
+    )  # else each baseline would repeat the mistake
+    baselines = parse_baselines(raw.get("baselines", []), space_raw, sound, fields, problems)
+    found.update(
+        space=space, constraints=tuple(constraint.text for constraint in space.constraints), baselines=baselines
+    )
+    if len(problems) == before and trainable is not None and trainable.Config is not None:
+        _build_some(space, baselines, trainable, problems)
+
+
+def _build_some(space: SearchSpace, baselines: Sequence[Baseline], trainable: Trainable, problems: Problems) -> None:
+    """Configs that the trainable's Config itself refuses: what its own checks say belongs here, not into a trial."""
+    rng = random.Random(0)
+    places = [(f"baselines[{index}]", baseline.values) for index, baseline in enumerate(baselines)]
+    places += [("space", {})] * (_BUILT if space.searched else 1)
+    refused: set[str] = set()
+    for path, values in places:
+        try:
+            config = space.complete(values, rng) if values else space.sample(rng)
+        except Unsatisfiable:
+            return
+        try:
+            trainable.build_config(config)
+        except Exception as error:  # whatever a user's __post_init__ raises
+            if len(refused) < 3 and f"{path} {error}" not in refused:
+                refused.add(f"{path} {error}")
+                problems.add(path, f"every config must suit the trainable, but it refuses {shown(config)}: {error}")

@@ -1,0 +1,6 @@
+"""MLflow as a picture of the ledger: sent in the background, safe to repeat, never asked."""
+
+from orchestrator.tracking.store import TrackingError, default_uri, serve_ui
+from orchestrator.tracking.tracking import SyncResult, Tracker, log_report, sync
+
+__all__ = ["SyncResult", "Tracker", "TrackingError", "default_uri", "log_report", "serve_ui", "sync"]

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from orchestrator.ledger.holder import Holder, process_start
+
+HERE = socket.gethostname()
+
+
+def test_a_process_lives_until_it_is_killed_even_if_nobody_takes_notice() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        start, now = process_start(process.pid), time.time()
+        assert start is not None
+        assert abs(start - now) < 5
+        holder = Holder(process.pid, HERE, now, now, start)
+        assert holder.alive
+        os.kill(process.pid, signal.SIGKILL)
+        time.sleep(0.2)
+        assert process_start(process.pid) is None  # a zombie until it is waited for
+        assert not holder.alive
+
+
+def test_a_process_number_given_again_holds_nothing() -> None:
+    now = time.time()
+    assert not Holder(os.getpid(), HERE, now - 9000, now, process_start=now - 9000).alive
+    assert Holder(os.getpid(), HERE, now, now, process_start=None).alive
+    assert not Holder(2**22 + 1, HERE, now, now).alive
+
+
+def test_on_another_host_a_minute_of_silence_is_death() -> None:
+    now = time.time()
+    assert Holder(1, "elsewhere", now - 900, now - 50).alive
+    assert not Holder(1, "elsewhere", now - 900, now - 61).alive

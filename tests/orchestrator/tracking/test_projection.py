@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow.utils import validation
+
+from orchestrator.ledger.rows import StudyRow
+from orchestrator.tracking import projection
+from orchestrator.tracking.projection import Point
+from orchestrator.trial import Objective, Report, State, Trial
+
+HMEAN = Objective("val/hmean", "max")
+
+
+def row(status: str = "running") -> StudyRow:
+    raw = {
+        "study": "hrnet",
+        "trainable": "detection",
+        "objective": {"metric": "val/hmean", "mode": "max"},
+        "space": {"lr": {"low": 1e-5, "high": 0.1, "log": True}, "backbone": "hrnet_w44"},
+        "constraints": ["lr <= 0.1"],
+        "budget": {"trials": 4, "hours": None},
+    }
+    facts = {
+        "git_commit": "abc",
+        "file": "hrnet.yaml",
+        "user": "ada",
+        "versions": {"torch": "2.15.0"},
+        "gpus": ["H200"],
+    }
+    return StudyRow(1, "uid", "hrnet", raw, HMEAN, status, None, 0.0, facts, 0.0, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "state, running, waiting",
+    [
+        (State.RUNNING, "RUNNING", "SCHEDULED"),
+        (State.PAUSED, "SCHEDULED", "SCHEDULED"),
+        (State.COMPLETED, "FINISHED", "FINISHED"),
+        (State.PRUNED, "KILLED", "KILLED"),
+        (State.FAILED, "FAILED", "FAILED"),
+    ],
+)
+def test_a_trial_runs_in_mlflow_only_while_it_runs(state: State, running: str, waiting: str) -> None:
+    assert projection.status_of(state, study_runs=True) == running
+    assert projection.status_of(state, study_runs=False) == waiting
+
+
+@pytest.mark.parametrize(
+    "status, word",
+    [
+        ("running", "RUNNING"),
+        ("paused", "SCHEDULED"),
+        ("interrupted", "SCHEDULED"),
+        ("finished", "FINISHED"),
+        ("failed", "FAILED"),
+    ],
+)
+def test_a_study_that_waits_is_scheduled(status: str, word: str) -> None:
+    assert projection.study_status(row(status)) == word
+
+
+def test_runs_are_named_by_number_and_baseline() -> None:
+    assert projection.trial_name(Trial(7, {})) == "0007"
+    assert projection.trial_name(Trial(7, {}, baseline="best by hand")) == "0007 best by hand"
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (3.1e-4, "0.00031"),
+        (1.0, "1.0"),
+        (8, "8"),
+        (True, "True"),
+        (None, "None"),
+        ("hrnet_w44", "hrnet_w44"),
+        ("", ""),
+        ([1, 2.5, None], "[1, 2.5, null]"),
+        ({1: 640, 5: 960}, '{"1": 640, "5": 960}'),
+        ("가나다", "가나다"),
+    ],
+)
+def test_params_are_readable(value: object, text: str) -> None:
+    assert projection.trial_params(Trial(1, {"x": value})) == {"x": text}
+
+
+def test_a_long_param_is_cut_and_says_so() -> None:
+    text = projection.param_text("x" * 7000)
+    assert len(text) == validation.MAX_PARAM_VAL_LENGTH
+    assert text.endswith("x ... (7000 characters in all)")
+    assert projection.param_text("x" * 6000) == "x" * 6000
+
+
+def test_of_a_traceback_the_end_is_kept() -> None:
+    tags = projection.trial_tags(Trial(1, {}, error="frame\n" * 5000 + "ValueError: the gist"), row())
+    assert tags["error"].endswith("ValueError: the gist")
+    assert len(tags["error"]) <= validation.MAX_TAG_VAL_LENGTH
+
+
+def test_a_reason_that_no_longer_holds_is_overwritten() -> None:
+    assert projection.trial_tags(Trial(1, {}, reason=None), row())["reason"] == ""
+
+
+def test_a_study_shows_its_file_and_its_facts() -> None:
+    params, tags = projection.study_params(row()), projection.study_tags(row())
+    assert params == {
+        "trainable": "detection",
+        "objective.metric": "val/hmean",
+        "objective.mode": "max",
+        "space.lr": '{"low": 1e-05, "high": 0.1, "log": true}',
+        "space.backbone": "hrnet_w44",
+        "constraints": '["lr <= 0.1"]',
+    }
+    shown = {"status": "running", "budget.trials": "4", "versions.torch": "2.15.0", "mlflow.source.git.commit": "abc"}
+    assert shown.items() <= tags.items()
+    assert "budget.hours" not in tags
+
+
+def test_every_metric_and_the_seconds_become_points() -> None:
+    points = projection.points_of([Report(3, {"val/hmean": 0.5, "val/AP@0.5": math.inf}, 2.5, 1795256856.4118)])
+    at = 1795256856411
+    assert points == [
+        Point("epoch_seconds", 2.5, at, 3),
+        Point("val/hmean", 0.5, at, 3),
+        Point("val/AP_0.5", math.inf, at, 3),
+    ]
+
+
+def test_test_scores_stand_at_the_epoch_that_was_scored() -> None:
+    reports = tuple(Report(epoch, {"val/hmean": value}, 1.0, epoch) for epoch, value in enumerate([0.1, 0.9, 0.5], 1))
+    trial = Trial(1, {}, reports=reports, test={"test/hmean": 0.8})
+    assert projection.test_points(trial, HMEAN) == [Point("test/hmean", 0.8, 2000, 2)]
+    assert projection.test_points(Trial(1, {}, reports=reports), HMEAN) == []
+
+
+@given(st.text())
+def test_every_name_is_one_that_mlflow_takes(name: str) -> None:
+    legal = projection.legal(name)
+    validation._validate_metric_name(legal)
+    validation._validate_param(legal, "1")
+    validation._validate_tag(legal, "1")
+    if (
+        validation.validate_param_and_metric_name(name)
+        and not validation.path_not_unique(name)
+        and 0 < len(name) <= 250
+    ):
+        assert legal == name

@@ -1,0 +1,57 @@
+"""The pages themselves are seen in test_tracking.py."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from orchestrator.tracking.store import TrackingError, artifacts, default_uri, is_database, serve_ui
+
+
+def test_a_server_has_its_own_pages(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve_ui("https://ada:hunter2@mlflow.example", home, 5000) == 0
+    assert (
+        capsys.readouterr().out == "https://ada:***@mlflow.example is a server with pages of its own: open them there\n"
+    )
+
+
+def test_the_store_is_the_files_else_the_environments_else_the_homes(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert default_uri(home, None) == f"sqlite:///{home}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert default_uri(home, None) == "http://127.0.0.1:5000"
+    assert default_uri(home, "postgresql://db/mlflow") == "postgresql://db/mlflow"
+
+
+def test_a_taken_port_is_said(home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(TrackingError, match=rf"--port: must be free, but {port} is not \(.*\); try --port \d+"):
+            serve_ui(default_uri(home, None), home, port)
+
+
+@pytest.mark.parametrize(
+    "uri, database",
+    [
+        ("sqlite:////runs/mlflow.db", True),
+        ("postgresql+psycopg2://ada@db/mlflow", True),
+        ("mysql://ada@db/mlflow", True),
+        ("http://127.0.0.1:5000", False),
+        ("https://mlflow.example", False),
+        ("databricks", False),
+        ("databricks://profile", False),
+    ],
+)
+def test_a_database_is_told_from_a_server(uri: str, database: bool) -> None:
+    assert is_database(uri) is database
+
+
+def test_odd_names_are_quoted_for_the_address() -> None:
+    odd = Path("/night 1 #2 100%?/홈")
+    assert default_uri(odd, None) == "sqlite:////night 1 %232 100%25%3F/홈/mlflow.db"
+    assert artifacts(odd) == "file:///night%201%20%232%20100%25%3F/%ED%99%88/mlartifacts"
