@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.smoke import smoke_version
-from orchestrator.study_spec import load_study
+from orchestrator.study_file.study_spec import load_study
 from trainables import load_trainable
 
 FOLDER = Path(__file__).parent.parent / "search_spaces"

@@ -66,6 +66,7 @@ class Learner:
 
     def __init__(self, task: Task, config: TrainConfig, device: torch.device) -> None:
         self.config, self.device = config, device
+        torch.backends.cudnn.benchmark = True  # the few shapes of a run are worth a search for the fastest kernels
         self.memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
         self.model = task.model.to(device=device, memory_format=self.memory_format)
         self.optimizer = build_optimizer(self.model, config)
