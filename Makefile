@@ -66,7 +66,7 @@ reference: install
 picture:
 	mkdir -p docs/images
 	chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync \
-	  --user-data-dir=$$(mktemp -d) --hide-scrollbars --virtual-time-budget=4000 --window-size=1120,1500 \
+	  --user-data-dir=$$(mktemp -d) --hide-scrollbars --virtual-time-budget=4000 --window-size=1120,800 \
 	  --screenshot=docs/images/report.png file://$(CURDIR)/runs/quickstart/report/report.html
 
 clean:

@@ -68,7 +68,8 @@ def run(
     spec = _load(space, set, name)
     if smoke:
         spec = smoke_version(spec)
-    _run(spec, _home(home), limits, fresh=fresh or smoke, address=address, file=space)
+    command = f"tune run {space}" + (" --smoke" if smoke else "")
+    _run(spec, _home(home), limits, fresh=fresh or smoke, address=address, file=space, command=command)
 
 
 @app.command(epilog="Example: tune train best.yaml")
@@ -89,7 +90,7 @@ def train(
         raise InputMistake(
             *(f"{config}: space.{n}: must be one value, but is searched; use `tune run`" for n in spec.space.searched)
         )
-    _run(spec, _home(home), Limits(trials=1), fresh=fresh, address=address, file=config, verb="train")
+    _run(spec, _home(home), Limits(trials=1), fresh=fresh, address=address, file=config, command=f"tune train {config}")
 
 
 @app.command(epilog="Example: tune check search_spaces/pages.yaml --set data.root=data/tapuscorpus")
@@ -271,7 +272,7 @@ def _existing(path: Path) -> tuple[Home, Ledger]:
 
 
 def _run(
-    spec: StudySpec, home: Home, limits: Limits, *, fresh: bool, address: str | None, file: Path, verb: str = "run"
+    spec: StudySpec, home: Home, limits: Limits, *, fresh: bool, address: str | None, file: Path, command: str
 ) -> None:
     from orchestrator.console import console, show_outcome
     from orchestrator.ledger import Ledger
@@ -286,7 +287,7 @@ def _run(
     if outcome.started or not page.exists():
         page = _write_report(home, ledger, [outcome.study], "en", None)
     row = ledger.study(outcome.study)
-    raise typer.Exit(show_outcome(row, ledger.trials(row.id), outcome, page, home, f"tune {verb} {file}"))
+    raise typer.Exit(show_outcome(row, ledger.trials(row.id), outcome, page, home, command))
 
 
 def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, output: Path | None) -> Path:

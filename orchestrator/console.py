@@ -143,7 +143,12 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
     if outcome.status is Status.FAILED:
         _print("next: mend what the failed trials name, then run the study again with --fresh")
         return 1
-    _print(f"next: tune best {row.name} --output best.yaml && tune train best.yaml")
+    if command.endswith(" --smoke"):
+        _print(f"next: the wiring holds; now your data: {command.removesuffix(' --smoke').replace(' run ', ' check ')}")
+    elif command.startswith("tune train"):
+        _print(f"next: tune show {row.name}")
+    else:
+        _print(f"next: tune best {row.name} --output best.yaml && tune train best.yaml")
     return 0
 
 

@@ -36,6 +36,7 @@ class Finding:
     detail: str  # what was seen, with numbers
     problem: str | None = None  # what is wrong and what to do
     pictures: tuple[Path, ...] = ()
+    epoch_seconds: float | None = None  # what an epoch of this config takes here, if that was measured
 
 
 def setting(

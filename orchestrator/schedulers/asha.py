@@ -25,6 +25,15 @@ def rungs_up_to(epochs: int, grace_epochs: int, eta: int) -> list[int]:
     return [epoch for epoch in range(1, epochs) if is_rung(epoch, grace_epochs, eta)]
 
 
+def expected_epochs(trials: int, epochs: int, grace_epochs: int, eta: int) -> float:
+    """The epochs that so many trials of at most `epochs` epochs take if 1/eta of them goes on at each rung."""
+    total, going, before = 0.0, float(trials), 0
+    for rung in rungs_up_to(epochs, grace_epochs, eta):
+        total += going * (rung - before)
+        going, before = max(1.0, going / eta), rung
+    return total + going * (epochs - before)
+
+
 def survives(score: float, scores: Iterable[float], eta: int) -> bool:
     """Is `score` (larger: better) among the best max(1, n // eta) of the n `scores`, itself included? Ties survive."""
     ranked = sorted(scores, reverse=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.schedulers import Asha, Decision
-from orchestrator.schedulers.asha import is_rung, rungs_up_to, survives
+from orchestrator.schedulers.asha import expected_epochs, is_rung, rungs_up_to, survives
 
 
 def test_rungs_lie_at_grace_times_powers_of_eta():
@@ -20,6 +20,12 @@ def test_rungs_lie_at_grace_times_powers_of_eta():
 def test_the_last_epoch_is_no_rung_because_stopping_there_saves_nothing():
     assert rungs_up_to(16, 1, 4) == [1, 4]
     assert rungs_up_to(17, 1, 4) == [1, 4, 16]
+
+
+def test_the_expected_epochs_are_those_of_a_hand_made_tournament():
+    # 16 trials for 1 epoch, 4 of them for 3 more, 1 of those for 12 more
+    assert expected_epochs(16, 16, 1, 4) == 16 * 1 + 4 * 3 + 1 * 12
+    assert expected_epochs(8, 4, 9, 4) == 8 * 4  # the grace outlasts the trial: none is stopped
 
 
 def test_asha_stops_the_worst_three_quarters_at_the_first_rung_when_the_best_came_first():
