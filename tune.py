@@ -166,14 +166,14 @@ def best(
     home: HomeOption = RUNS,
 ) -> None:
     """Print the best config as a file for `tune train`, with its checkpoint."""
-    from orchestrator.summary import best_config, objective_of
+    from orchestrator.summary import best_config
     from orchestrator.trial import best_trial
 
     place, ledger = _existing(home)
     row = ledger.study(study)
-    trial = best_trial(ledger.trials(row.id), objective_of(row))
+    trial = best_trial(ledger.trials(row.id), row.objective)
     if trial is None:
-        _fail(f"{study}: no trial has reported {objective_of(row).metric} yet; see `tune show {study}`")
+        _fail(f"{study}: no trial has reported {row.objective.metric} yet; see `tune show {study}`")
     text = best_config(row, trial, place)
     if output is None:
         print(text, end="")

@@ -16,7 +16,7 @@ from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
 from orchestrator.outcome import Outcome, Status
 from orchestrator.progress import duration, short
-from orchestrator.summary import objective_of, study_summary
+from orchestrator.summary import study_summary
 from orchestrator.trial import State, Trial, best_trial
 from trainables import Finding
 
@@ -29,7 +29,7 @@ def console() -> Console:
 def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
     table = _table("study", "status", "trials", "best", "value", "time", "trainable")
     for row, trials in rows:
-        objective = objective_of(row)
+        objective = row.objective
         best = best_trial(trials, objective)
         value = None if best is None else best.value(objective)
         table.add_row(
@@ -46,7 +46,7 @@ def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
 
 def show_study(row: StudyRow, trials: list[Trial], home: Home, *, history: bool = False) -> None:
     summary = study_summary(row, trials, home)
-    objective = objective_of(row)
+    objective = row.objective
     reason = f" ({row.reason})" if row.reason else ""
     _print(f"{row.name}: {row.status}{reason}, {_count(trials)}, {duration(row.seconds)}")
     best = summary["best"]
@@ -120,7 +120,7 @@ def show_health(findings: Sequence[HealthFinding]) -> bool:
 
 def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Path, home: Home, command: str) -> int:
     """The last lines of `tune run`: what came out, what to type next. Returns the exit code."""
-    objective = objective_of(row)
+    objective = row.objective
     best = best_trial(trials, objective)
     if outcome.started == 0 and outcome.status is Status.FINISHED:
         _print(f"{row.name} is finished: {_count(trials)}; no trial was started. More: {command} --trials +4")

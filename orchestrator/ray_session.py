@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 _ENVIRONMENT = {
@@ -35,6 +37,8 @@ def session(address: str | None, threads: int) -> Iterator[dict[str, float]]:
     threads: how many each worker's numeric libraries may use.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
+    if address is not None:
+        _knock(address)
     import ray
 
     # 3 s of imports, while ray.init waits for the processes that it starts.
@@ -70,6 +74,25 @@ def call(function: Callable[..., Any], *arguments: Any, cpu: float, gpu: float, 
     while not ray.wait([result], timeout=0.5)[0]:
         tick()
     return ray.get(result)
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens there, because Ray itself waits for minutes; and bring the token, where there is one.
+
+    `ray start` asks for a token as soon as one lies in the user's home, but ray.init(address) does not bring it along.
+    """
+    if (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "/" in address:  # auto, or a form that Ray alone understands
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        raise RayUnavailable(
+            f"--address: a Ray cluster must listen at {address}, but: {error}; start one with `ray start --head`, "
+            "or leave --address out to work on this machine"
+        ) from error
 
 
 @contextmanager

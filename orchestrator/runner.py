@@ -156,11 +156,14 @@ def _gpu_per_trial(spec: StudySpec, gpus: float) -> float:
 
 def _open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, file: str) -> StudyRow:
     """The study's row, made if it is new. Raises InputMistake if the file now asks for another study of that name."""
+    facts = provenance.facts() | {"data_fingerprint": _fingerprint(trainable, spec, file), "file": file}
     try:
         row = ledger.study(spec.study)
     except UnknownStudy:
-        facts = provenance.facts() | {"data_fingerprint": _fingerprint(trainable, spec, file), "file": file}
         return ledger.create_study(spec.study, spec.raw, spec.objective.objective, facts)
+    if row.objective == spec.objective.objective and not ledger.trials(row.id, reports=False):
+        ledger.update_study(row.id, facts=facts)  # no trial hangs on what it was begun with
+        return row
     changed = [key for key in sorted(row.raw.keys() | spec.raw.keys()) if row.raw.get(key) != spec.raw.get(key)]
     forbidden = [key for key in changed if key not in MAY_CHANGE]
     if forbidden:
@@ -171,7 +174,7 @@ def _open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, file: str
                 for key in forbidden
             )
         )
-    fingerprint = _fingerprint(trainable, spec, file)
+    fingerprint = facts["data_fingerprint"]
     if fingerprint != row.facts.get("data_fingerprint"):
         raise InputMistake(
             f"{file or spec.study}: data: must be what study {row.name!r} was begun with, so that trials compare, "

@@ -12,13 +12,9 @@ from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.trial import Objective, Trial, best_trial
 
 
-def objective_of(row: StudyRow) -> Objective:
-    return Objective(row.raw["objective"]["metric"], row.raw["objective"].get("mode", "max"))
-
-
 def study_summary(row: StudyRow, trials: list[Trial], home: Home, *, history: bool = False) -> dict[str, Any]:
     """The schema is a promise: docs/interface.md."""
-    objective = objective_of(row)
+    objective = row.objective
     best = best_trial(trials, objective)
     return {
         "study": row.name,
@@ -75,7 +71,7 @@ def _checkpoint(row: StudyRow, trial: Trial, objective: Objective, home: Home) -
 
 def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
     """YAML: the study file's trainable, data and objective, every value of `space` fixed, and where it came from."""
-    objective = objective_of(row)
+    objective = row.objective
     best = trial.best_report(objective)
     assert best is not None
     value = best.metrics[objective.metric]

@@ -202,3 +202,13 @@ def test_a_hostile_name_cannot_leave_the_home(tune: Tune, home: Path, toy_study:
         assert ended.stderr.startswith("--name: study: must be a name")
     assert yaml.safe_load(file.read_text())["study"] == "toy"
     assert list(home.iterdir()) == []
+
+
+def test_a_cluster_that_does_not_answer_is_named_at_once_and_binds_the_study_to_nothing(
+    tune: Tune, toy_study: Callable[..., Path]
+):
+    for lr in (0.1, 0.2):  # another space the second time: no trial hangs on the first
+        ended = tune("run", str(toy_study(space={"lr": lr})), "--address", "127.0.0.1:9")
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("--address: a Ray cluster must listen at 127.0.0.1:9, but: ")
+        assert "Traceback" not in ended.stderr
