@@ -65,6 +65,16 @@ def session(address: str | None, threads: int) -> Iterator[dict[str, float]]:
         ray.shutdown()
 
 
+def local_resources() -> dict[str, float]:
+    """What a Ray cluster of this machine alone will have, {"CPU": n, "GPU": n}, without starting one."""
+    from ray._private.accelerators.nvidia_gpu import NvidiaGPUAcceleratorManager
+    from ray._private.utils import get_num_cpus
+
+    gpus = NvidiaGPUAcceleratorManager.get_current_node_num_accelerators()
+    visible = NvidiaGPUAcceleratorManager.get_current_process_visible_accelerator_ids()
+    return {"CPU": float(get_num_cpus()), "GPU": float(gpus if visible is None else min(gpus, len(visible)))}
+
+
 def call(function: Callable[..., Any], *arguments: Any, cpu: float, gpu: float, tick: Callable[[], None]) -> Any:
     """Run `function` in a worker process with these resources; `tick` is called meanwhile. Raises what it raised."""
     import ray

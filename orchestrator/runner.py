@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
 from orchestrator.mistakes import InputMistake
 from orchestrator.outcome import Outcome, Status
 from orchestrator.progress import Progress
-from orchestrator.ray_session import call, session
+from orchestrator.ray_session import call, local_resources, session
 from orchestrator.study import Study
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
@@ -40,8 +40,11 @@ def run(
 ) -> Outcome:
     """Run `spec` until its budget is used up or the session must stop. Raises InputMistake, StudyHeld, LedgerError."""
     trainable = load_trainable(spec.trainable)
+    fingerprint = _fingerprint(trainable, spec, file)
+    if address is None and not _known(home, spec.study):
+        placement(spec, local_resources())  # said before anything is created
     ledger = Ledger(home.ledger)
-    row = _open_study(ledger, spec, trainable, file)
+    row = _open_study(ledger, spec, fingerprint, file)
     stale = ledger.acquire(row.id, os.getpid(), socket.gethostname())
     if stale is not None:
         progress.say(
@@ -81,8 +84,7 @@ def _run_session(study: Study, trainable: Trainable, heart: _Heart, address: str
     spec = study.spec
     progress.say(f"{spec.study}: starting Ray" + (f" at {address}" if address else ""))
     with session(address, threads=max(1, int(spec.resources.cpu))) as available:
-        gpu = _gpu_per_trial(spec, available["GPU"])
-        study.concurrency = concurrency(spec, available["CPU"], gpu, available["GPU"])
+        gpu, study.concurrency = placement(spec, available)
         workplace = Workplace(
             trainable=spec.trainable,
             data=spec.data,
@@ -128,35 +130,38 @@ def _drive(study: Study, workplace: Workplace, gpu: float, heart: _Heart) -> Non
         shutil.rmtree(storage, ignore_errors=True)
 
 
-def concurrency(spec: StudySpec, cpus: float, gpu_per_trial: float, gpus: float) -> int:
-    """How many trials fit at once. Raises InputMistake when not even one does."""
-    if spec.resources.cpu > cpus:
-        raise InputMistake(
-            f"{spec.study}: resources.cpu: must be at most the {cpus:g} CPU cores there are, "
-            f"but got {spec.resources.cpu:g}; add --set resources.cpu={cpus:g}"
-        )
-    fits = int(cpus / spec.resources.cpu) if spec.resources.cpu > 0 else 64
-    if gpu_per_trial > 0:
-        fits = min(fits, int(gpus / gpu_per_trial + 1e-9))
-    wanted = spec.resources.concurrent
-    return max(1, fits if wanted == "auto" else min(fits, int(wanted)))
+def placement(spec: StudySpec, available: Mapping[str, float]) -> tuple[float, int]:
+    """The GPUs that each trial takes, and how many trials fit at once. Raises InputMistake when not even one does.
 
-
-def _gpu_per_trial(spec: StudySpec, gpus: float) -> float:
-    wanted = spec.resources.gpu
-    if wanted == "auto":
-        return 1.0 if gpus >= 1 else 0.0
-    if float(wanted) > gpus:
+    available: {"CPU": n, "GPU": n} of the machine or cluster.
+    """
+    cpus, gpus = available["CPU"], available["GPU"]
+    wanted = spec.resources
+    gpu = (1.0 if gpus >= 1 else 0.0) if wanted.gpu == "auto" else float(wanted.gpu)
+    if gpu > gpus:
         raise InputMistake(
-            f"{spec.study}: resources.gpu: must be at most the {gpus:g} GPUs there are, but got {wanted}; "
+            f"{spec.study}: resources.gpu: must be at most the {gpus:g} GPUs there are, but got {gpu:g}; "
             "add --set resources.gpu=0 to train on the CPU, or --smoke to try the wiring"
         )
-    return float(wanted)
+    if wanted.cpu > cpus:
+        raise InputMistake(
+            f"{spec.study}: resources.cpu: must be at most the {cpus:g} CPU cores there are, "
+            f"but got {wanted.cpu:g}; add --set resources.cpu={cpus:g}"
+        )
+    fits = int(cpus / wanted.cpu)
+    if gpu > 0:
+        fits = min(fits, int(gpus / gpu + 1e-9))  # 0.1 goes into 0.3 three times
+    return gpu, max(1, fits if wanted.concurrent == "auto" else min(fits, wanted.concurrent))
 
 
-def _open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, file: str) -> StudyRow:
+def _known(home: Home, name: str) -> bool:
+    """Is there a study of that name? Creates nothing."""
+    return home.ledger.exists() and name in [row.name for row in Ledger(home.ledger).studies()]
+
+
+def _open_study(ledger: Ledger, spec: StudySpec, fingerprint: str | None, file: str) -> StudyRow:
     """The study's row, made if it is new. Raises InputMistake if the file now asks for another study of that name."""
-    facts = provenance.facts() | {"data_fingerprint": _fingerprint(trainable, spec, file), "file": file}
+    facts = provenance.facts() | {"data_fingerprint": fingerprint, "file": file}
     try:
         row = ledger.study(spec.study)
     except UnknownStudy:
@@ -174,7 +179,6 @@ def _open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, file: str
                 for key in forbidden
             )
         )
-    fingerprint = facts["data_fingerprint"]
     if fingerprint != row.facts.get("data_fingerprint"):
         raise InputMistake(
             f"{file or spec.study}: data: must be what study {row.name!r} was begun with, so that trials compare, "

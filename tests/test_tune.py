@@ -212,3 +212,20 @@ def test_a_cluster_that_does_not_answer_is_named_at_once_and_binds_the_study_to_
         assert ended.returncode == 1
         assert ended.stderr.startswith("--address: a Ray cluster must listen at 127.0.0.1:9, but: ")
         assert "Traceback" not in ended.stderr
+
+
+def test_a_machine_that_cannot_hold_one_trial_is_named_before_anything_is_created(
+    tune: Tune, home: Path, toy_study: Callable[..., Path]
+):
+    ended = tune("run", str(toy_study(resources={"gpu": 0, "cpu": 4096})))
+    assert ended.returncode == 2
+    assert "resources.cpu: must be at most the" in ended.stderr
+    assert list(home.iterdir()) == []
+
+
+def test_data_that_are_not_there_are_named_before_anything_is_created(tune: Tune, home: Path, repository: Path):
+    ended = tune("run", "search_spaces/pages.yaml", "--set", "data.root=/nowhere")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("search_spaces/pages.yaml: data.root: must be a folder that holds annotations.json")
+    assert "Traceback" not in ended.stderr
+    assert list(home.iterdir()) == []
