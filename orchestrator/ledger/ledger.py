@@ -46,18 +46,6 @@ from orchestrator.ledger.tables import (
 from orchestrator.space.search_space import config_key
 from orchestrator.trial import Objective, Report, State, Trial
 
-__all__ = [
-    "Attempt",
-    "DuplicateConfig",
-    "Holder",
-    "Ledger",
-    "LedgerError",
-    "StudyExists",
-    "StudyHeld",
-    "StudyRow",
-    "UnknownStudy",
-]
-
 
 class UnknownStudy(LedgerError):
     def __init__(self, name: str, known: Sequence[str]) -> None:
