@@ -26,7 +26,7 @@ from mlflow.entities import Run, ViewType
 
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.marks import Marks
-from orchestrator.tracking import Tracker, TrackingError, default_uri, log_report, sync, tracking
+from orchestrator.tracking import Tracker, TrackingError, default_uri, log_report, serve_ui, sync, tracking
 from orchestrator.trial import Objective, Report, State
 
 HERE = socket.gethostname()
@@ -50,8 +50,8 @@ def first_sync(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subproce
     folder = tmp_path_factory.mktemp("first")
     (folder / "work").mkdir()
     text = (
-        "import os, shutil\n"
-        "os.chdir(home.parent / 'work'); uri = tracking.default_uri(home, None)\n"
+        "import os, shutil, orchestrator.tracking\n"
+        "os.chdir(home.parent / 'work'); uri = orchestrator.tracking.default_uri(home, None)\n"
         "tracking._client(uri).search_experiments()\n"
         "shutil.copy(home / 'mlflow.db', home.parent / 'empty.db')\n"
         "tracking.sync(ledger, ledger.study('hrnet').id, uri, home)\n"
@@ -525,7 +525,7 @@ def test_a_report_lies_at_the_studys_own_run(ledger: Ledger, study: int, uri: st
 @contextlib.contextmanager
 def pages(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     text = (
-        "import sys; from pathlib import Path; from orchestrator.tracking import tracking; home = Path(sys.argv[1])\n"
+        "import sys; from pathlib import Path; from orchestrator import tracking; home = Path(sys.argv[1])\n"
         "sys.exit(tracking.serve_ui(tracking.default_uri(home, None), home, int(sys.argv[2])))"
     )
     command = [sys.executable, "-c", text, str(home), str(port)]
@@ -563,7 +563,7 @@ def test_a_tracker_outlives_its_server(ledger: Ledger, study: int, uri: str, hom
         with pytest.raises(
             TrackingError, match=rf"--port: must be free, but {port} is not \(.*\); try --port {port + 1}"
         ):
-            tracking.serve_ui(uri, home, port)
+            serve_ui(uri, home, port)
         tracker = Tracker(home / "ledger.db", study, address, home, warn=said.append)
         wait_for(lambda: tracker.status == "up to date")
         assert_equal(ledger, study, uri)
