@@ -46,7 +46,9 @@ def _trial_summary(row: StudyRow, trial: Trial, objective: Objective, home: Home
         "attempts": trial.attempts,
     }
     if history:
-        summary["reports"] = [{"epoch": report.epoch, **report.metrics} for report in trial.reports]
+        summary["reports"] = [
+            {"epoch": report.epoch, "epoch_seconds": report.seconds, **report.metrics} for report in trial.reports
+        ]
     return summary
 
 

@@ -74,9 +74,9 @@ def test_show_json_keeps_its_promise(tune: Tune, ended_study: Ledger):
         3,
     )
     assert first["reports"] == [
-        {"epoch": 1, "val/score": 0.3},
-        {"epoch": 2, "val/score": 0.5},
-        {"epoch": 3, "val/score": 0.45},
+        {"epoch": 1, "epoch_seconds": 1.5, "val/score": 0.3},
+        {"epoch": 2, "epoch_seconds": 1.5, "val/score": 0.5},
+        {"epoch": 3, "epoch_seconds": 1.5, "val/score": 0.45},
     ]
     assert first["seconds"] == 4.5
     assert second["state"] == "pruned"

@@ -140,9 +140,12 @@ def test_mlflow_holds_exactly_what_show_prints(
         assert {name: float(value) for name, value in run.data.params.items() if name == "lr"} == {
             "lr": trial["config"]["lr"]
         }
-        for metric in ("val/score", "train/loss"):
+        names = {name for report in trial["reports"] for name in report} - {"epoch"}
+        assert run.data.metrics.keys() == names | (trial["test"] or {}).keys()
+        for metric in names:
             sent = sorted((m.step, m.value) for m in client.get_metric_history(run_id, metric))
             assert sent == [(report["epoch"], report[metric]) for report in trial["reports"]]
+        assert {name: run.data.metrics[name] for name in trial["test"] or {}} == (trial["test"] or {})
     artifacts = [artifact.path for artifact in client.list_artifacts(parent, "report")]
     assert "report/report.html" in artifacts
 
