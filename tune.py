@@ -156,7 +156,7 @@ def report(
     if lang not in ("en", "ko"):
         raise InputMistake(f"--lang: must be en or ko, but got {lang!r}")
     place, ledger = _existing(home)
-    print(_write_report(place, ledger, studies, lang, output))
+    print(place.shown(_write_report(place, ledger, studies, lang, output)))
 
 
 @app.command(epilog="Example: tune best quickstart --output best.yaml && tune train best.yaml")

@@ -63,7 +63,8 @@ class Lines:
                 self.say(f"{_name(trial)}  best so far: {study.objective.metric} {best[1]:.4f} at epoch {trial.epochs}")
         elif event.kind == "started":
             again = f" again after epoch {trial.checkpoint_epoch or 0}" if trial.attempts > 1 else ""
-            self.say(f"{_name(trial)}  started{again}: {describe(trial, study)}")
+            config = describe(trial, study)
+            self.say(f"{_name(trial)}  started{again}" + (f": {config}" if config else ""))
         else:
             reason = f": {trial.reason}" if trial.reason else ""
             self.say(f"{_name(trial)}  {event.kind}{reason}, {_value(trial, study)}, {duration(trial.seconds)}")
