@@ -48,6 +48,6 @@ def check(config: Config, data: Mapping[str, Any], directory: Path) -> list[Find
 
 def fingerprint(data: Mapping[str, Any]) -> str:
     """A short text that changes when the data do."""
-    from trainables.detection import dataset
+    from trainables.detection import data_fingerprint
 
-    return dataset.fingerprint(data)
+    return data_fingerprint.fingerprint(data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -18,17 +17,13 @@ from trainables.detection.data_section import DataSection
 from trainables.detection.page import Float, Page, letterbox, letterbox_scale
 from trainables.detection.targets import draw_targets
 from trainables.image_file import Pixels
-from trainables.synthetic import DRAWING_VERSION
 from trainables.synthetic.drawn_receipts import ReceiptSet, drawn_receipts
 
-__all__ = ["Page", "PageDataset", "collate", "fingerprint", "letterbox", "load_pages"]
+__all__ = ["Page", "PageDataset", "collate", "letterbox", "load_pages"]
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Item = dict[str, torch.Tensor]
-
-_HASHED_WHOLE = 2**30  # images of up to this many bytes in all are hashed whole, above it three pieces of each
-_PIECE = 2**16
 
 
 def load_pages(data: Mapping[str, Any], split: Split) -> list[Page]:
@@ -103,42 +98,6 @@ def collate(items: Sequence[Item]) -> Item:
     """A batch: each tensor of the items stacked, B x C x S x S."""
     batch: Item = default_collate(list(items))
     return batch
-
-
-def fingerprint(data: Mapping[str, Any]) -> str:
-    """16 hex digits that change when the labels or the images do; folds and fold have no part in it.
-
-    Covers the bytes of annotations.json and, of each image it names, its size and its bytes: all of them where the
-    images are up to 1 GiB together, else 64 KiB each from the beginning, the middle and the end. An absent image counts
-    as absent. For drawn pages: their number, size, hardness, seed and the version of the drawing.
-    """
-    section = DataSection.parse(data)
-    if section.drawn:
-        drawing = (DRAWING_VERSION, section.pages, section.size, section.hardness, section.seed)
-        return hashlib.sha256(repr(drawing).encode()).hexdigest()[:16]
-    digest = hashlib.sha256((section.folder / "annotations.json").read_bytes())
-    splits = read_annotations(section.folder, need_split=False)
-    files = sorted({section.folder / page.name for pages in splits.values() for page in pages})
-    whole = sum(file.stat().st_size for file in files if file.is_file()) <= _HASHED_WHOLE
-    for file in files:
-        digest.update(_hash_file(file, whole))
-    return digest.hexdigest()[:16]
-
-
-def _hash_file(file: Path, whole: bool) -> bytes:
-    if not file.is_file():
-        return b"absent"
-    size = file.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with file.open("rb") as stream:
-        if whole or size <= 3 * _PIECE:
-            while piece := stream.read(2**20):
-                digest.update(piece)
-        else:
-            for start in (0, size // 2, size - _PIECE):
-                stream.seek(start)
-                digest.update(stream.read(_PIECE))
-    return digest.digest()
 
 
 @dataclass(frozen=True)

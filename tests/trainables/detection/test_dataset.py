@@ -14,7 +14,8 @@ from PIL import Image
 
 from tests.conftest import DATA
 from trainables.augment import Augment
-from trainables.detection.dataset import PageDataset, collate, fingerprint, load_pages
+from trainables.detection.data_fingerprint import fingerprint
+from trainables.detection.dataset import PageDataset, collate, load_pages
 from trainables.detection.page import letterbox
 
 SQUARE = [[10, 10], [40, 10], [40, 20], [10, 20]]
@@ -160,11 +161,11 @@ def test_a_fingerprint_changes_with_labels_and_with_images_and_not_with_folds(tm
 def test_the_fingerprint_of_large_data_still_sees_a_changed_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainables.detection import dataset
+    from trainables.detection import data_fingerprint
 
     data = pool(tmp_path, 3)
-    monkeypatch.setattr(dataset, "_HASHED_WHOLE", 0)
-    monkeypatch.setattr(dataset, "_PIECE", 16)
+    monkeypatch.setattr(data_fingerprint, "_HASHED_WHOLE", 0)
+    monkeypatch.setattr(data_fingerprint, "_PIECE", 16)
     first = fingerprint(data)
     content = (tmp_path / "1.png").read_bytes()
     (tmp_path / "1.png").write_bytes(content[:-1] + b"x")
