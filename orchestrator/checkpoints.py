@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.trial import Objective, State, Trial
@@ -69,7 +70,7 @@ def epochs_to_keep(trial: Trial, objective: Objective, *, winner: bool) -> set[i
 def best_saved_epoch(trial: Trial, objective: Objective) -> int | None:
     """The epoch with the best objective among those that saved a checkpoint; None when none did."""
     saved = tuple(report for report in trial.reports if report.checkpoint)
-    best = Trial(trial.number, trial.config, reports=saved).best_report(objective)
+    best = replace(trial, reports=saved).best_report(objective)
     return best.epoch if best else None
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.checkpoints import trial_directory
 from orchestrator.doctor import Finding as HealthFinding
 from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
@@ -56,9 +57,7 @@ def show_study(row: StudyRow, trials: list[Trial], home: Home, *, history: bool 
             _print("on the test split: " + _metrics(best["test"]))
         if best["checkpoint"]:
             _print(f"checkpoint: {best['checkpoint']}")
-    for trial in trials:
-        if trial.state is State.FAILED:
-            _print(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
+    _print_failures(row, trials)
     searched = _searched(trials)
     table = _table("trial", "state", "epochs", objective.metric, "at", "time", *searched)
     for trial in trials:
@@ -91,7 +90,7 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
         _print("on the test split: " + _metrics(trial.test))
     if summary["checkpoint"]:
         _print(f"checkpoint: {summary['checkpoint']}")
-    _print(f"log: {home.shown(home.study(row.name) / 'trials' / f'{trial.number:04d}' / 'log.txt')}")
+    _print(f"log: {home.shown(trial_directory(home.study(row.name), trial.number) / 'log.txt')}")
     if trial.error:
         _print(trial.error.rstrip())
 
@@ -133,9 +132,7 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
         test = f"; on the test split {_metrics(best.test)}" if best.test else ""
         value = report.metrics[objective.metric]
         _print(f"best: {objective.metric} {value:.4f} by trial {best.number} at epoch {report.epoch}{test}")
-    for trial in trials:
-        if trial.state is State.FAILED:
-            _print(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
+    _print_failures(row, trials)
     _print(f"report: {home.shown(page)}")
     if outcome.status in (Status.INTERRUPTED, Status.PAUSED):
         _print(f"next: {command}   goes on from here")
@@ -150,6 +147,12 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
     else:
         _print(f"next: tune best {row.name} --output best.yaml && tune train best.yaml")
     return 0
+
+
+def _print_failures(row: StudyRow, trials: Sequence[Trial]) -> None:
+    for trial in trials:
+        if trial.state is State.FAILED:
+            _print(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
 
 
 def _show_reports(trial: Trial) -> None:

@@ -154,6 +154,11 @@ def placement(spec: StudySpec, available: Mapping[str, float]) -> tuple[float, i
     return gpu, max(1, fits if wanted.concurrent == "auto" else min(fits, wanted.concurrent))
 
 
+def _facts(fingerprint: str | None, file: str) -> dict[str, Any]:
+    """Where a study comes from; asked for once, because git and the GPU driver are asked too."""
+    return provenance.facts() | {"data_fingerprint": fingerprint, "file": file}
+
+
 def _known(home: Home, name: str) -> bool:
     """Is there a study of that name? Creates nothing."""
     return home.ledger.exists() and name in [row.name for row in Ledger(home.ledger).studies()]
@@ -161,13 +166,12 @@ def _known(home: Home, name: str) -> bool:
 
 def _open_study(ledger: Ledger, spec: StudySpec, fingerprint: str | None, file: str) -> StudyRow:
     """The study's row, made if it is new. Raises InputMistake if the file now asks for another study of that name."""
-    facts = provenance.facts() | {"data_fingerprint": fingerprint, "file": file}
     try:
         row = ledger.study(spec.study)
     except UnknownStudy:
-        return ledger.create_study(spec.study, spec.raw, spec.objective.objective, facts)
+        return ledger.create_study(spec.study, spec.raw, spec.objective.objective, _facts(fingerprint, file))
     if row.objective == spec.objective.objective and not ledger.trials(row.id, reports=False):
-        ledger.update_study(row.id, facts=facts)  # no trial hangs on what it was begun with
+        ledger.update_study(row.id, facts=_facts(fingerprint, file))  # no trial hangs on what it was begun with
         return row
     changed = [key for key in sorted(row.raw.keys() | spec.raw.keys()) if row.raw.get(key) != spec.raw.get(key)]
     forbidden = [key for key in changed if key not in MAY_CHANGE]

@@ -123,7 +123,7 @@ class Study:
     @property
     def done_starting(self) -> bool:
         """Will no job ever start again in this session, whatever the running ones report?"""
-        return bool(self.stopping) or (not self._unfinished() and self._next_new() is None)
+        return bool(self.stopping) or self.finished
 
     def stop(self, reason: str) -> None:
         """Start nothing more; every running trial pauses at its next report."""
@@ -152,7 +152,7 @@ class Study:
         decision = self._decide(trial, report)
         self._on_event(Event("report", trial))
         if decision is Decision.PRUNE:
-            self._finish(number, State.PRUNED, f"below the best 1/{self.spec.scheduler.eta} at epoch {report.epoch}")
+            self._prune(number, report.epoch)
         elif self.stopping or decision is Decision.PAUSE:
             self._finish(number, State.PAUSED, self.stopping)
             return Decision.PAUSE
@@ -224,6 +224,8 @@ class Study:
 
     def _decide(self, trial: Trial, report: Report) -> Decision:
         decision = self._scheduler.report(trial.number, report.epoch, report.metrics[self._scheduler_metric])
+        if decision is Decision.CONTINUE:
+            return decision
         if trial.baseline is not None or report.epoch >= self._last_epoch(trial):
             return Decision.CONTINUE  # a baseline is compared with: it is trained whole; a last epoch saves nothing
         return decision
@@ -239,6 +241,9 @@ class Study:
         reports = tuple(sorted([*others, report], key=lambda r: r.epoch))
         self._trials[number] = replace(trial, reports=reports)
         return self._trials[number]
+
+    def _prune(self, number: int, epoch: int) -> None:
+        self._finish(number, State.PRUNED, f"below the best 1/{self.spec.scheduler.eta} at epoch {epoch}")
 
     def _finish(self, number: int, state: State, reason: str | None, error: str | None = None, event: str = "") -> None:
         self._ledger.finish(self._id, number, state, reason, error)
@@ -258,13 +263,12 @@ class Study:
         held = None if best is None else best.value(self.objective)
         if value is None or trial.number == self._best:
             return None
-        if best is None or held is None or self.objective.better(value, held):
-            self._best = trial.number
-            return best
-        if value == held and trial.number < best.number:  # of equals the earliest, as in trial.best_trial
-            self._best = trial.number
-            return best
-        return None
+        if best is not None and held is not None:
+            earlier = value == held and trial.number < best.number  # of equals the earliest, as in trial.best_trial
+            if not (earlier or self.objective.better(value, held)):
+                return None
+        self._best = trial.number
+        return best
 
     def _find_best(self) -> int | None:
         best = best_trial(self.trials, self.objective)
@@ -292,8 +296,7 @@ class Study:
             if number in failed:
                 self.fail(number, failed[number])
             elif last.get(number) is Decision.PRUNE and trial.state is State.RUNNING:
-                reason = f"below the best 1/{self.spec.scheduler.eta} at epoch {trial.epochs}"
-                self._finish(number, State.PRUNED, reason)
+                self._prune(number, trial.epochs)
             elif trial.state is State.RUNNING:
                 self._finish(number, State.PAUSED, "the driver died")
 
