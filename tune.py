@@ -275,9 +275,10 @@ def _run(
     spec: StudySpec, home: Home, limits: Limits, *, fresh: bool, address: str | None, file: Path, command: str
 ) -> None:
     from orchestrator.console import console, show_outcome
+    from orchestrator.continuation import move_aside
     from orchestrator.ledger import Ledger
     from orchestrator.progress import build_progress
-    from orchestrator.runner import move_aside, run
+    from orchestrator.runner import run
 
     if fresh and (moved := move_aside(home, spec.study)):
         print(f"{spec.study}: the old study is now {moved}")

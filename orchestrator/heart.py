@@ -1,0 +1,53 @@
+"""What goes on beside a session's trials: the heartbeat of its lock, its deadline, and the signals that end it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from orchestrator.ledger import Ledger
+from orchestrator.progress import Progress
+from orchestrator.study import Study
+
+BEAT_SECONDS = 5.0
+INTERRUPTED = "interrupted"
+
+
+class Heart:
+    """Called several times a second: shows progress, keeps the lock alive, ends the session at its deadline."""
+
+    def __init__(self, ledger: Ledger, study_id: int, study: Study, progress: Progress, ends: float | None) -> None:
+        self.ends = ends
+        self._ledger, self._id, self._study, self._progress = ledger, study_id, study, progress
+        self._beat = time.monotonic()
+
+    def beat(self) -> None:
+        self._progress.tick()
+        if self.ends is not None and time.time() >= self.ends and not self._study.stopping:
+            self._study.stop("the deadline came")
+            self._progress.say("the deadline came: running trials pause at their next report")
+        if time.monotonic() - self._beat >= BEAT_SECONDS:
+            self._beat = time.monotonic()
+            self._ledger.beat(self._id)
+
+
+@contextmanager
+def signals(study: Study, progress: Progress) -> Iterator[None]:
+    """First Ctrl-C (or SIGTERM): trials pause at their next report. Second: stop now."""
+
+    def handle(number: int, frame: Any) -> None:
+        if study.stopping == INTERRUPTED:
+            raise KeyboardInterrupt
+        study.stop(INTERRUPTED)
+        progress.say("stopping: running trials pause at their next report; Ctrl-C again stops now")
+
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.signal(kind, handle) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
