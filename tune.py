@@ -41,6 +41,9 @@ AddressOption = Annotated[
     str | None,
     typer.Option("--address", help="An existing Ray cluster: 10.0.0.1:6379, or auto for one on this machine."),
 ]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-preflight", help="Start a new study without looking at data, labels and one batch.")
+]
 RUNS = Path("runs")
 NOTHING: list[str] = []
 
@@ -57,6 +60,7 @@ def run(
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Real parts, tiny budget; no GPU, data or network: proves the wiring.")
     ] = False,
+    skip_preflight: SkipOption = False,
     address: AddressOption = None,
     home: HomeOption = RUNS,
 ) -> None:
@@ -69,7 +73,8 @@ def run(
     if smoke:
         spec = smoke_version(spec)
     command = f"tune run {space}" + (" --smoke" if smoke else "")
-    _run(spec, _home(home), limits, fresh=fresh or smoke, address=address, file=space, command=command)
+    skip, fresh = skip_preflight, fresh or smoke
+    _run(spec, _home(home), limits, fresh=fresh, skip_preflight=skip, address=address, file=space, command=command)
 
 
 @app.command(epilog="Example: tune train best.yaml")
@@ -78,6 +83,7 @@ def train(
     set: SetOption = NOTHING,
     name: NameOption = None,
     fresh: FreshOption = False,
+    skip_preflight: SkipOption = False,
     address: AddressOption = None,
     home: HomeOption = RUNS,
 ) -> None:
@@ -90,7 +96,16 @@ def train(
         raise InputMistake(
             *(f"{config}: space.{n}: must be one value, but is searched; use `tune run`" for n in spec.space.searched)
         )
-    _run(spec, _home(home), Limits(trials=1), fresh=fresh, address=address, file=config, command=f"tune train {config}")
+    _run(
+        spec,
+        _home(home),
+        Limits(trials=1),
+        fresh=fresh,
+        skip_preflight=skip_preflight,
+        address=address,
+        file=config,
+        command=f"tune train {config}",
+    )
 
 
 @app.command(epilog="Example: tune check search_spaces/pages.yaml --set data.root=data/tapuscorpus")
@@ -257,6 +272,25 @@ def _load(file: Path, overrides: list[str], name: str | None) -> StudySpec:
     return spec if name is None else parse_study(spec.raw | {"study": name}, "--name")
 
 
+def _preflight(spec: StudySpec, home: Home, file: Path, *, skip: bool, fresh: bool) -> None:
+    """Check data, labels and one batch before the first trial. Raises InputMistake; nothing of the study is created."""
+    from orchestrator.console import show_preflight
+    from orchestrator.ledger import Ledger
+    from orchestrator.mistakes import InputMistake
+    from orchestrator.preflight import RISK, due, examine_apart
+
+    rows = {} if fresh or not home.ledger.exists() else {row.name: row for row in Ledger(home.ledger).studies()}
+    row = rows.get(spec.study)
+    trials = 0 if row is None else len(Ledger(home.ledger).trials(row.id, reports=False))
+    if not due(spec, row, trials):
+        return
+    if skip:
+        print(f"{spec.study}: {RISK}")
+    elif problems := show_preflight(spec.study, examine_apart(spec, home.path / "check" / spec.study)):
+        hint = f"no trial was started; see tune check {file}, or start all the same with --skip-preflight"
+        raise InputMistake(*(f"{file}: {problem}" for problem in problems), f"{file}: {hint}")
+
+
 def _existing(path: Path) -> tuple[Home, Ledger]:
     """The home and its ledger; a mistake if there is none yet."""
     from orchestrator.ledger import Ledger
@@ -272,7 +306,15 @@ def _existing(path: Path) -> tuple[Home, Ledger]:
 
 
 def _run(
-    spec: StudySpec, home: Home, limits: Limits, *, fresh: bool, address: str | None, file: Path, command: str
+    spec: StudySpec,
+    home: Home,
+    limits: Limits,
+    *,
+    fresh: bool,
+    skip_preflight: bool,
+    address: str | None,
+    file: Path,
+    command: str,
 ) -> None:
     from orchestrator.console import console, show_outcome
     from orchestrator.continuation import move_aside
@@ -280,9 +322,13 @@ def _run(
     from orchestrator.progress import build_progress
     from orchestrator.runner import run
 
-    if fresh and (moved := move_aside(home, spec.study)):
-        print(f"{spec.study}: the old study is now {moved}")
-    outcome = run(spec, home, build_progress(console()), limits=limits, address=address, file=str(file))
+    def before() -> None:
+        _preflight(spec, home, file, skip=skip_preflight, fresh=fresh)
+        if fresh and (moved := move_aside(home, spec.study)):
+            print(f"{spec.study}: the old study is now {moved}")
+
+    progress = build_progress(console())
+    outcome = run(spec, home, progress, limits=limits, address=address, file=str(file), before=before)
     ledger = Ledger(home.ledger)
     page = home.report(outcome.study) / "report.html"
     if outcome.started or not page.exists():

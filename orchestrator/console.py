@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -95,8 +95,8 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
         _print(trial.error.rstrip())
 
 
-def show_check(file: Path, findings: Sequence[Finding]) -> bool:
-    """Print what was found; True when nothing is wrong."""
+def show_check(file: Path, findings: Iterable[Finding]) -> bool:
+    """Print what was found, as it comes; True when nothing is wrong."""
     good = True
     for finding in findings:
         good = good and finding.problem is None
@@ -106,6 +106,18 @@ def show_check(file: Path, findings: Sequence[Finding]) -> bool:
             _print(f"         picture: {picture}")
     _print(f"{file}: nothing wrong was found; next: tune run {file}" if good else f"{file}: mend what is named above")
     return good
+
+
+def show_preflight(study: str, findings: Iterable[Finding]) -> list[str]:
+    """Print in one line what was looked at before a first trial; returns what is wrong."""
+    seen, problems = [], []
+    for finding in findings:
+        seen.append(finding.check)
+        if finding.problem is not None:
+            pictures = "".join(f"; picture: {picture}" for picture in finding.pictures)
+            problems.append(f"{finding.check}: {finding.problem}{pictures}")
+    _print(f"{study}: looked at {', '.join(seen)}: {'nothing wrong' if not problems else 'something is wrong'}")
+    return problems
 
 
 def show_health(findings: Sequence[HealthFinding]) -> bool:

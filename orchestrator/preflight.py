@@ -2,34 +2,93 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
+import signal
+from collections.abc import Iterator, Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from orchestrator.ledger import StudyRow
 from orchestrator.progress import duration
 from orchestrator.schedulers.asha import expected_epochs
-from orchestrator.study_file.study_spec import StudySpec
+from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import Finding, load_trainable
 
+CHECKED = ("trainable", "data", "space")  # the sections of a study file that a check depends on
+RISK = (
+    "not checked: labels that do not fit their images, an augmentation that destroys them or a batch that does not "
+    "fit into memory will show only in the trials"
+)
 
-def examine(spec: StudySpec, directory: Path) -> list[Finding]:
+
+def due(spec: StudySpec, row: StudyRow | None, trials: int) -> bool:
+    """Must a start be preceded by a check? Not once trials have run on what it would look at.
+
+    row: the study as the ledger has it, None for a new one. trials: how many it has.
+    """
+    if load_trainable(spec.trainable).check is None:
+        return False
+    return row is None or trials == 0 or any(row.raw.get(key) != spec.raw.get(key) for key in CHECKED)
+
+
+def examine(spec: StudySpec, directory: Path) -> Iterator[Finding]:
     """The trainable's own findings for the first config of the study, and the cost; pictures go into `directory`."""
     trainable = load_trainable(spec.trainable)
     size = "endless" if spec.space.size is None else f"{spec.space.size} configs"
-    space = Finding("study file", f"{len(spec.space.searched)} of {len(spec.space.parameters)} names searched, {size}")
+    yield Finding("study file", f"{len(spec.space.searched)} of {len(spec.space.parameters)} names searched, {size}")
     if trainable.check is None:
-        return [space, Finding("data and model", f"not tried: trainable `{spec.trainable}` has no `check`")]
+        yield Finding("data and model", f"not tried: trainable `{spec.trainable}` has no `check`")
+        return
     given = spec.baselines[0].values if spec.baselines else {}
     config = trainable.build_config(spec.space.complete(given, random.Random(spec.search.seed)))
     directory.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, int(spec.resources.cpu))))  # as a trial's worker has it
+    measured = None
     try:
-        findings = trainable.check(config, spec.data, directory)
+        for finding in trainable.check(config, spec.data, directory):
+            measured = finding.epoch_seconds if finding.epoch_seconds is not None else measured
+            yield finding
     except Exception as error:  # a broken label file must not end in a traceback
-        return [space, Finding("data and model", "", f"{type(error).__name__}: {error}")]
-    measured = [finding.epoch_seconds for finding in findings if finding.epoch_seconds is not None]
-    return [space, *findings, *([_cost(spec, config, measured[-1])] if measured else [])]
+        yield Finding("data and model", "", f"{type(error).__name__}: {error}")
+        return
+    if measured is not None:
+        yield _cost(spec, config, measured)
+
+
+def examine_apart(spec: StudySpec, directory: Path) -> Iterator[Finding]:
+    """`examine` in a process of its own: the driver of a long night keeps neither its torch nor its GPU memory."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_send_findings, args=(spec.raw, directory, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        while (finding := here.recv()) is not None:
+            yield finding
+    except EOFError:
+        process.join()
+        yield Finding("data and model", "", _death(process.exitcode or 0))
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _send_findings(raw: Mapping[str, Any], directory: Path, findings: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the check without a traceback of its own
+    for finding in examine(parse_study(dict(raw), ""), directory):
+        findings.send(finding)
+    findings.send(None)
+
+
+def _death(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"the check ended with exit code {exit_code}; run `tune check` for what it prints"
+    name = signal.Signals(-exit_code).name
+    hint = "memory ran out, most likely: lower `batch_size`" if name == "SIGKILL" else "a library crashed"
+    return f"the check was killed by {name}; {hint}"
 
 
 def _cost(spec: StudySpec, config: Any, epoch_seconds: float) -> Finding:

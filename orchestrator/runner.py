@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orchestrator import scoring
@@ -32,13 +32,24 @@ from trainables import Trainable, load_trainable
 
 
 def run(
-    spec: StudySpec, home: Home, progress: Progress, *, limits: Limits, address: str | None = None, file: str = ""
+    spec: StudySpec,
+    home: Home,
+    progress: Progress,
+    *,
+    limits: Limits,
+    address: str | None = None,
+    file: str = "",
+    before: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Run `spec` until its budget is used up or the session must stop. Raises InputMistake, StudyHeld, LedgerError."""
+    """Run `spec` until its budget is used up or the session must stop. Raises InputMistake, StudyHeld, LedgerError.
+
+    before: called once the spec fits data and machine, before anything is created; what it raises ends the start.
+    """
     trainable = load_trainable(spec.trainable)
     fingerprint = fingerprint_of(trainable, spec, file)
     if address is None and not known(home, spec.study):
         placement(spec, local_resources())  # said before anything is created
+    before()
     ledger = Ledger(home.ledger)
     row = open_study(ledger, spec, fingerprint, file)
     stale = ledger.acquire(row.id, os.getpid(), socket.gethostname())

@@ -174,6 +174,27 @@ def test_check_finds_what_the_trainable_finds(tune: Tune, home: Path, toy_study:
     assert not (home / "ledger.db").exists()
 
 
+@pytest.mark.parametrize("verb", ["run", "train"])
+def test_a_study_whose_check_finds_a_problem_is_not_begun(
+    tune: Tune, home: Path, toy_study: Callable[..., Path], verb: str
+):
+    file = toy_study(data={"broken": True}, space={"lr": 0.1})
+    ended = tune(verb, str(file))
+    assert ended.returncode == 2
+    assert ended.stdout == "toy: looked at study file, settings: something is wrong\n"
+    assert ended.stderr.splitlines() == [
+        f"{file}: settings: data.broken must be false, but got true; remove it",
+        f"{file}: no trial was started; see tune check {file}, or start all the same with --skip-preflight",
+    ]
+    assert not (home / "ledger.db").exists()
+
+
+def test_skipping_the_check_says_what_is_risked(tune: Tune, toy_study: Callable[..., Path]):
+    ended = tune("run", str(toy_study(data={"broken": True})), "--skip-preflight", "--address", "127.0.0.1:9")
+    assert ended.returncode == 1  # as far as the cluster that is not there
+    assert ended.stdout.startswith("toy: not checked: labels that do not fit their images")
+
+
 def test_a_study_whose_space_changed_is_not_gone_on_with(
     tune: Tune, ended_study: Ledger, toy_study: Callable[..., Path]
 ):

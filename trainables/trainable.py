@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -68,7 +68,7 @@ class Trainable:
     train(config, run) yields {metric: number} once an epoch.
     Config: a dataclass, the schema of `space`; train then receives an instance of it, else a dict.
     smoke: overrides {"space": {...}, "data": {...}} that need no GPU, no data and no network.
-    check(config, data, directory) -> findings before GPU hours; pictures go into `directory`.
+    check(config, data, directory) -> findings before GPU hours, shown as they come; pictures go into `directory`.
     test(config, run) -> {"test/...": number} of the checkpoint in run.checkpoint_dir; {} without a test split.
     examples(config, run, directory) writes PNG pictures of the checkpoint's predictions.
     fingerprint(data) -> a short text that changes when the data do.
@@ -78,7 +78,7 @@ class Trainable:
     train: Callable[[Any, Run], Iterator[Mapping[str, float]]]
     Config: type | None = None
     smoke: Mapping[str, Any] | None = None
-    check: Callable[[Any, Mapping[str, Any], Path], list[Finding]] | None = None
+    check: Callable[[Any, Mapping[str, Any], Path], Iterable[Finding]] | None = None
     test: Callable[[Any, Run], Mapping[str, float]] | None = None
     examples: Callable[[Any, Run, Path], None] | None = None
     fingerprint: Callable[[Mapping[str, Any]], str] | None = None

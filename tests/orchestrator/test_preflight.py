@@ -1,0 +1,96 @@
+"""A check before the first trial, in a process of its own, whatever becomes of that process."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from orchestrator.ledger import Ledger
+from orchestrator.preflight import due, examine_apart
+from orchestrator.study_file.study_spec import StudySpec, parse_study
+from trainables import Finding
+
+CHECKS = """
+import os, signal
+from trainables import Finding
+
+def train(config, run):
+    yield {"val/score": 1.0}
+
+def check(config, data, directory):
+    yield Finding("first", f"process {os.getpid()}", epoch_seconds=2.0)
+    what = data["what"]
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "exit":
+        os._exit(3)
+    if what == "raise":
+        raise ZeroDivisionError("half a label")
+    yield Finding("second", "seen", "it is broken" if what == "problem" else None)
+"""
+
+
+@pytest.fixture
+def spec_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "checked_by_its_author.py").write_text(textwrap.dedent(CHECKS))
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def build(**sections: object) -> StudySpec:
+        document = {
+            "study": "checked",
+            "trainable": "checked_by_its_author",
+            "objective": {"metric": "val/score", "mode": "max"},
+            "space": {"lr": {"low": 0.1, "high": 1.0}},
+            "data": {"what": "nothing"},
+        }
+        return parse_study(document | sections, "checked.yaml")
+
+    return build
+
+
+def findings_of(spec: StudySpec, directory: Path) -> list[Finding]:
+    return list(examine_apart(spec, directory))
+
+
+def test_the_check_runs_in_another_process_and_its_findings_arrive_in_order(spec_of, tmp_path: Path):
+    import os
+
+    findings = findings_of(spec_of(), tmp_path / "check")
+    assert [finding.check for finding in findings] == ["study file", "first", "second", "cost"]
+    assert [finding.problem for finding in findings] == [None] * 4
+    assert findings[1].detail != f"process {os.getpid()}"
+
+
+@pytest.mark.parametrize(
+    ("what", "problem"),
+    [
+        ("kill", "the check was killed by SIGKILL; memory ran out, most likely: lower `batch_size`"),
+        ("exit", "the check ended with exit code 3; run `tune check` for what it prints"),
+        ("raise", "ZeroDivisionError: half a label"),
+        ("problem", "it is broken"),
+    ],
+)
+def test_whatever_ends_the_check_is_a_finding(spec_of, tmp_path: Path, what: str, problem: str):
+    findings = findings_of(spec_of(data={"what": what}), tmp_path / "check")
+    assert [finding.problem for finding in findings if finding.problem] == [problem]
+
+
+def test_a_study_is_checked_until_it_has_trials_and_again_when_what_was_looked_at_changed(spec_of, tmp_path: Path):
+    spec = spec_of()
+    ledger = Ledger(tmp_path / "ledger.db")
+    row = ledger.create_study("checked", spec.raw, spec.objective.objective, {})
+    assert due(spec, None, 0)
+    assert due(spec, row, 0)
+    assert not due(spec, row, 3)
+    assert not due(spec_of(budget={"trials": 9}), row, 3)
+    assert due(spec_of(space={"lr": {"low": 0.1, "high": 0.5}}), row, 3)
+
+
+def test_a_trainable_without_a_check_needs_none(spec_of):
+    assert not due(spec_of(trainable="tests.orchestrator.test_preflight:train_without_check"), None, 0)
+
+
+def train_without_check(config, run):
+    yield {"val/score": 1.0}
