@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from trainables.detection.page import ImageFile, Page
+from trainables.mistakes import raise_mistakes
+from trainables.splits import SPLITS
 
-SPLITS = ("train", "val", "test")
-_MISTAKES_SHOWN = 20
 _FAR = 1_000_000  # no pixel is further out; not a number (NaN) is not within it either
 
 
@@ -25,11 +25,8 @@ def read_annotations(folder: Path, *, need_split: bool) -> dict[str | None, list
     """
     file = folder / "annotations.json"
     entries = _read_json(file)
-    mistakes = list(_mistakes(entries, need_split))
-    if mistakes:
-        shown = [f"{file}: {mistake}" for mistake in mistakes[:_MISTAKES_SHOWN]]
-        more = len(mistakes) - len(shown)
-        raise ValueError("\n".join(shown + ([f"{file}: and {more} more mistakes"] if more else [])))
+    mistakes = [f"{file}: {mistake}" for mistake in _mistakes(entries, need_split)]
+    raise_mistakes(file, mistakes)
     pages: dict[str | None, list[Page]] = {}
     for entry in entries:
         pages.setdefault(entry.get("split"), []).append(_page(folder, entry))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from trainables.data_keys import DEALING, fold_mistakes, share_mistakes, unknown_keys, whole_number_mistakes
+
 DRAWN_RECEIPTS = "synthetic/receipts"
 _DRAWN_ONLY = ("pages", "size", "hardness")
-_WHOLE = {"pages": (4, 100_000), "size": (96, 2048), "seed": (0, 2**31 - 1), "folds": (2, 1000), "fold": (0, 999)}
+_WHOLE = {"pages": (4, 100_000), "size": (96, 2048)} | DEALING
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,17 @@ class DataSection:
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> DataSection:
         """Raises ValueError, a line for each mistake: `data.KEY: what must hold, but got X; what to do`."""
-        mistakes = [*_unknown(data), *_root_mistakes(data), *_number_mistakes(data), *_fold_mistakes(data)]
+        mistakes = [
+            *unknown_keys(data, (field.name for field in fields(DataSection))),
+            *_root_mistakes(data),
+            *whole_number_mistakes(data, _WHOLE),
+            *share_mistakes(data, ("hardness",)),
+            *fold_mistakes(data),
+        ]
         if mistakes:
             raise ValueError("\n".join(mistakes))
         values = {key: value for key, value in data.items() if value is not None}
         return cls(**values | {"root": str(values["root"])})
-
-
-def _unknown(data: Mapping[str, Any]) -> list[str]:
-    known = [field.name for field in fields(DataSection)]
-    mistakes = []
-    for key in data:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
-            mistakes.append(f"data: unknown key `{key}`; {hint}")
-    return mistakes
 
 
 def _root_mistakes(data: Mapping[str, Any]) -> list[str]:
@@ -79,26 +75,3 @@ def _root_mistakes(data: Mapping[str, Any]) -> list[str]:
         what = "has no annotations.json" if Path(root).is_dir() else "is not a folder"
         mistakes.append(f"{wanted}, but {Path(root).absolute()} {what}; correct the path or put the file there")
     return mistakes
-
-
-def _number_mistakes(data: Mapping[str, Any]) -> list[str]:
-    mistakes = []
-    for key, (low, high) in _WHOLE.items():
-        value = data.get(key)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            mistakes.append(f"data.{key}: must be a whole number from {low} to {high}, but got {value!r}")
-    hardness = data.get("hardness", 0.5)
-    if isinstance(hardness, bool) or not isinstance(hardness, (int, float)) or not 0 <= hardness <= 1:
-        mistakes.append(f"data.hardness: must be a number from 0 to 1, but got {hardness!r}")
-    return mistakes
-
-
-def _fold_mistakes(data: Mapping[str, Any]) -> list[str]:
-    folds, fold = data.get("folds"), data.get("fold")
-    if fold is not None and folds is None:
-        return [f"data.fold: needs `folds`, the number of parts, but got fold {fold!r} alone; add `folds: 5`"]
-    if isinstance(folds, int) and isinstance(fold, int) and fold >= folds:
-        return [f"data.fold: fold < folds must hold (the first fold is 0), but got fold {fold} of {folds}"]
-    return []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +16,11 @@ from trainables.detection.data_section import DataSection
 from trainables.detection.page import Float, Page, letterbox, letterbox_scale
 from trainables.detection.targets import draw_targets
 from trainables.image_file import Pixels
+from trainables.splits import SPLITS, Split, held_out
 from trainables.synthetic.drawn_receipts import ReceiptSet, drawn_receipts
 
-__all__ = ["Page", "PageDataset", "collate", "letterbox", "load_pages"]
+__all__ = ["SPLITS", "Page", "PageDataset", "Split", "collate", "letterbox", "load_pages"]
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Item = dict[str, torch.Tensor]
 
 
@@ -136,9 +134,5 @@ def _drawn_pages(section: DataSection, split: Split) -> list[Page]:
 
 def _deal(pool: Sequence[Page], section: DataSection, split: Split) -> list[Page]:
     """Folds of equal size (but for one page), by the hash of names, so that the order of the labels is no matter."""
-    folds = section.folds or 1
-    if len(pool) < folds:
-        raise ValueError(f"data.folds: must be at most the number of pages, {len(pool)}, but got {folds}")
-    by_hash = sorted(pool, key=lambda page: hashlib.sha256(f"{section.seed} {page.name}".encode()).digest())
-    held_out = {page.name for page in by_hash[section.fold :: folds]}
-    return [page for page in pool if (page.name in held_out) == (split == "val")]
+    val = held_out([page.name for page in pool], section.folds or 1, section.fold, section.seed)
+    return [page for page in pool if (page.name in val) == (split == "val")]

@@ -1,0 +1,114 @@
+"""The characters that a network can read, and the numbers that CTC gives them. No torch here."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainables.mistakes import raise_mistakes
+from trainables.text_file import read_utf8
+
+
+class UnknownCharacter(ValueError):
+    """A text holds a character that the charset lacks; the message names it."""
+
+
+@dataclass(frozen=True)
+class Charset:
+    """Characters in the order of their classes: class 0 is CTC's blank, character i is class i + 1.
+
+    A character is one code point: of composed (NFC) text, so a Hangul syllable is one, not its two or three letters.
+    Raises ValueError for none, for one given twice, and for what is not a single code point.
+    """
+
+    characters: tuple[str, ...]
+    _classes: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.characters:
+            raise ValueError("a charset must hold a character, but it is empty; label some crops with text")
+        for character, times in Counter(self.characters).items():
+            if len(character) != 1 or times > 1:
+                raise ValueError(f"a charset must hold single characters once each, but got {character!r} x {times}")
+        object.__setattr__(self, "_classes", {c: index for index, c in enumerate(self.characters, start=1)})
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Charset:
+        """All characters of the texts, sorted by code point."""
+        return cls(tuple(sorted(set().union(*map(normalise, texts)))))
+
+    @property
+    def size(self) -> int:
+        """Classes of the network, the blank included."""
+        return len(self.characters) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """The classes of its characters. Raises UnknownCharacter."""
+        try:
+            return [self._classes[character] for character in text]
+        except KeyError as error:
+            character = error.args[0]
+            place = text.index(character) + 1
+            raise UnknownCharacter(
+                f"{text!r}: character {place} must be one of the charset's {len(self.characters)}, "
+                f"but is {name_character(character)}; add it to the charset file, or label crops of train with it"
+            ) from None
+
+    def encode_known(self, text: str) -> list[int]:
+        """As encode, but characters that the charset lacks are left out."""
+        return [self._classes[character] for character in text if character in self._classes]
+
+    def decode(self, indices: Sequence[int]) -> str:
+        """The text of classes without blanks. Raises IndexError for a blank and for classes that there are not."""
+        if any(not 0 < index < self.size for index in indices):
+            raise IndexError(f"classes of characters must be from 1 to {self.size - 1}, but got {list(indices)}")
+        return "".join(self.characters[index - 1] for index in indices)
+
+    def knows(self, text: str) -> bool:
+        return all(character in self._classes for character in text)
+
+    def unknown(self, texts: Iterable[str]) -> Counter[str]:
+        """The characters that the charset lacks, and how often each occurs."""
+        return Counter(c for text in texts for c in text if c not in self._classes)
+
+
+def normalise(text: str) -> str:
+    """Composed (Unicode NFC): macOS writes Hangul in pieces that look the same and are other characters."""
+    return unicodedata.normalize("NFC", text)
+
+
+def name_character(character: str) -> str:
+    """As a person can find it: '가' (U+AC00), also where it cannot be seen."""
+    return f"{character!r} (U+{ord(character):04X})"
+
+
+def read_charset(file: Path) -> Charset:
+    """One character a line, in UTF-8, as PaddleOCR's dictionaries; a line of one space is the space.
+
+    Raises ValueError, a line for each mistake: `FILE:LINE: what must hold, but what came; what to do`; OSError.
+    """
+    lines = read_utf8(file).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    seen: dict[str, int] = {}
+    mistakes = []
+    for number, line in enumerate(lines, start=1):
+        character = normalise(line.removesuffix("\r"))
+        where = f"{file}:{number}"
+        if not character:
+            mistakes.append(f"{where}: must hold one character, but is empty; remove the line")
+        elif len(character) > 1:
+            mistakes.append(
+                f"{where}: must hold one character, but got {character[:20]!r}; give each a line of its own"
+            )
+        elif character in seen:
+            mistakes.append(f"{where}: must be given once, but {character!r} is line {seen[character]} too; remove one")
+        else:
+            seen[character] = number
+    if not lines:
+        mistakes.append(f"{file}: must hold one character a line, but is empty; leave `charset` out to take train's")
+    raise_mistakes(file, mistakes)
+    return Charset(tuple(seen))

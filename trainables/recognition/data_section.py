@@ -1,0 +1,161 @@
+"""The `data:` section of a study of text recognition: its keys, their bounds, and every mistake in them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from trainables.data_keys import DEALING, fold_mistakes, share_mistakes, unknown_keys, whole_number_mistakes
+from trainables.splits import SPLITS, Split
+
+DRAWN_PLATES = "synthetic/plates"
+LABELS = "labels.csv"
+_DRAWN_ONLY = ("crops", "hardness")
+_WHOLE = {"crops": (4, 100_000)} | DEALING
+_FORMS = "a file, or a mapping of train, val and test to a file or a list of files"
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A file of labels, and the split of all of them; None where the file itself says it, or nothing does."""
+
+    path: Path
+    split: Split | None = None
+
+    @property
+    def is_csv(self) -> bool:
+        return self.path.suffix.lower() == ".csv"
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """Where the crops are, what is written on them, and how they are split.
+
+    root: a folder, or `synthetic/plates`, which draws Korean licence plates.
+    labels: files with a header `path,text,split[,group or page]` (.csv) or with `path<TAB>text` in each line (any other
+        name, as PaddleOCR has them); a relative path is taken from root, and so are those of the crops. A mapping gives
+        the split of each file. Without `labels`: labels.csv in root, else its train.txt, val.txt and test.txt.
+    charset: a file with a character a line; without it the characters of train are the charset.
+    crops: drawn crops of train; val and test get 3 of 10 as many each. hardness: 0 (by day, clean) to 1 (dirt, night).
+    folds, fold: deal train and val anew into `folds` parts, of which part `fold` (from 0) is val.
+    seed: of the drawing and of the dealing.
+    """
+
+    root: str
+    labels: tuple[LabelFile, ...] = ()
+    charset: Path | None = None
+    crops: int = 2000
+    hardness: float = 0.5
+    folds: int | None = None
+    fold: int = 0
+    seed: int = 0
+
+    @property
+    def drawn(self) -> bool:
+        return self.root == DRAWN_PLATES
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.root)
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> DataSection:
+        """Raises ValueError, a line for each mistake: `data.KEY: what must hold, but got X; what to do`."""
+        mistakes = [
+            *unknown_keys(data, (field.name for field in fields(DataSection))),
+            *_root_mistakes(data),
+            *_label_mistakes(data),
+            *_charset_mistakes(data),
+            *whole_number_mistakes(data, _WHOLE),
+            *share_mistakes(data, ("hardness",)),
+            *fold_mistakes(data),
+        ]
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        values = {key: value for key, value in data.items() if value is not None}
+        values["root"] = str(values["root"])
+        if values["root"] != DRAWN_PLATES:
+            values["labels"] = _label_files(Path(values["root"]), values.get("labels"))
+        if "charset" in values:
+            values["charset"] = _below(values["root"], values["charset"])
+        return cls(**values)
+
+
+def _root_mistakes(data: Mapping[str, Any]) -> list[str]:
+    root = data.get("root")
+    wanted = f"data.root: must be a folder of labelled crops, or {DRAWN_PLATES}"
+    if not isinstance(root, (str, Path)) or not str(root):
+        return [f"{wanted}, but got {'nothing' if root is None else repr(root)}; give its path"]
+    if str(root) == DRAWN_PLATES:
+        return []
+    if str(root).startswith("synthetic/"):
+        return [f"{wanted}, but got {str(root)!r}; nothing else is drawn for text recognition"]
+    mistakes = [
+        f"data.{key}: is for {DRAWN_PLATES} alone, but root is {root}; remove it" for key in _DRAWN_ONLY if key in data
+    ]
+    if not Path(root).is_dir():
+        mistakes.append(f"{wanted}, but {Path(root).absolute()} is not a folder; correct the path")
+    return mistakes
+
+
+def _label_mistakes(data: Mapping[str, Any]) -> list[str]:
+    root, labels = data.get("root"), data.get("labels")
+    if str(root) == DRAWN_PLATES:
+        return [] if labels is None else [f"data.labels: drawn plates bring theirs, but got {labels!r}; remove it"]
+    if not isinstance(root, (str, Path)) or not Path(root).is_dir():
+        return []
+    if labels is None:
+        wanted = f"data.root: must hold {LABELS}, or train.txt and val.txt"
+        missing = f"{wanted}, but {Path(root).absolute()} has none; put them there, or name the files in data.labels"
+        return [] if _label_files(Path(root), None) else [missing]
+    if isinstance(labels, Mapping):
+        mistakes = [
+            f"data.labels: must name train, val or test, but got {key!r}" for key in labels if key not in SPLITS
+        ]
+        given = [file for value in labels.values() for file in (value if isinstance(value, list) else [value])]
+        if not given:
+            mistakes.append("data.labels: must name a file, but is empty; remove it or name the files")
+    else:
+        mistakes, given = [], [labels]
+    for file in given:
+        if not isinstance(file, (str, Path)) or not str(file):
+            mistakes.append(f"data.labels: must be {_FORMS}, but got {file!r}")
+        elif not _below(root, file).is_file():
+            mistakes.append(f"data.labels: {_below(root, file).absolute()} is not a file; correct the path")
+    return mistakes
+
+
+def _charset_mistakes(data: Mapping[str, Any]) -> list[str]:
+    root, charset = data.get("root"), data.get("charset")
+    if charset is None or not isinstance(root, (str, Path)):
+        return []
+    wanted = "data.charset: must be a file with one character a line"
+    if not isinstance(charset, (str, Path)) or not str(charset):
+        return [f"{wanted}, but got {charset!r}"]
+    file = _below(root, charset)
+    if str(root) == DRAWN_PLATES and not file.is_absolute():
+        return [f"{wanted}, and absolute where plates are drawn, but got {str(charset)!r}; give its whole path"]
+    return [] if file.is_file() else [f"{wanted}, but {file.absolute()} is not a file; correct the path"]
+
+
+def _label_files(root: Path, labels: Any) -> tuple[LabelFile, ...]:
+    """The files that hold labels, in the order of the splits."""
+    if labels is None:
+        if (root / LABELS).is_file():
+            return (LabelFile(root / LABELS),)
+        return tuple(LabelFile(root / f"{split}.txt", split) for split in SPLITS if (root / f"{split}.txt").is_file())
+    if not isinstance(labels, Mapping):
+        return (LabelFile(_below(root, labels)),)
+    return tuple(
+        LabelFile(_below(root, file), split)
+        for split in SPLITS
+        for file in (labels[split] if isinstance(labels.get(split), list) else [labels.get(split)])
+        if file is not None
+    )
+
+
+def _below(root: str | Path, file: str | Path) -> Path:
+    """An absolute path as it is, any other from the folder `root`."""
+    return Path(root) / Path(file).expanduser()

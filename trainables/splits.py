@@ -1,0 +1,35 @@
+"""The splits of a data set, and folds: train and val dealt anew, so that what belongs together stays together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+def held_out(groups: Sequence[str], folds: int, fold: int, seed: int) -> frozenset[str]:
+    """The groups that are val in fold `fold` (from 0) of `folds`; `groups` names the group of each example.
+
+    Largest first, equal ones by the hash of their names, each group goes to the fold with the fewest examples so far:
+    neither the order of the labels nor the splits they give matter, and folds of single examples differ by one at most.
+    Raises ValueError where there are fewer groups than folds.
+    """
+    sizes = Counter(groups)
+    if len(sizes) < folds:
+        what = "the number of groups" if len(sizes) < len(groups) else "the number of examples"
+        raise ValueError(f"data.folds: must be at most {what}, {len(sizes)}, but got {folds}")
+    filled = [0] * folds
+    parts: list[list[str]] = [[] for _ in range(folds)]
+    for group in sorted(sizes, key=lambda group: (-sizes[group], _hash(group, seed))):
+        emptiest = filled.index(min(filled))
+        parts[emptiest].append(group)
+        filled[emptiest] += sizes[group]
+    return frozenset(parts[fold])
+
+
+def _hash(group: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed} {group}".encode()).digest()
