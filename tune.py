@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -195,6 +196,26 @@ def best(
     else:
         output.write_text(text, encoding="utf-8")
         print(output)
+
+
+@app.command(epilog="Example: tune predict plates crops/ --output readings.csv")
+def predict(
+    study: StudyName,
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Pictures, or folders of pictures.")],
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of printing.")] = None,
+    home: HomeOption = RUNS,
+) -> None:
+    """Let the winner read new pictures."""
+    from orchestrator.prediction import predict
+
+    place, ledger = _existing(home)
+    row = ledger.study(study)
+    with nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8", newline="") as stream:
+        problems = predict(row, ledger.trials(row.id), place, files, stream)
+    if output is not None:
+        print(output)
+    if problems:
+        _fail("\n".join(problems))
 
 
 @app.command(epilog="Example: tune sync quickstart")

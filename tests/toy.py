@@ -12,10 +12,10 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from trainables import Finding, Run, setting
 
@@ -95,6 +95,17 @@ def examples(config: Config, run: Run, directory: Path) -> None:
     Image.new("L", (32, 32), round(255 * state["score"])).save(directory / "score.png")
 
 
+def predict(config: Config, run: Run, files: Sequence[Path], output: TextIO) -> list[str]:
+    """A line for each file: its name and the score of the checkpoint; a file named bad* cannot be read."""
+    if run.checkpoint_dir is None:
+        raise ValueError("predict needs a checkpoint, but run.checkpoint_dir is None")
+    state = json.loads((run.checkpoint_dir / "state.json").read_text())
+    for file in files:
+        if not file.name.startswith("bad"):
+            output.write(f"{file.name},{state['score']:.3f}\n")
+    return [f"{file}: cannot be read" for file in files if file.name.startswith("bad")]
+
+
 def fingerprint(data: Mapping[str, Any]) -> str:
     return json.dumps(dict(data), sort_keys=True)
 
@@ -114,6 +125,6 @@ def _fail(fault: str, epoch: int) -> None:
 
 
 # `trainable: tests.toy:train` looks for the hooks on the callable.
-for _hook in (Config, check, test, examples, fingerprint):
+for _hook in (Config, check, test, examples, predict, fingerprint):
     setattr(train, _hook.__name__, _hook)
 train.smoke = smoke  # type: ignore[attr-defined]

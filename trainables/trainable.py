@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 BUILT_IN = {"detection": "trainables.detection"}
 
@@ -70,7 +70,9 @@ class Trainable:
     smoke: overrides {"space": {...}, "data": {...}} that need no GPU, no data and no network.
     check(config, data, directory) -> findings before GPU hours, shown as they come; pictures go into `directory`.
     test(config, run) -> {"test/...": number} of the checkpoint in run.checkpoint_dir; {} without a test split.
-    examples(config, run, directory) writes PNG pictures of the checkpoint's predictions.
+    examples(config, run, directory) writes PNG pictures of the checkpoint's predictions, and tables as CSV files.
+    predict(config, run, files, output) writes what the checkpoint makes of new pictures, in a format that the task
+    reads; returns a line for each file that could not be read.
     fingerprint(data) -> a short text that changes when the data do.
     """
 
@@ -81,6 +83,7 @@ class Trainable:
     check: Callable[[Any, Mapping[str, Any], Path], Iterable[Finding]] | None = None
     test: Callable[[Any, Run], Mapping[str, float]] | None = None
     examples: Callable[[Any, Run, Path], None] | None = None
+    predict: Callable[[Any, Run, Sequence[Path], TextIO], list[str]] | None = None
     fingerprint: Callable[[Mapping[str, Any]], str] | None = None
 
     def build_config(self, values: Mapping[str, Any]) -> Any:

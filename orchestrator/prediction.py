@@ -1,0 +1,58 @@
+"""The winner of a study on new inputs, in this process: no Ray is started for a handful of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from orchestrator.checkpoints import best_saved_epoch, trial_directory
+from orchestrator.home import Home
+from orchestrator.job import Workplace
+from orchestrator.ledger import StudyRow
+from orchestrator.mistakes import InputMistake
+from orchestrator.ray_session import local_resources
+from orchestrator.study_file.study_spec import parse_study
+from orchestrator.trial import Trial, best_trial
+from orchestrator.worker import WorkerRun
+from trainables import load_trainable
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+
+
+def predict(row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path], output: TextIO) -> list[str]:
+    """Write what the study's best trial reads in `files` to `output`; a line for each file that cannot be read.
+
+    Raises InputMistake where the trainable cannot predict or the winner saved no checkpoint.
+    """
+    trainable = load_trainable(row.raw["trainable"])
+    if trainable.predict is None:
+        raise InputMistake(f"{row.name}: trainable `{trainable.name}` must have a hook `predict`, but has none")
+    best = best_trial(trials, row.objective)
+    epoch = None if best is None else best_saved_epoch(best, row.objective)
+    if best is None or epoch is None:
+        raise InputMistake(
+            f"{row.name}: must have a trial with a checkpoint to predict with, but has none; see `tune show {row.name}`"
+        )
+    spec = parse_study(row.raw, row.name)
+    directory = home.study(row.name)
+    device = "cuda" if local_resources()["GPU"] >= 1 else "cpu"
+    workplace = Workplace(row.raw["trainable"], spec.data, str(directory), device, str(Path.cwd()))
+    run = WorkerRun(workplace, trial_directory(directory, best.number), best.seed, epoch)
+    return trainable.predict(trainable.build_config(spec.space.restore(best.config)), run, pictures_in(files), output)
+
+
+def pictures_in(files: Sequence[Path]) -> list[Path]:
+    """The files as given; a folder stands for the pictures directly in it, by name. Raises InputMistake."""
+    found: list[Path] = []
+    mistakes = []
+    for file in files:
+        inside = sorted(p for p in file.iterdir() if p.suffix.lower() in PICTURES) if file.is_dir() else [file]
+        if not file.exists():
+            mistakes.append(f"FILES: must be pictures or folders of pictures, but {file} does not exist")
+        elif not inside:
+            mistakes.append(f"FILES: {file} must hold pictures ({' '.join(PICTURES)}), but holds none")
+        found += inside
+    if mistakes:
+        raise InputMistake(*mistakes)
+    return found

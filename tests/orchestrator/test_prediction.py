@@ -1,0 +1,68 @@
+"""The winner of a study on new pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from orchestrator.checkpoints import epoch_directory, trial_directory, write_checkpoint
+from orchestrator.home import Home
+from orchestrator.ledger import Ledger
+from orchestrator.mistakes import InputMistake
+from orchestrator.prediction import pictures_in, predict
+from orchestrator.study_file.study_spec import load_study
+from orchestrator.trial import Report, State
+
+
+@pytest.fixture
+def place(home: Path, toy_study: Callable[..., Path]) -> tuple[Home, Ledger]:
+    """A study of one trial whose second of three epochs is its best, and saved."""
+    place = Home.at(home)
+    ledger = Ledger(place.ledger)
+    spec = load_study(toy_study())
+    row = ledger.create_study(spec.study, spec.raw, spec.objective.objective, {})
+    number = ledger.add_trial(row.id, {"lr": 0.1}).number
+    for epoch, score in enumerate([0.3, 0.5, 0.4], start=1):
+        state = json.dumps({"epoch": epoch, "score": score})
+        directory = epoch_directory(trial_directory(place.study(spec.study), number), epoch)
+        write_checkpoint(directory, lambda path, state=state: (path / "state.json").write_text(state))
+        ledger.record(row.id, number, Report(epoch, {"val/score": score}, 1.0, 1000.0 + epoch, checkpoint=True))
+    ledger.finish(row.id, number, State.COMPLETED)
+    return place, ledger
+
+
+def test_the_best_epoch_of_the_best_trial_reads_the_files(place: tuple[Home, Ledger]):
+    home, ledger = place
+    row = ledger.study("toy")
+    output = StringIO()
+    problems = predict(row, ledger.trials(row.id), home, [Path(__file__), home.ledger], output)
+    assert output.getvalue() == "test_prediction.py,0.500\nledger.db,0.500\n"
+    assert problems == []
+
+
+def test_a_study_without_a_checkpoint_cannot_predict(place: tuple[Home, Ledger]):
+    home, ledger = place
+    row = ledger.study("toy")
+    with pytest.raises(InputMistake, match="must have a trial with a checkpoint"):
+        predict(row, [], home, [Path(__file__)], StringIO())
+
+
+def test_a_folder_stands_for_its_pictures_by_name(tmp_path: Path):
+    for name in ("b.PNG", "a.jpg", "labels.csv"):
+        (tmp_path / name).touch()
+    assert [path.name for path in pictures_in([tmp_path, tmp_path / "labels.csv"])] == ["a.jpg", "b.PNG", "labels.csv"]
+
+
+def test_every_file_that_is_not_there_is_named(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputMistake) as caught:
+        pictures_in([tmp_path / "a.png", tmp_path / "empty", tmp_path / "b.png"])
+    assert [line.split("but ")[1] for line in caught.value.lines] == [
+        f"{tmp_path / 'a.png'} does not exist",
+        "holds none",
+        f"{tmp_path / 'b.png'} does not exist",
+    ]
