@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
-from timm.optim import create_optimizer_v2
+from timm.optim import create_optimizer_v2, param_groups_weight_decay
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -17,18 +20,33 @@ POLY_POWER = 0.9  # Chen et al. 2017 (DeepLab); DBNet's authors use it too
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
-    """The optimizer over two groups: matrices and kernels with weight decay, norms and biases without."""
+    """The optimizer over its groups: matrices and kernels with weight decay, norms and biases without.
+
+    A model may name parameters with a decay of their own: `own_weight_decay`, a mapping of names to numbers. Whether
+    decay is decoupled (Loshchilov & Hutter 2019) or L2 is the optimizer's choice: see TrainConfig.optimizer.
+    """
     plain = config.optimizer == "sgd" and config.momentum == 0  # Nesterov's needs a momentum
     second = {} if config.optimizer in ("sgd", "rmsprop") else {"betas": _betas(config)}
     return create_optimizer_v2(
         model,
         opt="momentum" if plain else config.optimizer,
         lr=config.lr,
-        weight_decay=config.weight_decay,
         momentum=config.momentum,
-        filter_bias_and_bn=True,
+        param_group_fn=partial(parameter_groups, weight_decay=config.weight_decay),
         **second,
     )
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """timm's groups, without and with decay; then one for each parameter that the model gives a decay of its own."""
+    own: Mapping[str, float] = getattr(model, "own_weight_decay", {})
+    parameters = {name: model.get_parameter(name) for name in own}
+    apart = {id(parameter) for parameter in parameters.values()}
+    groups = param_groups_weight_decay(model, weight_decay)
+    for group in groups:
+        group["params"] = [parameter for parameter in group["params"] if id(parameter) not in apart]
+    groups += [{"params": [parameters[name]], "weight_decay": decay} for name, decay in own.items()]
+    return [group for group in groups if group["params"]]
 
 
 def build_lr_schedule(optimizer: Optimizer, config: TrainConfig, steps_per_epoch: int) -> LambdaLR:

@@ -18,7 +18,7 @@ class TrainConfig:
     epochs: int = setting(20, "epochs at most; the lr schedule spans them", low=1)
     batch_size: int = setting(8, "images per optimizer step", low=1)
     accumulation_steps: int = setting(1, "pieces a batch is cut into to fit into memory", low=1)
-    optimizer: str = setting("adamw", "optimizer (timm)", choices=OPTIMIZERS)
+    optimizer: str = setting("adamw", "of timm; adam, radam, rmsprop, sgd decay by L2", choices=OPTIMIZERS)
     lr: float = setting(1e-3, "peak learning rate", above=0.0)
     min_lr: float = setting(0.0, "learning rate at the end of a decaying lr_schedule", low=0.0)
     weight_decay: float = setting(1e-4, "weight decay of matrices and kernels; norms and biases have none", low=0.0)

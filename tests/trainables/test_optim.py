@@ -148,6 +148,58 @@ def test_adamw_steps_as_torchs_with_the_same_groups() -> None:
         torch.testing.assert_close(a, b)
 
 
+class NetWithItsOwn(Net):
+    own_weight_decay = {"linear.weight": 0.5}
+
+
+@pytest.mark.parametrize("weight_decay", [0.3, 0.0])
+def test_a_model_names_parameters_with_a_decay_of_their_own(weight_decay: float) -> None:
+    model = NetWithItsOwn()
+    optimizer = build_optimizer(model, config(weight_decay=weight_decay))
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert len(decay) == sum(len(group["params"]) for group in optimizer.param_groups) == 6
+    assert {name: decay[id(p)] for name, p in model.named_parameters() if decay[id(p)]} == {
+        name: value for name, value in {"conv.weight": weight_decay, "linear.weight": 0.5}.items() if value
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("adamw", torch.optim.AdamW),
+        ("adam", torch.optim.Adam),
+        ("radam", torch.optim.RAdam),
+        ("sgd", lambda groups, lr: torch.optim.SGD(groups, lr, momentum=0.9, nesterov=True)),
+    ],
+)
+def test_a_decay_of_its_own_is_what_torch_makes_of_it(name: str, reference: object) -> None:
+    torch.manual_seed(0)
+    model, twin = NetWithItsOwn(), Net()
+    twin.load_state_dict(model.state_dict())
+    optimizer = build_optimizer(model, config(optimizer=name, weight_decay=0.1))
+    apart = [twin.conv.weight, twin.linear.weight]
+    others = [p for p in twin.parameters() if all(p is not known for known in apart)]
+    decays = zip(([apart[0]], [apart[1]], others), (0.1, 0.5, 0.0), strict=True)
+    expected = reference([{"params": params, "weight_decay": decay} for params, decay in decays], lr=0.02)
+    for _ in range(5):
+        for net, opt in ((model, optimizer), (twin, expected)):
+            opt.zero_grad()
+            net.linear(net.norm(net.conv(torch.ones(2, 3, 5, 5))).mean((2, 3))).square().sum().backward()
+            opt.step()
+    for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("name", ["adamw", "nadamw", "lion"])
+def test_where_decay_is_decoupled_it_shrinks_a_weight_that_has_no_gradient(name: str) -> None:
+    model = nn.Linear(1, 1, bias=False)
+    before = float(model.weight.detach())
+    optimizer = build_optimizer(model, config(optimizer=name, weight_decay=0.5))
+    (0 * model(torch.ones(1, 1))).sum().backward()
+    optimizer.step()
+    assert float(model.weight.detach()) == pytest.approx(before * (1 - 0.02 * 0.5))
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_of_the_config_takes_a_step(name: str) -> None:
     torch.manual_seed(0)
