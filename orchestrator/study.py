@@ -7,7 +7,6 @@ ledger goes on where the last one stopped, however it stopped.
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import checkpoints
+from orchestrator.failures import problem_of
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import DuplicateConfig, Ledger
+from orchestrator.proposals import Proposals
 from orchestrator.schedulers import Decision, build_scheduler
 from orchestrator.searchers import build_searcher
 from orchestrator.study_file.study_spec import StudySpec
@@ -60,7 +61,7 @@ class Study:
         self._id = study_id
         self._on_event = on_event
         self._now = now
-        self._searcher = build_searcher(spec.search.sampler, spec.space, spec.search.seed)
+        self._proposals = Proposals(spec, build_searcher(spec.search.sampler, spec.space, spec.search.seed))
         self._scheduler_metric = spec.scheduler.metric or self.objective.metric
         self._scheduler = build_scheduler(
             spec.scheduler.name,
@@ -73,8 +74,6 @@ class Study:
         }
         self._running: set[int] = set()
         self._lost: dict[int, int] = {}  # trial -> workers lost since its last report
-        self._duplicates: set[str | None] = set()  # baselines whose config is tried already
-        self._exhausted = False
         self._open = {number for number, trial in self._trials.items() if not trial.state.final}
         self._best = self._find_best()  # kept up to date, because every report asks for it
         self._replay()
@@ -96,7 +95,7 @@ class Study:
     @property
     def finished(self) -> bool:
         """Is every trial that the budget allows in a final state?"""
-        return not self._unfinished() and self._next_new() is None
+        return not self._unfinished() and self._proposals.next(self.trials) is None
 
     # What is next
 
@@ -107,14 +106,15 @@ class Study:
         waiting = [n for n in self._unfinished() if n not in self._running]
         if waiting:
             return self._start_again(waiting[0])
-        new = self._next_new()
-        if new is None:
+        proposal = self._proposals.next(self.trials)
+        if proposal is None:
             return None
-        config, baseline = new
         try:
-            trial = self._ledger.add_trial(self._id, config, baseline=baseline, seed=self.spec.search.seed)
-        except DuplicateConfig:  # two baselines of one config: the second names nothing new
-            self._duplicates.add(baseline)
+            trial = self._ledger.add_trial(
+                self._id, proposal.config, baseline=proposal.baseline, seed=self.spec.search.seed
+            )
+        except DuplicateConfig:
+            self._proposals.skip(proposal)
             return self.next_job()
         self._trials[trial.number] = trial
         self._open.add(trial.number)
@@ -145,7 +145,7 @@ class Study:
         dethroned = self._crown(trial)
         if repeated:  # its first value is gone, and with it perhaps the title
             self._best = self._find_best()
-        problem = _problem_of(report, {self.objective.metric, self._scheduler_metric})
+        problem = problem_of(report, {self.objective.metric, self._scheduler_metric})
         if problem:
             self.fail(number, problem)
             return Decision.PRUNE
@@ -193,21 +193,6 @@ class Study:
 
     def _unfinished(self) -> list[int]:
         return sorted(self._open)
-
-    def _next_new(self) -> tuple[dict[str, Any], str | None] | None:
-        """The config of the next new trial, and its name if it is a baseline."""
-        if self._exhausted or len(self._trials) >= self._trials_allowed():
-            return None
-        tried = {trial.baseline for trial in self._trials.values()} | self._duplicates
-        for baseline in self.spec.baselines:
-            if baseline.name not in tried:
-                return self.spec.space.complete(baseline.values, random.Random(self.spec.search.seed)), baseline.name
-        config = self._searcher.propose(self.trials)
-        self._exhausted = config is None
-        return None if config is None else (config, None)
-
-    def _trials_allowed(self) -> float:
-        return math.inf if self.spec.budget.trials is None else self.spec.budget.trials
 
     def _start_again(self, number: int) -> Job:
         trial = self._trials[number]
@@ -286,7 +271,7 @@ class Study:
         failed: dict[int, Failure] = {}
         for _, number, report in self._ledger.history(self._id):
             trial = self._trials[number]
-            problem = _problem_of(report, {self.objective.metric, self._scheduler_metric})
+            problem = problem_of(report, {self.objective.metric, self._scheduler_metric})
             if problem:
                 failed[number] = problem
             else:
@@ -299,16 +284,3 @@ class Study:
                 self._prune(number, trial.epochs)
             elif trial.state is State.RUNNING:
                 self._finish(number, State.PAUSED, "the driver died")
-
-
-def _problem_of(report: Report, required: set[str]) -> Failure | None:
-    """What is wrong with a report: a metric that must be there is not, or is no finite number."""
-    for metric in sorted(required):
-        if metric not in report.metrics:
-            given = ", ".join(sorted(report.metrics)) or "nothing"
-            return Failure(FailureClass.EXCEPTION, f"epoch {report.epoch} must report `{metric}`, but reported {given}")
-    for metric in sorted(required | {"train/loss"} & report.metrics.keys()):
-        if not math.isfinite(report.metrics[metric]):
-            message = f"`{metric}` is {report.metrics[metric]} at epoch {report.epoch}"
-            return Failure(FailureClass.NON_FINITE, message)
-    return None
