@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.ledger import LedgerError
 from orchestrator.secret import mask
 
 QUIET = {  # no telemetry, no news about migrations and addresses
@@ -62,3 +65,36 @@ def serve_ui(uri: str, home: Path, port: int) -> int:
     print(f"http://127.0.0.1:{port}   Ctrl-C ends it", flush=True)
     # -P: no file of the current folder is taken for a module of MLflow's.
     return subprocess.call([sys.executable, "-P", "-m", "mlflow", "ui", *words], env=os.environ | setting)
+
+
+# Its errors
+
+_GISTS = (  # in errors that tell it last, after half a page of addresses and class names
+    "Connection refused",
+    "Connection reset",
+    "Connection aborted",
+    "timed out",
+    "Name or service not known",
+    "Permission denied",
+    "disk is full",
+)
+
+
+@contextlib.contextmanager
+def explaining(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (TrackingError, LedgerError):
+        raise
+    except Exception as error:  # of MLflow, of its database, of the network: any of dozens of classes
+        raise TrackingError(f"MLflow at {mask(uri)}: {gist_of(error)}") from error
+
+
+def gist_of(error: Exception) -> str:
+    """The gist of an error in one line, without passwords."""
+    text = str(error).strip()
+    for gist in _GISTS:
+        if gist in text:
+            return gist
+    first = text.splitlines()[0] if text else type(error).__name__
+    return mask(first)[:300]

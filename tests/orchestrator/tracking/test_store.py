@@ -1,4 +1,4 @@
-"""The pages themselves are seen in test_tracking.py."""
+"""The pages themselves are seen in test_tracker.py."""
 
 from __future__ import annotations
 

@@ -1,0 +1,129 @@
+"""A study in the ledger and its picture in MLflow, compared row by row."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+
+from orchestrator.ledger import Ledger
+from orchestrator.trial import Objective, Report, State
+
+HERE = socket.gethostname()
+HMEAN = Objective("val/hmean", "max")
+FACTS = {
+    "git_commit": "abc123",
+    "data_fingerprint": "f00d",
+    "file": "hrnet.yaml",
+    "user": "ada",
+    "versions": {"torch": "2"},
+}
+
+
+def begin(ledger: Ledger, name: str = "hrnet") -> int:
+    raw = {
+        "study": name,
+        "trainable": "detection",
+        "space": {"lr": {"low": 1e-4, "high": 1.0}},
+        "budget": {"trials": 8},
+    }
+    return ledger.create_study(name, raw, HMEAN, FACTS).id
+
+
+def add(ledger: Ledger, study: int, epochs: int, state: State | None = State.COMPLETED, **given: Any) -> int:
+    """A trial with `epochs` reports, left running if `state` is None."""
+    number = len(ledger.trials(study, reports=False)) + 1
+    ledger.add_trial(study, {"lr": number / 10, "resolution": {1: 640, 5: 960}, "ema": None}, **given)
+    for epoch in range(1, epochs + 1):
+        metrics = {"val/hmean": number + epoch / 100, "train/loss": 1 / epoch}
+        ledger.record(study, number, Report(epoch, metrics, 1.5, 1795256000.25 + 60 * number + epoch))
+    if state is not None:
+        ledger.finish(study, number, state, "because" if state is not State.COMPLETED else None)
+    return number
+
+
+def runs_of(uri: str, name: str = "hrnet", view: int = ViewType.ACTIVE_ONLY) -> dict[int, Run]:
+    """By trial number; 0 is the study's own. Fails if one is there twice."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], run_view_type=view, max_results=1000)
+    found = {int(run.data.tags["nightsweep.trial"]): run for run in runs}
+    assert len(found) == len(runs)
+    return found
+
+
+def points_of(uri: str, run: Run) -> set[tuple[str, float, int, int]]:
+    client = MlflowClient(uri)
+    history = [point for name in run.data.metrics for point in client.get_metric_history(run.info.run_id, name)]
+    points = {(p.key, p.value, p.timestamp, p.step) for p in history}
+    assert len(points) == len(history)
+    return points
+
+
+def assert_equal(ledger: Ledger, study: int, uri: str, *, name: str = "hrnet") -> None:
+    """MLflow holds exactly the trials, states and values of the ledger."""
+    runs, row = runs_of(uri, name), ledger.study(name)
+    parent = runs.pop(0)
+    statuses = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "paused": "SCHEDULED"}
+    statuses["running"] = "RUNNING" if row.status == "running" else "SCHEDULED"
+    trials = ledger.trials(study)
+    assert sorted(runs) == [trial.number for trial in trials]
+    for trial in trials:
+        run = runs[trial.number]
+        assert run.info.run_id == trial.mlflow_run_id
+        assert run.info.status == statuses[trial.state]
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id == row.mlflow_run_id
+        assert run.data.tags["state"] == trial.state
+        assert run.data.params.keys() == trial.config.keys()
+        assert run.info.start_time == int(trial.created * 1000)
+        assert run.info.end_time == (None if trial.ended is None else int(trial.ended * 1000))
+        expected = {
+            (metric, value, int(report.at * 1000), report.epoch)
+            for report in trial.reports
+            for metric, value in {**report.metrics, "epoch_seconds": report.seconds}.items()
+        }
+        best = trial.best_report(HMEAN)
+        if trial.test and best:
+            expected |= {(metric, value, int(best.at * 1000), best.epoch) for metric, value in trial.test.items()}
+        assert points_of(uri, run) == expected
+
+
+def everything(home: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows that say anything about runs, in MLflow's own tables."""
+    tables = ("experiments", "experiment_tags", "runs", "tags", "params", "metrics", "latest_metrics")
+    with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as connection:
+        return {table: sorted(map(repr, connection.execute(f"SELECT * FROM {table}"))) for table in tables}  # type: ignore
+
+
+def python(text: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    head = (
+        "import sys; from pathlib import Path\n"
+        "from orchestrator.tracking import sender, tracker, tracking; from orchestrator.ledger import Ledger\n"
+        "home = Path(sys.argv[1]); ledger = Ledger(home / 'ledger.db')\n"
+    )
+    command = [sys.executable, "-c", head + text, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=100)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
