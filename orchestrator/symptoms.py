@@ -1,0 +1,126 @@
+"""What a trial's curves say of its training, by name: stuck, labels without effect, a learning rate gone too soon.
+
+The rules come from the records of hand-run experiments: days went by before somebody read them off the curves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import fmean
+
+from orchestrator.trial import Objective, Report, Trial
+
+FEWEST = 6  # reports below which a curve says nothing
+FLAT = 0.08  # a score from 0 to 1 that stays within so much has not moved
+LEARNT = 0.5  # a score above which nobody calls a trial stuck
+FALLING = 0.1  # of the loss: less than that from the first quarter to the end is no fall
+SPENT_LR = 0.02  # of its peak: below that a learning rate teaches nothing
+SPENT_EPOCHS = 0.25  # of all: so many of them with a spent learning rate are wasted, fewer are the end of a schedule
+GOOD = 0.95  # a score that a spent learning rate may rest on
+LOST = 0.02  # of a score from 0 to 1: fallen so far below its best, while the training loss still falls
+GAP = 0.1  # between the same score in training and in validation
+RISEN = 2.0  # times the smallest training loss
+
+
+class Kind(StrEnum):
+    STUCK = "stuck"
+    LABELS = "labels without effect"
+    LR_SPENT = "learning rate decayed too low"
+    OVERFIT = "overfit"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """numbers: what the sentence about it needs, by name."""
+
+    kind: Kind
+    numbers: dict[str, float]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {_SENTENCES[self.kind].format(**self.numbers)}"
+
+
+_SENTENCES = {
+    Kind.STUCK: "train/loss fell from {early:.3g} to {late:.3g}, but the score never left {score:.3g}; "
+    "prune on a metric with early signal, try another seed or a longer warm-up",
+    Kind.LABELS: "neither train/loss ({early:.3g} to {late:.3g}) nor the score ({score:.3g}) moved; "
+    "look at labels and augmented images with `tune check`, then at the learning rate (peak {peak:.2g})",
+    Kind.LR_SPENT: "from epoch {epoch:.0f} on lr is below {share:.0%} of its peak {peak:.2g} and nothing is learnt "
+    "any more; raise min_lr or step_epochs",
+    Kind.OVERFIT: "best {best:.3g} at epoch {epoch:.0f}, {score:.3g} at the end, while train/loss still falls "
+    "({early:.3g} to {late:.3g}); more augmentation or weight decay, or fewer epochs",
+    Kind.DIVERGED: "train/loss rose from {early:.3g} to {late:.3g}; lower lr, or lengthen warmup_epochs",
+}
+
+
+def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
+    """The first that fits, the gravest first; None for a healthy or short course, or one that reports no train/loss.
+
+    A score is a metric between 0 and 1 of which more is better: without one as objective only a divergence is told.
+    """
+    reports = [report for report in trial.reports if _complete(report, objective.metric)]
+    if len(reports) < FEWEST:
+        return None
+    loss = [report.metrics["train/loss"] for report in reports]
+    quarter = len(reports) // 4
+    early, late, least = loss[quarter], fmean(loss[-max(quarter, 1) :]), min(loss)
+    if least > 0 and late > RISEN * least and late > early:
+        return Symptom(Kind.DIVERGED, {"early": least, "late": late})
+    score = [report.metrics[objective.metric] for report in reports]
+    if objective.mode != "max" or not all(0 <= value <= 1 for value in score):
+        return None
+    rates = [report.metrics.get("lr", math.nan) for report in reports]
+    peak = max((rate for rate in rates if math.isfinite(rate)), default=math.nan)
+    numbers = {"early": early, "late": late, "score": max(score), "peak": peak}
+    spent = _spent_from(rates, peak)
+    if spent is not None and max(score) < GOOD and _rests(score[spent:], loss[spent:], loss):
+        return Symptom(Kind.LR_SPENT, {"epoch": reports[spent].epoch, "share": SPENT_LR, "peak": peak})
+    if max(score) < LEARNT and all(_flat(series[quarter:]) for series in _scores(reports)):
+        return Symptom(Kind.STUCK if early - late > FALLING * abs(early) else Kind.LABELS, numbers)
+    return _overfit(reports, score, loss, objective.metric)
+
+
+def _complete(report: Report, metric: str) -> bool:
+    return all(math.isfinite(report.metrics.get(name, math.nan)) for name in (metric, "train/loss"))
+
+
+def _scores(reports: Sequence[Report]) -> list[list[float]]:
+    """The series of every validation metric that is a share: accuracy, similarity, precision."""
+    names = [name for name in reports[0].metrics if name.startswith("val/") and not name.endswith("/loss")]
+    series = [[report.metrics.get(name, math.nan) for report in reports] for name in names]
+    return [values for values in series if all(0 <= value <= 1 for value in values)]
+
+
+def _flat(values: Sequence[float]) -> bool:
+    return max(values) - min(values) < FLAT
+
+
+def _spent_from(rates: Sequence[float], peak: float) -> int | None:
+    """The place from which the learning rate stays spent, if that is a large share of the course; not the warm-up."""
+    alive = [place for place, rate in enumerate(rates) if not rate < SPENT_LR * peak]
+    start = alive[-1] + 1 if alive else 0
+    return start if start > 0 and len(rates) - start >= SPENT_EPOCHS * len(rates) else None
+
+
+def _rests(score: Sequence[float], loss: Sequence[float], whole: Sequence[float]) -> bool:
+    """Does neither move any more, although the loss moved before?"""
+    fall = whole[0] - min(whole)
+    return max(score) - score[0] < FLAT / 2 and loss[0] - min(loss) < FALLING * max(fall, 1e-12)
+
+
+def _overfit(reports: Sequence[Report], score: Sequence[float], loss: Sequence[float], metric: str) -> Symptom | None:
+    top = max(range(len(score)), key=score.__getitem__)
+    tail = max(len(score) // 4, 1)
+    end = fmean(score[-tail:])
+    falling = loss[top] - fmean(loss[-tail:]) > FALLING * abs(loss[top])
+    lost = top < len(score) - tail and score[top] - end > LOST and falling
+    trained = reports[-1].metrics.get(metric.replace("val/", "train/"), math.nan)
+    apart = metric.startswith("val/") and trained - score[-1] > GAP
+    if not (lost or apart):
+        return None
+    numbers = {"best": score[top], "epoch": reports[top].epoch, "score": end, "early": loss[top], "late": loss[-1]}
+    return Symptom(Kind.OVERFIT, numbers)
