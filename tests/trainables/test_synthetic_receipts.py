@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import shapely
 
+from trainables import pixel_store
 from trainables.synthetic import drawn_receipts as cache
 from trainables.synthetic.drawn_receipts import drawn_receipts
 from trainables.synthetic.fonts import FontsMissing, font_path
@@ -139,13 +140,13 @@ def test_splits_and_seeds_draw_other_pages() -> None:
     assert len({image.tobytes() for image in images}) == 4
 
 
-@pytest.mark.parametrize("damage", ["labels.json", "images.npy"])
+@pytest.mark.parametrize("damage", ["labels.json", "pixels.bin", "shapes.npy"])
 def test_a_set_that_a_power_cut_left_half_written_is_drawn_anew(own_cache: Path, damage: str) -> None:
     whole = drawn_receipts("train", 2, 96, 0, 0.5).image(1)
     (folder,) = own_cache.iterdir()
     (folder / damage).write_bytes(b"")
     drawn_receipts.cache_clear()
-    cache._mapped_images.cache_clear()
+    pixel_store._mapped.cache_clear()
     assert np.array_equal(drawn_receipts("train", 2, 96, 0, 0.5).image(1), whole)
     assert [path.name for path in own_cache.iterdir()] == [folder.name]
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from trainables.mistakes import raise_mistakes
 from trainables.text_file import read_utf8
 
+BLANK = 0  # CTC's class for "no character here"
+
 
 class UnknownCharacter(ValueError):
     """A text holds a character that the charset lacks; the message names it."""
@@ -101,9 +103,7 @@ def read_charset(file: Path) -> Charset:
         if not character:
             mistakes.append(f"{where}: must hold one character, but is empty; remove the line")
         elif len(character) > 1:
-            mistakes.append(
-                f"{where}: must hold one character, but got {character[:20]!r}; give each a line of its own"
-            )
+            mistakes.append(f"{where}: must hold one character, but got {character[:20]!r}; one a line")
         elif character in seen:
             mistakes.append(f"{where}: must be given once, but {character!r} is line {seen[character]} too; remove one")
         else:

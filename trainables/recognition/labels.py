@@ -46,7 +46,7 @@ def read_labels(section: DataSection, *, need_crops: bool = True) -> tuple[Label
     A .csv file has a header with the columns `path` and `text`, `split` unless data.labels or data.folds make it
     needless, and `group` or `page` where crops belong together (`group` counts where there are both); other columns are
     left alone. Any other file has `path<TAB>text` in each line. With `need_crops` the crops must be there.
-    Raises ValueError, a line for each of the first mistakes: `FILE:LINE: what must hold, but got X; what to do`; OSError.
+    Raises OSError, and ValueError with a line for each of the first mistakes.
     """
     stamps = tuple(_stamp(file.path) for file in section.labels)
     return _read_labels(section.folder, section.labels, section.folds is None, need_crops, stamps)
@@ -76,10 +76,11 @@ def _rows(file: LabelFile, mistakes: list[str]) -> Iterator[tuple[str, dict[str,
     """FILE:LINE and the fields of each line; lines that have none are added to `mistakes`."""
     text = read_utf8(file.path)
     rows = _csv_rows(file, text, mistakes) if file.is_csv else _tab_rows(file, text, mistakes)
-    count = 0
-    for count, (line, row) in enumerate(rows, start=1):
+    before, empty = len(mistakes), True
+    for line, row in rows:
+        empty = False
         yield f"{file.path}:{line}", row
-    if not count and not mistakes:
+    if empty and len(mistakes) == before:
         mistakes.append(f"{file.path}: must hold the label of a crop, but holds none; export the labels again")
 
 

@@ -1,0 +1,97 @@
+"""Folders that are costly to make, each made once per machine and found by all processes that need the same."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_DAY = 24 * 3600
+ABANDONED_DAYS = 1  # after which a folder that was never finished is what a killed process left
+DISUSED_DAYS = 30
+
+
+def cache_folder() -> Path:
+    """$NIGHTSWEEP_CACHE, else `nightsweep` in the user's cache folder, else (read-only) in the temp folder."""
+    if chosen := os.environ.get("NIGHTSWEEP_CACHE"):
+        return Path(chosen)
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nightsweep"
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
+        pass
+    return Path(tempfile.gettempdir()) / f"nightsweep-{os.getuid()}"
+
+
+def make_once(folder: Path, is_whole: Callable[[Path], bool], fill: Callable[[Path], None]) -> None:
+    """Have `fill` fill `folder`, unless it `is_whole`; other processes that want the same meanwhile wait.
+
+    It is filled beside and then renamed: whoever finds `folder` finds it whole. Where locks do not work (some network
+    file systems) several may fill; the first wins, and the others use that. Raises OSError, and what `fill` raises.
+    """
+    if is_whole(folder):
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(folder.with_name(f".{folder.name}.lock")):
+        if is_whole(folder):
+            return
+        for left in folder.parent.glob(f".{folder.name}-*"):
+            if _age_days(left) > ABANDONED_DAYS:
+                shutil.rmtree(left, ignore_errors=True)
+        beside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
+        beside.mkdir()
+        try:
+            fill(beside)
+            if folder.exists() and not is_whole(folder):
+                shutil.rmtree(folder, ignore_errors=True)  # half a folder, left by a power cut
+            try:
+                beside.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def touch(folder: Path) -> None:
+    """Note that `folder` is in use."""
+    with suppress(OSError):
+        os.utime(folder)
+
+
+def remove_disused(pattern: str) -> None:
+    """Remove the folders of the cache that match `pattern` and that nobody has touched for DISUSED_DAYS.
+
+    The folder of the cache may hold other people's: the pattern must fit nothing but what was made here.
+    """
+    for folder in cache_folder().glob(pattern):
+        if _age_days(folder) > DISUSED_DAYS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _age_days(folder: Path) -> float:
+    try:
+        return (time.time() - folder.stat().st_mtime) / _DAY
+    except OSError:
+        return 0.0
+
+
+@contextmanager
+def _one_at_a_time(lock: Path) -> Iterator[None]:
+    """Waits until no other process is within; the end of a process, however violent, lets the next one in."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        with suppress(OSError):  # no locks here: what follows is right without them, only done twice
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)

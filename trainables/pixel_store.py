@@ -1,0 +1,97 @@
+"""Many small pictures in one file that is mapped into memory, so that all processes of a machine share its pages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.image_file import Pixels
+
+PIXELS = "pixels.bin"  # the pictures one after another: height x width x 3, uint8 RGB
+SHAPES = "shapes.npy"  # N x 2, int32: height and width of each
+
+Shapes = npt.NDArray[np.int32]
+
+
+class PixelStore:
+    """Pictures by index. What is in a file is handed to another process as the file's name, not as its content."""
+
+    def __init__(self, shapes: Shapes, pixels: Path | npt.NDArray[np.uint8]) -> None:
+        """shapes: N x 2 (height, width). pixels: all pictures, flat, in memory or in a file."""
+        self.shapes = shapes
+        self._pixels = pixels
+        self._ends = np.cumsum(shapes.prod(axis=1, dtype=np.int64) * 3)
+        self._uniform = len(shapes) > 0 and bool((shapes == shapes[0]).all())
+
+    @property
+    def on_disk(self) -> bool:
+        return isinstance(self._pixels, Path)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def read(self, index: int) -> Pixels:
+        """A copy of one picture, height x width x 3, uint8."""
+        return np.array(self._view(index))
+
+    def read_batch(self, indices: Sequence[int]) -> Sequence[Pixels]:
+        """Copies of some pictures; where all pictures of the store have one shape, one array B x H x W x 3."""
+        if self._uniform:
+            height, width = self.shapes[0]
+            batch: Pixels = self._flat().reshape(-1, height, width, 3)[indices]
+            return batch  # type: ignore[return-value]  # an array is a sequence of its rows
+        return [self.read(index) for index in indices]
+
+    def _view(self, index: int) -> Pixels:
+        height, width = self.shapes[index]
+        end = self._ends[index]
+        view: Pixels = self._flat()[end - height * width * 3 : end].reshape(height, width, 3)
+        return view
+
+    def _flat(self) -> npt.NDArray[np.uint8]:
+        return _mapped(self._pixels) if isinstance(self._pixels, Path) else self._pixels
+
+
+def write_pixels(folder: Path, images: Iterable[Pixels]) -> None:
+    """Write the pictures into `folder`, one at a time. Raises OSError, also for a full disk."""
+    shapes = []
+    with (folder / PIXELS).open("wb") as file:  # written, not mapped: a full disk is an error here, there a SIGBUS
+        for image in images:
+            shapes.append(image.shape[:2])
+            file.write(np.ascontiguousarray(image).data)
+        file.flush()
+        os.fsync(file.fileno())
+    with (folder / SHAPES).open("wb") as file:
+        np.save(file, np.asarray(shapes, np.int32).reshape(-1, 2))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def open_pixels(folder: Path, count: int) -> PixelStore | None:
+    """The `count` pictures that write_pixels wrote into `folder`; None where they are not there, or not all."""
+    try:
+        shapes: Shapes = np.load(folder / SHAPES)
+        size = (folder / PIXELS).stat().st_size
+    except (OSError, EOFError, ValueError):
+        return None
+    if shapes.shape != (count, 2) or size != int(shapes.prod(axis=1, dtype=np.int64).sum()) * 3:
+        return None
+    return PixelStore(shapes, folder / PIXELS)
+
+
+def hold_pixels(images: Iterable[Pixels]) -> PixelStore:
+    """The pictures in memory."""
+    kept = list(images)
+    shapes = np.asarray([image.shape[:2] for image in kept], np.int32).reshape(-1, 2)
+    return PixelStore(shapes, np.concatenate([image.ravel() for image in kept] or [np.zeros(0, np.uint8)]))
+
+
+@lru_cache(maxsize=16)
+def _mapped(file: Path) -> npt.NDArray[np.uint8]:
+    # A plain array: the subclass memmap takes three times as long to index.
+    return np.memmap(file, np.uint8, "r").view(np.ndarray) if file.stat().st_size else np.zeros(0, np.uint8)

@@ -1,0 +1,175 @@
+"""The crops of a split, and what training takes from them: batches of resized, augmented pictures and their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from trainables.crop_cache import CropSize, cached_crops
+from trainables.image_file import Pixels
+from trainables.recognition.charset import Charset, read_charset
+from trainables.recognition.config import MIN_WIDTH, Config
+from trainables.recognition.crop import Crop, DrawnCrop, ImageFile
+from trainables.recognition.data_section import DataSection
+from trainables.recognition.labels import read_labels
+from trainables.splits import SPLITS, Split, held_out
+
+__all__ = ["SPLITS", "Batch", "Crop", "CropDataset", "Split", "charset_of", "collate", "crop_size", "load_crops"]
+
+Batch = dict[str, torch.Tensor]
+Augmentation = Callable[[Sequence[Pixels], np.random.Generator], Sequence[Pixels]]
+
+WIDTH_STEP = 32  # px that padded batches are rounded up to: cuDNN looks for its fastest kernels once a width
+
+
+def load_crops(data: Mapping[str, Any], split: Split) -> list[Crop]:
+    """The crops of one split, in the order of the labels; only test may be empty.
+
+    `data` is the `data:` section of a study file (see DataSection). With `folds`, the crops of all splits but test are
+    dealt anew, all of a group to the same side: those of fold `fold` are val, the others train.
+    Raises ValueError, a line for each mistake; OSError.
+    """
+    section = DataSection.parse(data)
+    labelled = _drawn_crops(section) if section.drawn else _labelled_crops(section)
+    crops = [crop for given, crop in labelled if given == split]
+    if section.folds is not None and split != "test":
+        pool = [crop for given, crop in labelled if given != "test"]
+        val = held_out([crop.group for crop in pool], section.folds, section.fold, section.seed)
+        crops = [crop for crop in pool if (crop.group in val) == (split == "val")]
+    if not crops and split != "test":
+        raise ValueError(
+            f"data.root: must hold crops of split {split}, but {section.root} has none; "
+            "add some, or deal the crops with data.folds"
+        )
+    return crops
+
+
+def charset_of(data: Mapping[str, Any]) -> Charset:
+    """The charset of the section's file, else of the texts of train. Raises as load_crops."""
+    section = DataSection.parse(data)
+    if section.charset is not None:
+        return read_charset(section.charset)
+    return Charset.of(crop.text for crop in load_crops(data, "train"))
+
+
+def crop_size(config: Config) -> CropSize:
+    """The pixels that a config wants crops in."""
+    return CropSize(config.height, config.width, config.max_width, MIN_WIDTH)
+
+
+class CropDataset(Dataset[Batch]):
+    """Crops as a network takes them, a batch at a time.
+
+    A batch is decided by seed, epoch and its indices, whichever process makes it: the random numbers of augmentation
+    are drawn for a whole batch, because a generator for each crop would cost as much as two of its changes.
+    """
+
+    def __init__(
+        self,
+        crops: Sequence[Crop],
+        charset: Charset,
+        config: Config,
+        augment: Augmentation | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Decodes all crops, unless this machine has (see crop_cache). Characters that `charset` lacks are left out of
+        the targets. Raises BadImage, a line for each crop that cannot be read."""
+        self.crops = list(crops)
+        self.store = cached_crops([crop.source for crop in self.crops], crop_size(config))
+        self._targets = [np.array(charset.encode_known(crop.text), np.int64) for crop in self.crops]
+        self._augment = augment
+        self._seed = seed
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # loader processes that live on see it change
+
+    def set_epoch(self, epoch: int) -> None:
+        """Augment anew: call it before each epoch."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def __getitem__(self, index: int) -> Batch:
+        """A batch of one."""
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """The batch of these crops; torch's DataLoader asks for a batch at once.
+
+        image: uint8, B x 3 x H x W, padded with zeros on the right. valid_width: int64, B; px of it that are picture.
+        target: int64, B x L; classes of the characters, padded with zeros. target_length: int64, B.
+        """
+        if not all(0 <= index < len(self.crops) for index in indices):
+            raise IndexError(f"crops {list(indices)} of {len(self.crops)}")
+        image, widths = _stack(self.view(indices))
+        targets = [self._targets[index] for index in indices]
+        lengths = [len(target) for target in targets]
+        target = np.zeros((len(targets), max(lengths)), np.int64)
+        for row, found in zip(target, targets, strict=True):
+            row[: len(found)] = found
+        return {
+            "image": torch.from_numpy(image).permute(0, 3, 1, 2),  # B x H x W x 3 -> B x 3 x H x W, channels last
+            "valid_width": torch.tensor(widths),
+            "target": torch.from_numpy(target),
+            "target_length": torch.tensor(lengths),
+        }
+
+    def view(self, indices: Sequence[int]) -> Sequence[Pixels]:
+        """The crops as this epoch shows them in this batch: height x width x 3 each, uint8 RGB, not padded."""
+        images = self.store.read_batch(indices)
+        if self._augment is None:
+            return images
+        return self._augment(images, np.random.default_rng((self._seed, int(self._epoch), indices[0])))
+
+
+def collate(items: Batch | Sequence[Batch]) -> Batch:
+    """A batch as it is; several, such as of one crop each, joined into one."""
+    if isinstance(items, dict):
+        return items
+    names = items[0].keys()
+    widest = {name: max(item[name].shape[-1] for item in items) for name in ("image", "target")}
+    padded = [item | {name: _pad(item[name], width) for name, width in widest.items()} for item in items]
+    return {name: torch.cat([item[name] for item in padded]) for name in names}
+
+
+def _pad(values: torch.Tensor, width: int) -> torch.Tensor:
+    return torch.nn.functional.pad(values, (0, width - values.shape[-1]))
+
+
+def _stack(images: Sequence[Pixels]) -> tuple[Pixels, list[int]]:
+    """B x H x W x 3, padded with zeros on the right where widths differ, and the width of each."""
+    if isinstance(images, np.ndarray):
+        return images, [images.shape[2]] * len(images)
+    widths = [image.shape[1] for image in images]
+    widest = max(widths)
+    if min(widths) == widest:
+        return np.stack(images), widths
+    stacked = np.zeros((len(images), images[0].shape[0], -(-widest // WIDTH_STEP) * WIDTH_STEP, 3), np.uint8)
+    for row, image, width in zip(stacked, images, widths, strict=True):
+        row[:, :width] = image
+    return stacked, widths
+
+
+def _labelled_crops(section: DataSection) -> list[tuple[Split | None, Crop]]:
+    """All crops and the split that their labels give."""
+    crops: list[tuple[Split | None, Crop]] = []
+    for label in read_labels(section):
+        source = ImageFile(section.folder / label.path)
+        crops.append((label.split, Crop(label.path, label.text, label.group or label.text, source, label.group)))
+    return crops
+
+
+def _drawn_crops(section: DataSection) -> list[tuple[Split | None, Crop]]:
+    from trainables.synthetic.drawn_plates import drawn_plates
+
+    plates = drawn_plates(section.crops, section.seed, section.hardness)
+    crops: list[tuple[Split | None, Crop]] = []
+    for split in SPLITS:
+        for index, text in enumerate(plates.texts[split]):
+            place = plates.first(split) + index
+            source = DrawnCrop(f"{plates.name} {place}", plates.pixels, place)
+            crops.append((split, Crop(f"{split}-{index:05d}", text, text, source)))
+    return crops
