@@ -1,0 +1,52 @@
+"""Connectionist temporal classification (Graves et al. 2006): what a label needs, and the greedy reading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainables.recognition.charset import BLANK
+
+Reading = tuple[list[int], float]  # classes of the characters, and the confidence
+
+
+def steps_needed(indices: Sequence[int]) -> int:
+    """Time steps without which a label cannot be read: one a character, and a blank between equal neighbours."""
+    return len(indices) + sum(a == b for a, b in pairwise(indices))
+
+
+def decode_greedy(log_probs: Tensor, steps: Tensor) -> list[Reading]:
+    """Of each row the best class of each step, repeats merged, blanks dropped; and how sure that is.
+
+    log_probs: B x T x C, log-softmax, of which the first `steps` of each row count. The confidence, 0 to 1, is the
+    probability of that one path, the product over its steps: that every character is right, not a mean character. It
+    never exceeds what the network gives to the text over all its paths.
+    """
+    log_prob, best = log_probs.max(dim=-1)
+    inside = torch.arange(best.shape[1], device=best.device) < steps[:, None]
+    written = emits(best) & inside
+    confidence = log_prob.where(inside, 0).sum(1).exp()
+    rows = zip(best.tolist(), written.tolist(), confidence.tolist(), strict=True)
+    return [([c for c, wanted in zip(row, marks, strict=True) if wanted], sure) for row, marks, sure in rows]
+
+
+def emits(best: Tensor) -> Tensor:
+    """Where a path writes a character, B x T: a class that is not blank and not that of the step before."""
+    before = functional.pad(best, (1, 0), value=BLANK)[:, :-1]
+    return (best != BLANK) & (best != before)
+
+
+def count_exact(log_probs: Tensor, steps: Tensor, target: Tensor, target_length: Tensor) -> Tensor:
+    """How many rows decode_greedy reads as their target (B x L, padded at will); counted on the device."""
+    best = log_probs.argmax(dim=-1)
+    inside = torch.arange(best.shape[1], device=best.device) < steps[:, None]
+    written = emits(best) & inside
+    place = torch.where(written, written.cumsum(1) - 1, 0)  # in the text, of each character written
+    fits = place < target_length[:, None]
+    wanted = functional.pad(target, (0, 1)).gather(1, place.clamp(max=target.shape[1]))
+    right = (~written | (fits & (wanted == best))).all(1) & (written.sum(1) == target_length)
+    return right.sum()
