@@ -58,6 +58,18 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Extension:
+    """The study's limit on epochs was raised after the trial had begun, and the trial goes on to the new one.
+
+    after: the epochs that it had by then.
+    """
+
+    after: int
+    limit: int
+    new_limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One config tried. Numbers count from 1 within a study."""
 
@@ -75,6 +87,9 @@ class Trial:
     created: float = 0.0  # unix time
     ended: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)  # of the last attempt: host, device, versions
+    origin: str | None = None  # OTHER/7: the trial of another study that the config was taken from
+    left_out: str | None = None  # why it counts no more: its config is none of the space that the file has now
+    extended: tuple[Extension, ...] = ()  # its lr_schedule was not that of a run planned for so many epochs
 
     @property
     def epochs(self) -> int:
@@ -104,8 +119,8 @@ class Trial:
 
 
 def best_trial(trials: list[Trial], objective: Objective) -> Trial | None:
-    """The trial with the best value, whatever its state except failed; the earliest of equals."""
-    scored = [(t.value(objective), t) for t in trials if t.state is not State.FAILED]
+    """The trial that counts with the best value, whatever its state except failed; the earliest of equals."""
+    scored = [(t.value(objective), t) for t in trials if t.state is not State.FAILED and t.left_out is None]
     found = [(value, t) for value, t in scored if value is not None]
     if not found:
         return None

@@ -11,13 +11,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orchestrator.ledger.tables import VERSION, metadata, schema
+from orchestrator.ledger.errors import BUSY_SECONDS, BadAddress, LedgerError, explained
+from orchestrator.ledger.tables import UPGRADES, VERSION, metadata, schema
+from orchestrator.secret import mask
 
-BUSY_SECONDS = 30.0  # how long a writer waits for another
-
-
-class LedgerError(Exception):
-    """The ledger cannot be used, or not for this; one line: where, what must hold, what came, what to do."""
+# A server that vanished without a word is noticed within half a minute.
+_ALIVE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+_ALIVE["tcp_user_timeout"] = 30_000  # ms
 
 
 class Database:
@@ -28,7 +28,7 @@ class Database:
     """
 
     def __init__(self, url: str | Path) -> None:
-        address = _address(url)
+        self._address = address = address_of(url)
         self.shown = _shown(address)
         self.dialect = address.get_backend_name()
         with self._explaining():
@@ -68,38 +68,26 @@ class Database:
         except OSError as error:
             raise LedgerError(f"{self.shown}: must be in a folder that can be written, but {error.strerror}") from error
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
-            raise LedgerError(f"{self.shown}: {_meaning(error, self.shown)}") from error
+            raise explained(error, self._address, self.shown) from error
 
 
-def _meaning(error: Exception, shown: str) -> str:
-    """What a database error means to the person who runs `tune`."""
-    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    if "not a database" in cause or "malformed" in cause:
-        return f"must be a nightsweep ledger, but {cause}; move it aside"
-    if "disk is full" in cause:
-        return "has no room left to write; free some and start again: every report before is safe"
-    if "readonly" in cause or "unable to open" in cause:
-        return f"must be a file that can be read and written, but {cause}; see ls -l, or name another home with --home"
-    if "locked" in cause:
-        return f"another process has kept it locked for {BUSY_SECONDS:.0f} s; find it with: fuser {shown}"
-    return f"cannot be used: {cause}"
-
-
-def _address(url: str | Path) -> sa.URL:
+def address_of(url: str | Path) -> sa.URL:
+    """The parts of a ledger's address. Raises BadAddress."""
     if isinstance(url, Path) or "://" not in url:
         return sa.URL.create("sqlite", database=str(Path(url).expanduser().absolute()))
     try:
         address = sa.make_url(url.replace("postgres://", "postgresql://", 1))
-    except sa.exc.ArgumentError:
-        raise LedgerError("the ledger must be a file or postgresql://USER@HOST/DATABASE, but is neither") from None
-    if address.get_backend_name() not in ("sqlite", "postgresql"):
-        raise LedgerError(f"{_shown(address)}: must be SQLite or PostgreSQL, but is {address.get_backend_name()}")
+    except (sa.exc.ArgumentError, ValueError):  # the latter for a port that is no number
+        raise BadAddress("the ledger must be a file or postgresql://USER@HOST/DATABASE, but is neither") from None
+    kind = address.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise BadAddress(f"{_shown(address)}: must be SQLite or PostgreSQL, but is {kind}")
     return address
 
 
 def _shown(address: sa.URL) -> str:
     if address.get_backend_name() != "sqlite" or not address.database:
-        return address.render_as_string(hide_password=True)
+        return mask(address.render_as_string(hide_password=True))  # ?password=... is one, too
     path, current = Path(address.database), Path.cwd()
     return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
 
@@ -126,7 +114,7 @@ def _sqlite(address: sa.URL) -> sa.Engine:
 def _postgresql(address: sa.URL) -> sa.Engine:
     if "+" not in address.drivername:  # which driver stands for none changed in SQLAlchemy 2.1
         address = address.set(drivername="postgresql+psycopg2")
-    return sa.create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    return sa.create_engine(address, pool_pre_ping=True, connect_args=_ALIVE)
 
 
 def _check_or_make(engine: sa.Engine, shown: str) -> None:
@@ -144,6 +132,8 @@ def _check_or_make(engine: sa.Engine, shown: str) -> None:
             f"{shown}: must be of version {VERSION} or before, but a later nightsweep made it (version {version}); "
             "upgrade with pip install -U nightsweep, or use another --home"
         )
+    if version < VERSION:
+        _upgrade(engine)
 
 
 def _make(engine: sa.Engine) -> None:
@@ -157,11 +147,21 @@ def _make(engine: sa.Engine) -> None:
             connection.execute(schema.insert().values(version=VERSION))
 
 
+def _upgrade(engine: sa.Engine) -> None:
+    """All or nothing; of several processes that come at once, one does it."""
+    with engine.execution_options(write=True).begin() as connection:
+        version = connection.scalar(sa.select(schema.c.version).with_for_update()) or 0
+        for earlier in range(version, VERSION):
+            for statement in UPGRADES[earlier]:
+                connection.execute(sa.text(statement))
+        connection.execute(schema.update().values(version=max(version, VERSION)))
+
+
 def _use_wal(engine: sa.Engine) -> None:
     """Readers and the writer do not wait for each other. Kept in the file; where it cannot be, all else still holds."""
     deadline = time.monotonic() + BUSY_SECONDS
     while time.monotonic() < deadline:  # SQLite does not wait here when two processes make one file
-        with contextlib.suppress(sa.exc.OperationalError), engine.connect() as connection:
+        with contextlib.suppress(sa.exc.OperationalError, sqlite3.OperationalError), engine.connect() as connection:
             raw = connection.connection.dbapi_connection
             assert raw is not None
             raw.execute("PRAGMA journal_mode = WAL")

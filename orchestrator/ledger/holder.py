@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 
@@ -15,19 +15,29 @@ _SAME_START_SECONDS = 2.0  # the boot time that process starts count from is cor
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that runs a study. since, beat: unix times of its start with it and of its last sign of life."""
+    """The process that runs a study.
+
+    since, beat: its start with it and its last sign of life; now: when this was read. All are unix times by the
+    database's clock, so that hosts whose clocks differ agree on how long one of them was silent.
+    """
 
     pid: int
     host: str
     since: float
     beat: float
     process_start: float | None = None  # unix time; a process number is given again after a reboot or a long night
+    now: float = field(default_factory=time.time, compare=False)
+
+    @property
+    def silent(self) -> float:
+        """Seconds since its last sign of life."""
+        return self.now - self.beat
 
     @property
     def alive(self) -> bool:
         """On this host: does that very process live? On another: was its last sign of life less than 60 s ago?"""
         if self.host != socket.gethostname():
-            return time.time() - self.beat < SILENT_SECONDS
+            return self.silent < SILENT_SECONDS
         start = process_start(self.pid)
         if start is None:
             return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 import uuid
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,7 +13,7 @@ import sqlalchemy as sa
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.holder import Holder, process_start
 from orchestrator.ledger.rows import ROWS_AT_ONCE, from_json, reports_by_trial, to_json, trial_of
-from orchestrator.ledger.tables import REPORTS, TRIALS, reports, studies, trials
+from orchestrator.ledger.tables import REPORTS, TRIALS, reports, studies, trials, unix_now
 from orchestrator.trial import Report, State, Trial
 
 
@@ -43,13 +42,13 @@ class Marks:
 
     def begin(self, study_id: int) -> Holder | None:
         """Become the study's only sender, or go on as such. Returns the living sender that is it already, if any."""
-        now = time.time()
-        me = Holder(os.getpid(), socket.gethostname(), now, now, process_start(os.getpid()))
         with self._database.write() as connection:
             text = connection.scalar(
                 sa.select(studies.c.mlflow_sender).where(studies.c.id == study_id).with_for_update()
             )
-            token, other = (None, None) if text is None else _sender(text)
+            now = connection.scalar(sa.select(unix_now())) or 0.0
+            me = Holder(os.getpid(), socket.gethostname(), now, now, process_start(os.getpid()), now)
+            token, other = (None, None) if text is None else _sender(text, now)
             if other is not None and token != self._token and other.alive:
                 return other
             sender = to_json({"token": self._token} | asdict(me))
@@ -61,7 +60,7 @@ class Marks:
             text = connection.scalar(
                 sa.select(studies.c.mlflow_sender).where(studies.c.id == study_id).with_for_update()
             )
-            if text is not None and _sender(text)[0] == self._token:
+            if text is not None and from_json(text)["token"] == self._token:
                 connection.execute(studies.update().where(studies.c.id == study_id).values(mlflow_sender=None))
 
     def enter(self, study_id: int, store: str, *, afresh: bool = False) -> None:
@@ -126,6 +125,6 @@ class Marks:
             connection.execute(trials.update().where(*one).values(**values))
 
 
-def _sender(text: str) -> tuple[str, Holder]:
+def _sender(text: str, now: float) -> tuple[str, Holder]:
     fields = from_json(text)
-    return fields.pop("token"), Holder(**fields)
+    return fields.pop("token"), Holder(**fields | {"now": now})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.ledger.holder import Holder
-from orchestrator.trial import Objective, Report, State, Trial
+from orchestrator.trial import Extension, Objective, Report, State, Trial
 
 ROWS_AT_ONCE = 1000
 
@@ -53,7 +53,7 @@ class Attempt:
 def study_row(row: Any) -> StudyRow:
     holder = None
     if row.session_id is not None:
-        holder = Holder(row.pid, row.host, row.started, row.beat, row.process_start)
+        holder = Holder(row.pid, row.host, row.started, row.beat, row.process_start, row.now)
     died = holder is not None and not holder.alive
     return StudyRow(
         id=row.id,
@@ -89,6 +89,9 @@ def trial_of(row: Any, reports: tuple[Report, ...] = ()) -> Trial:
         created=row.created,
         ended=row.ended,
         facts=from_json(row.facts),
+        origin=row.origin,
+        left_out=row.left_out,
+        extended=tuple(Extension(*numbers) for numbers in from_json(row.extended or "[]")),
     )
 
 

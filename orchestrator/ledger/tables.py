@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 
 from orchestrator.trial import State
 
-VERSION = 1  # of the tables; a ledger of a later one is refused
+VERSION = 2  # of the tables; a ledger of a later one is refused, one of an earlier one is brought up to it
 STATUSES = ("running", "paused", "finished", "interrupted", "failed")
 
 
@@ -79,6 +83,9 @@ trials = sa.Table(
     sa.Column("mlflow_unsure", sa.Integer, sa.CheckConstraint("mlflow_unsure IN (0, 1)"), nullable=False),
     sa.Column("mlflow_revision", sa.Integer, nullable=False),  # what MLflow has seen of it
     sa.Column("mlflow_status", sa.Text),
+    sa.Column("origin", sa.Text),  # OTHER/7: the trial of another study that the config was taken from
+    sa.Column("left_out", sa.Text),  # why it does not count while the study file is as it is
+    sa.Column("extended", sa.Text),  # JSON: [[after, limit, new limit], ...]
     sa.UniqueConstraint("study_id", "number"),
     sa.UniqueConstraint("study_id", "config_digest", "seed"),
 )
@@ -108,6 +115,26 @@ reports = sa.Table(
     sa.UniqueConstraint("trial_id", "epoch"),
 )
 
+# version -> what brings the tables from it to the next.
+UPGRADES = {1: [f"ALTER TABLE trials ADD COLUMN {column} TEXT" for column in ("origin", "left_out", "extended")]}
+
+
+class unix_now(GenericFunction[float]):
+    """Unix time by the database's clock, at this very moment and not at the beginning of the transaction."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(unix_now, "postgresql")
+def _postgresql_now(element: unix_now, compiler: Any, **named: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+@compiles(unix_now, "sqlite")
+def _sqlite_now(element: unix_now, compiler: Any, **named: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"  # to the millisecond
+
 
 # Statements. What follows the first columns is read by rows.
 
@@ -122,11 +149,11 @@ _TIME = (
 )
 _HOLDER = [sessions.c[name] for name in ("pid", "host", "started", "beat", "process_start")]
 _TRIAL = ["number", "config", "state", "reason", "error", "baseline", "seed", "test", "mlflow_run_id"]
-_TRIAL += ["attempts", "created", "ended", "facts"]
+_TRIAL += ["attempts", "created", "ended", "facts", "origin", "left_out", "extended"]
 _REPORT = [reports.c[name] for name in ("epoch", "metrics", "seconds", "at", "checkpoint")]
 
 STUDIES = (
-    sa.select(studies, *_HOLDER, _TIME.c.seconds, _TIME.c.active)
+    sa.select(studies, *_HOLDER, _TIME.c.seconds, _TIME.c.active, unix_now().label("now"))
     .outerjoin(sessions, sessions.c.id == studies.c.session_id)
     .outerjoin(_TIME, _TIME.c.study_id == studies.c.id)
 )
@@ -138,12 +165,23 @@ ATTEMPTS = (
     .join(trials)
     .order_by(attempts.c.number)
 )
-NEXT_REVISION = (
-    trials.update()
-    .where(trials.c.study_id == sa.bindparam("study"), trials.c.number == sa.bindparam("trial"))
-    .values(revision=trials.c.revision + 1)
-    .returning(trials.c.id, trials.c.revision)
+# The study's id if this session holds it. Who takes the study over waits until our transaction has ended.
+HELD = (
+    sa.select(studies.c.id)
+    .where(studies.c.id == sa.bindparam("study"), studies.c.session_id == sa.bindparam("session"))
+    .with_for_update(read=True, key_share=True)
 )
+
+
+def next_revision(*, held: bool) -> sa.Update:
+    """Raise a trial's revision. held: only while the session holds the study."""
+    study = HELD.scalar_subquery() if held else sa.bindparam("study")
+    return (
+        trials.update()
+        .where(trials.c.study_id == study, trials.c.number == sa.bindparam("trial"))
+        .values(revision=trials.c.revision + 1)
+        .returning(trials.c.id, trials.c.revision)
+    )
 
 
 def keep_report(dialect: str) -> sqlite.Insert | postgresql.Insert:

@@ -6,8 +6,9 @@ max(1, n // eta) of the n scores seen at that rung so far, its own included: no 
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from orchestrator.schedulers.scheduler import Decision
 
@@ -34,10 +35,28 @@ def expected_epochs(trials: int, epochs: int, grace_epochs: int, eta: int) -> fl
     return total + going * (epochs - before)
 
 
-def survives(score: float, scores: Iterable[float], eta: int) -> bool:
-    """Is `score` (larger: better) among the best max(1, n // eta) of the n `scores`, itself included? Ties survive."""
-    ranked = sorted(scores, reverse=True)
-    return score >= ranked[max(1, len(ranked) // eta) - 1]
+def survives(score: float, ranked: Sequence[float], eta: int) -> bool:
+    """Is `score` (larger: better) among the best max(1, n // eta) of the n scores, itself included? Ties survive.
+
+    ranked: all of them, worst first.
+    """
+    return score >= ranked[-max(1, len(ranked) // eta)]
+
+
+class Rung:
+    """The scores of one rung, kept in order: ten thousand are not sorted again for every one that comes."""
+
+    def __init__(self) -> None:
+        self.ranked: list[float] = []  # worst first
+        self._of: dict[int, float] = {}  # trial -> score
+
+    def add(self, trial: int, score: float) -> None:
+        """A later score of a trial takes the place of its earlier one."""
+        before = self._of.get(trial)
+        if before is not None:
+            del self.ranked[bisect_left(self.ranked, before)]
+        self._of[trial] = score
+        insort(self.ranked, score)
 
 
 class Asha:
@@ -49,7 +68,7 @@ class Asha:
         self.grace_epochs = grace_epochs
         self._sign = 1.0 if mode == "max" else -1.0
         self._scores: dict[int, dict[int, float]] = defaultdict(dict)  # trial -> epoch -> score of that epoch alone
-        self._rungs: dict[int, dict[int, float]] = defaultdict(dict)  # rung -> trial -> best score up to it
+        self._rungs: dict[int, Rung] = defaultdict(Rung)  # by epoch: each trial's best score up to it
 
     def report(self, trial: int, epoch: int, value: float) -> Decision:
         scores = self._scores[trial]
@@ -58,5 +77,5 @@ class Asha:
             return Decision.CONTINUE
         score = max(s for e, s in scores.items() if e <= epoch)
         rung = self._rungs[epoch]
-        rung[trial] = score
-        return Decision.CONTINUE if survives(score, rung.values(), self.eta) else Decision.PRUNE
+        rung.add(trial, score)
+        return Decision.CONTINUE if survives(score, rung.ranked, self.eta) else Decision.PRUNE

@@ -13,22 +13,28 @@ _DRAWS = 1000  # a space whose last free config is not met in so many draws coun
 
 
 class RandomSearcher:
-    """The n-th config depends on the seed, n, and the configs before it alone."""
+    """The n-th config depends on the seed, n, and the configs before it alone.
+
+    What other studies found is left aside: a config of theirs may be drawn here as well, because on other data, under
+    another seed or for other epochs it is another experiment.
+    """
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space = space
         self.seed = seed
-        self._keys: dict[int, str] = {}  # of the trials already seen: a key costs as much as a draw
+        self._read = 0  # so many trials were looked at: a key costs as much as a draw
+        self._tried: set[str] = set()
 
-    def propose(self, trials: Sequence[Trial]) -> dict[str, Any] | None:
-        for trial in trials[len(self._keys) :]:
-            self._keys[trial.number] = config_key(trial.config)
-        tried = set(self._keys.values())
-        if self.space.size is not None and len(tried) >= self.space.size:
+    def propose(self, trials: Sequence[Trial], others: Sequence[Trial] = ()) -> dict[str, Any] | None:
+        for index in range(self._read, len(trials)):
+            self._tried.add(config_key(trials[index].config))
+        self._read = len(trials)
+        if self.space.size is not None and len(self._tried) >= self.space.size:
             return None
-        rng = random.Random(f"{self.seed}/{len(trials)}")
+        number = trials[-1].number if trials else 0  # of those that were left out, too
+        rng = random.Random(f"{self.seed}/{number}")
         for _ in range(_DRAWS):
             config = self.space.sample(rng)
-            if config_key(config) not in tried:
+            if config_key(config) not in self._tried:
                 return config
         return None

@@ -68,7 +68,7 @@ def test_a_later_version_is_refused(ledger_url: str) -> None:
 def test_a_password_is_never_shown() -> None:
     with pytest.raises(LedgerError) as refused:
         Ledger("postgresql://tester:hunter2@127.0.0.1:9/nights")
-    assert "postgresql://tester:***@127.0.0.1:9/nights: cannot be used" in str(refused.value)
+    assert "postgresql://tester:***@127.0.0.1:9/nights: must be a PostgreSQL server that answers" in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ledger import DuplicateConfig, Ledger, LedgerError, StudyExists, StudyHeld, UnknownStudy
+from orchestrator.ledger import DuplicateConfig, Ledger, LedgerError, StudyExists, StudyHeld, StudyTaken, UnknownStudy
 from orchestrator.trial import Objective, Report, State
 
 HERE = socket.gethostname()
@@ -343,9 +343,9 @@ def test_a_driver_that_lost_its_study_is_told_and_cannot_release_it(
     asleep = Ledger(ledger_url)
     asleep.acquire(study, 2**22 + 1, HERE)  # a process that does not exist
     ledger.acquire(study, os.getpid(), HERE)
-    with pytest.raises(StudyHeld) as held:
+    with pytest.raises(StudyTaken) as taken:
         asleep.beat(study)
-    assert held.value.holder.pid == os.getpid()
+    assert taken.value.holder is not None and taken.value.holder.pid == os.getpid()
     asleep.release(study, "finished")
     row = ledger.study("hrnet")
     assert (row.status, row.holder is not None) == ("running", True)

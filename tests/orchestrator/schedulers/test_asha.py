@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.schedulers import Asha, Decision
-from orchestrator.schedulers.asha import expected_epochs, is_rung, rungs_up_to, survives
+from orchestrator.schedulers.asha import Rung, expected_epochs, is_rung, rungs_up_to, survives
 
 
 def test_rungs_lie_at_grace_times_powers_of_eta():
@@ -36,6 +36,14 @@ def test_asha_stops_the_worst_three_quarters_at_the_first_rung_when_the_best_cam
 
 def test_equal_scores_survive_together():
     assert survives(0.5, [0.5, 0.5, 0.5, 0.5], 4)
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from([0.1, 0.2, 0.2, 0.3, 0.5])), min_size=1))
+def test_a_rung_holds_the_last_score_of_each_trial_in_order(told: list[tuple[int, float]]):
+    rung = Rung()
+    for trial, score in told:
+        rung.add(trial, score)
+    assert rung.ranked == sorted(dict(told).values())
 
 
 def test_a_loss_is_minimised():

@@ -44,6 +44,18 @@ def test_a_search_that_goes_on_proposes_what_an_undisturbed_one_would():
     assert RandomSearcher(space, 0).propose(trials) == whole[4]
 
 
+def test_what_other_studies_found_changes_no_draw():
+    space = space_of(**SPACE)
+    others = [Trial(7, config, origin="other/7") for config in propose(space, 0, 3)]
+    assert RandomSearcher(space, 0).propose([], others) == RandomSearcher(space, 0).propose([])
+
+
+def test_with_trials_left_out_the_draws_go_on_after_the_last_number():
+    space = space_of(**SPACE)
+    first, second, third = propose(space, 0, 3)
+    assert RandomSearcher(space, 0).propose([Trial(2, second)]) == third
+
+
 def test_no_config_is_proposed_twice_and_a_small_space_ends():
     configs = propose(space_of(a=[1, 2, 3], b=[True, False]), 0, 100)
     assert len(configs) == 6

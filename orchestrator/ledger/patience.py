@@ -1,0 +1,51 @@
+"""Waits for a ledger whose server is away: it is asked again until it answers, for a bounded time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from orchestrator.ledger.errors import LedgerAway
+
+T = TypeVar("T")
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
+
+
+class Patience:
+    """seconds: how long one act is repeated. say: told when it begins to wait, and when the server is back.
+
+    Whoever has waited in vain once waits no more: what is left to do at the end fails at once.
+    """
+
+    def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
+        self._seconds = seconds
+        self._say = say
+
+    def insist(self, act: Callable[[], T]) -> T:
+        """What `act` returns, which must do the same when it is repeated. Raises LedgerAway when the time is over."""
+        began: float | None = None
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                result = act()
+            except LedgerAway as away:
+                now = time.monotonic()
+                if began is None:
+                    if self._seconds > 0:
+                        self._say(f"{away}; trying again for {self._seconds:.0f} s, trials wait at their next report")
+                    began = now
+                if now - began >= self._seconds:
+                    waited, self._seconds = self._seconds, 0.0
+                    if waited == 0:
+                        raise
+                    raise LedgerAway(
+                        f"{away}; it did not come back within {waited:.0f} s: when it has, start the same command "
+                        "again, every report before is safe"
+                    ) from away
+                time.sleep(min(pause, max(0.0, began + self._seconds - now)))
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                if began is not None:
+                    self._say(f"the ledger answers again after {time.monotonic() - began:.0f} s; nothing was lost")
+                return result
