@@ -30,7 +30,7 @@ from orchestrator.tracking.tracking import (
 from orchestrator.trial import State
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from orchestrator.tracking.tracking import MlflowClient
 
 TURN_SECONDS = 20.0  # a long round says so often that it is still at it
 
