@@ -13,21 +13,22 @@ from orchestrator.trial import State
 from reports import figures, standing_tables, tables
 from reports.advice import advice, original_command, reproduction
 from reports.comparison import Comparison, value_on_test
-from reports.diagnosis import FEW, Failures, Rung, Slice, failures, rungs, slices
+from reports.diagnosis import FEW, Rung, Slice, failures, rungs, slices
 from reports.environment import environment, is_dirty
+from reports.example_tables import ExampleTable, example_tables
 from reports.numbers import study_numbers
 from reports.pictures import Pictures, example_pictures
 from reports.progress_figure import progress_figure
 from reports.quantity import Quantity
 from reports.slice_figure import slice_figure, survivors_range
 from reports.tables import Table
+from reports.troubles import Trouble, failure_trouble, symptom_trouble, symptoms
 from reports.verdict import shown_lead, standing_of, verdict
 from reports.words import NO_BREAK, Words, one_line, short
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_TRACEBACK_LINES = 14
 _SLICES = 24  # drawn at most
 _STATES = (State.COMPLETED, State.PRUNED, State.FAILED, State.RUNNING, State.PAUSED)
 
@@ -39,14 +40,6 @@ class Tile:
     label: str
     value: str
     detail: str
-
-
-@dataclass(frozen=True)
-class Failure:
-    reason: str
-    trials: str
-    traceback_title: str
-    traceback: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +81,9 @@ class Chapter:
     rungs_table: Table | None
     pictures: Pictures | None
     pictures_note: str
-    failures: tuple[Failure, ...]
+    example_tables: tuple[ExampleTable, ...]
+    failures: tuple[Trouble, ...]
+    symptoms: tuple[Trouble, ...]
     checkpoint: str
     original: str
     reproduction: tuple[str, ...]
@@ -104,7 +99,7 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
     view, best = comparison.view, comparison.best
     found_rungs, found_slices = rungs(comparison), slices(comparison)
     said, step = verdict(comparison), advice(comparison, found_slices)
-    failed = failures(view.trials)
+    failed, ill = failures(view.trials), symptoms(view.trials, view.objective)
     shown_slices = found_slices[:_SLICES]
     drawn = _figures(comparison, found_rungs, shown_slices, words, index)
     cost = "" if step.device_hours is None else words.hours(step.device_hours, comparison.cost.device)
@@ -137,14 +132,16 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
         rungs_table=tables.rungs_table(found_rungs, words) if any(rung.seen for rung in found_rungs) else None,
         pictures=pictures,
         pictures_note=_pictures_note(pictures, words),
-        failures=tuple(_failure(each, words) for each in failed),
+        example_tables=() if best is None else example_tables(view.trial_directory / f"{best.number:04d}"),
+        failures=tuple(failure_trouble(each, words) for each in failed),
+        symptoms=tuple(symptom_trouble(each, words) for each in ill),
         checkpoint="" if checkpoint is None else _shown(checkpoint),
         original=original_command(view),
         reproduction=reproduction(view) if best is not None else (),
         dirty=is_dirty(view.facts),
         facts=tuple(environment(view, words)),
         figures=drawn,
-        numbers=study_numbers(comparison, said, step, found_rungs, found_slices, failed, words),
+        numbers=study_numbers(comparison, said, step, found_rungs, found_slices, failed, ill, words),
     )
 
 
@@ -261,19 +258,6 @@ def _pictures_note(pictures: Pictures | None, words: Words) -> str:
         return ""
     more = Quantity("pictures", pictures.left_out)
     return words("examples.left_out", pictures=more, folder=_shown(pictures.folder))
-
-
-def _failure(group: Failures, words: Words) -> Failure:
-    numbers = ", ".join(str(trial.number) for trial in group.trials[:20]) + (", …" if len(group.trials) > 20 else "")
-    first = group.trials[0]
-    lines = (first.error or "").rstrip().splitlines()
-    text = "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines[-_TRACEBACK_LINES:])
-    return Failure(
-        reason=one_line(group.reason) or words("failures.no_reason"),
-        trials=words("failures.times", trials=Quantity("trials", len(group.trials)), numbers=numbers),
-        traceback_title=words("failures.traceback", trial=first.number),
-        traceback=("…\n" if len(lines) > _TRACEBACK_LINES else "") + text,
-    )
 
 
 def _shown(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from reports.advice import Advice, original_command, reproduction
 from reports.comparison import Comparison, Cost, Lead, Row
 from reports.diagnosis import Failures, Rung, Slice
+from reports.troubles import Symptoms
 from reports.verdict import Verdict
 from reports.words import Words
 
@@ -22,6 +23,7 @@ def study_numbers(
     rungs: tuple[Rung, ...],
     slices: tuple[Slice, ...],
     failed: tuple[Failures, ...],
+    ill: tuple[Symptoms, ...],
     words: Words,
 ) -> dict[str, Any]:
     """One study of report.json. The file is {"version": 1, "language", "written" (unix time),
@@ -40,7 +42,7 @@ def study_numbers(
     rungs: [{epoch, seen, cut, compared, correlation, low, high, winner_rank}].
     parameters: [{name, low, high, step, log, choices, best, edge, edge_by_chance, natural, leaning,
     explained, by_chance, correlation}].
-    failures: [{reason, trials [number]}]. searched, fixed, facts: of the study.
+    failures: [{reason, trials [number]}]. symptoms: [{symptom, trials [number]}]. searched, fixed, facts: of the study.
     Values are as reported: fractions, not percentages. What is no finite number is null.
     """
     view = comparison.view
@@ -70,6 +72,7 @@ def study_numbers(
         "rungs": [asdict(rung) for rung in rungs],
         "parameters": [{k: v for k, v in asdict(each).items() if k != "points"} for each in slices],
         "failures": [{"reason": each.reason, "trials": [t.number for t in each.trials]} for each in failed],
+        "symptoms": [{"symptom": each.kind.value, "trials": [t.number for t in each.trials]} for each in ill],
         "searched": view.searched,
         "fixed": view.fixed,
         "facts": view.facts,

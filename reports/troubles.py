@@ -1,0 +1,77 @@
+"""What went wrong, worded: trials that failed alike, and trials whose curves show the same symptom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.symptoms import Kind, Symptom, symptom_of
+from orchestrator.trial import Objective, Trial
+from reports.diagnosis import Failures
+from reports.quantity import Quantity
+from reports.words import Words, one_line
+
+_TRACEBACK_LINES = 14
+_NAMED = 20  # trials named at most
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """title: of the failure or symptom. about: what it means here, and what to do. traceback: of the first trial."""
+
+    title: str
+    trials: str
+    about: str = ""
+    traceback_title: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Symptoms:
+    """Trials with the same symptom. first: of the first of them, whose numbers stand for all."""
+
+    kind: Kind
+    first: Symptom
+    trials: tuple[Trial, ...]
+
+
+def symptoms(trials: Sequence[Trial], objective: Objective) -> tuple[Symptoms, ...]:
+    """The trials whose curves show a symptom, by its kind, the most frequent first."""
+    groups: dict[Kind, list[tuple[Symptom, Trial]]] = {}
+    for trial in trials:
+        found = symptom_of(trial, objective)
+        if found is not None:
+            groups.setdefault(found.kind, []).append((found, trial))
+    told = [Symptoms(kind, group[0][0], tuple(trial for _, trial in group)) for kind, group in groups.items()]
+    return tuple(sorted(told, key=lambda each: -len(each.trials)))
+
+
+def failure_trouble(group: Failures, words: Words) -> Trouble:
+    first = group.trials[0]
+    lines = (first.error or "").rstrip().splitlines()
+    text = "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines[-_TRACEBACK_LINES:])
+    return Trouble(
+        title=one_line(group.reason) or words("failures.no_reason"),
+        trials=_named(group.trials, words),
+        traceback_title=words("failures.traceback", trial=first.number),
+        traceback=("…\n" if len(lines) > _TRACEBACK_LINES else "") + text,
+    )
+
+
+def symptom_trouble(group: Symptoms, words: Words) -> Trouble:
+    key = group.kind.name.lower()
+    return Trouble(
+        title=words(f"symptoms.{key}"),
+        trials=_named(group.trials, words),
+        about=words(f"symptoms.{key}_about", trial=group.trials[0].number, **_shown(group.first.numbers)),
+    )
+
+
+def _shown(numbers: Mapping[str, float]) -> dict[str, str]:
+    shown = {name: f"{value:.3g}" for name, value in numbers.items()}
+    return shown | ({"share": f"{numbers['share']:.0%}"} if "share" in numbers else {})
+
+
+def _named(trials: Sequence[Trial], words: Words) -> str:
+    numbers = ", ".join(str(trial.number) for trial in trials[:_NAMED]) + (", …" if len(trials) > _NAMED else "")
+    return words("failures.times", trials=Quantity("trials", len(trials)), numbers=numbers)
