@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,15 +36,12 @@ class Augment:
     noise_prob: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            high = 180 if name == "rotate_degrees" else 1
-            if not 0 <= value <= high:  # false for nan as well
-                raise ValueError(f"{name}: 0 <= {name} <= {high} must hold, but got {value}")
+        check_bounds(vars(self), {"rotate_degrees": 180})
 
     @classmethod
     def from_config(cls, config: Any) -> Augment:
         """From the attributes of `config` of the same names; those it lacks keep their default (no such change)."""
-        return cls(**{name: getattr(config, name) for name in cls.__dataclass_fields__ if hasattr(config, name)})
+        return cls(**settings_of(config, cls.__dataclass_fields__))
 
     def __call__(
         self, image: Pixels, polygons: Sequence[Float], rng: np.random.Generator
@@ -79,8 +76,22 @@ class Augment:
         if rng.random() < self.blur_prob:
             image = _blur(image, rng.uniform(*BLUR_SIGMA_SHARE))
         if rng.random() < self.noise_prob:
-            image = _add_noise(image, rng.uniform(*NOISE_SIGMA), rng)
+            sigma = rng.uniform(*NOISE_SIGMA)
+            image = add_noise(image, rng.standard_normal(image.shape, dtype=np.float32), sigma)
         return image
+
+
+def check_bounds(settings: Mapping[str, float], highest: Mapping[str, float]) -> None:
+    """Raises ValueError for a setting below 0, or above 1 or what `highest` says of it."""
+    for name, value in settings.items():
+        high = highest.get(name, 1)
+        if not 0 <= value <= high:  # false for nan as well
+            raise ValueError(f"{name}: 0 <= {name} <= {high} must hold, but got {value}")
+
+
+def settings_of(config: Any, names: Iterable[str]) -> dict[str, Any]:
+    """The attributes of `config` that have one of these names."""
+    return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
 
 def rotation_matrix(height: int, width: int, degrees: float) -> Matrix:
@@ -130,8 +141,7 @@ def _blur(image: Pixels, sigma_share: float) -> Pixels:
     return blurred
 
 
-def _add_noise(image: Pixels, sigma: float, rng: np.random.Generator) -> Pixels:
-    noise = rng.standard_normal(image.shape, dtype=np.float32)
-    noise *= sigma
-    noise += image
-    return np.clip(np.rint(noise, out=noise), 0, 255, out=noise).astype(np.uint8)
+def add_noise(image: Pixels, deviates: Float, sigma: float) -> Pixels:
+    """The image plus `sigma` gray levels times `deviates` (of its shape), rounded; it ends at 0 and 255."""
+    noisy: Pixels = cv2.addWeighted(image.astype(np.float32), 1, deviates, sigma, 0, dtype=cv2.CV_8U)
+    return noisy.reshape(image.shape)

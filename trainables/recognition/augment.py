@@ -1,0 +1,137 @@
+"""Probabilities of a config to changes of text crops: one resampling for all geometry, then blur, colour and noise.
+
+Every change takes uint8 and gives uint8: colours go through tables of 256 values that were ended at 0 and 255, noise
+through an addition that ends there. So no change can mistake 0..1 for 0..255 or wrap white around to black.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+
+from trainables.augment import Float, Pixels, add_noise, check_bounds, settings_of
+from trainables.recognition.randaugment import MAGNITUDES, look_up, randaugment
+from trainables.recognition.tia import CUT_SHARE, cut_rows, draw_tia, resample, turn, unmoved
+
+BLUR_SIGMA_SHARE = (0.01, 0.04)  # of the height: 0.3 to 1.3 px at 32; PaddleOCR's is 1 px
+HUE_SHIFT = 15.0  # degrees to either side
+SATURATION_SHARE = VALUE_SHARE = 0.3  # they change by up to this share
+BRIGHTNESS = 40.0  # gray levels to either side
+CONTRAST = 0.3  # changes by up to this share
+NOISE_SIGMA = (3.0, 20.0)  # gray levels
+_DEVIATES = 2**20
+_LEVELS = np.arange(256, dtype=np.float32)
+_HUES = np.arange(256, dtype=np.int16)
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How often, from 0 to 1, each change is made to the crops that are changed at all (`aug_prob`), independently."""
+
+    aug_prob: float = 1.0
+    tia_prob: float = 0.0
+    crop_prob: float = 0.0  # rows cut off at the top or at the bottom
+    rotate_prob: float = 0.0
+    rotate_degrees: float = 5.0  # to either side, evenly
+    blur_prob: float = 0.0
+    hsv_prob: float = 0.0
+    jitter_prob: float = 0.0  # brightness and contrast
+    noise_prob: float = 0.0
+    reverse_prob: float = 0.0  # white becomes black
+    randaugment_num_ops: int = 0
+    randaugment_magnitude: int = 9
+
+    def __post_init__(self) -> None:
+        other = {"rotate_degrees": 180, "randaugment_num_ops": 100, "randaugment_magnitude": MAGNITUDES}
+        check_bounds(vars(self), other)
+
+    @classmethod
+    def from_config(cls, config: Any) -> Augment | None:
+        """From the attributes of `config` of the same names (those it lacks: no such change). None: nothing to do."""
+        augment = cls(**settings_of(config, cls.__dataclass_fields__))
+        return augment if augment.changes_anything else None
+
+    @property
+    def changes_anything(self) -> bool:
+        chances = [value for name, value in vars(self).items() if name.endswith("_prob") and name != "aug_prob"]
+        return self.aug_prob > 0 and (any(chances) or self.randaugment_num_ops > 0)
+
+    def __call__(self, images: Sequence[Pixels], rng: np.random.Generator) -> list[Pixels]:
+        """The changed crops, each of its own shape (height x width x 3, uint8 RGB).
+
+        Crops come at the height that the network takes; they may be of any width and are not modified. The same state
+        of `rng` gives the same bytes.
+        """
+        return [self._change(image, rng) if rng.random() < self.aug_prob else image for image in images]
+
+    def _change(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        tia, crop, rotate, blur, hsv, jitter, noise, reverse = rng.random(8).tolist()
+        rows, degrees, hue, saturation, value, brightness, contrast = rng.uniform(-1, 1, size=7).tolist()
+        height, width = image.shape[:2]
+        ends = start = unmoved(height, width)
+        if tia < self.tia_prob:
+            ends = draw_tia(ends, height, width, rng)
+        if crop < self.crop_prob:
+            ends = cut_rows(ends, height, rows * CUT_SHARE * height)
+        if rotate < self.rotate_prob:
+            ends = turn(ends, height, width, degrees * self.rotate_degrees)
+        if ends is not start:
+            image = resample(image, ends)
+        if blur < self.blur_prob:
+            image = _blur(image, height * rng.uniform(*BLUR_SIGMA_SHARE))
+        if hsv < self.hsv_prob:
+            image = _shift_hsv(image, hue, saturation, value)
+        if jitter < self.jitter_prob:
+            image = _jitter(image, brightness, contrast)
+        if noise < self.noise_prob:
+            image = add_noise(image, _deviates(image.shape, rng), rng.uniform(*NOISE_SIGMA))
+        if reverse < self.reverse_prob:
+            image = 255 - image
+        if self.randaugment_num_ops:
+            image = randaugment(image, self.randaugment_num_ops, self.randaugment_magnitude, rng)
+        return image
+
+
+def _blur(image: Pixels, sigma: float) -> Pixels:
+    side = 2 * round(2 * sigma) + 1  # of the kernel; beyond it there would be a twentieth of the weight
+    blurred: Pixels = cv2.GaussianBlur(image, (max(side, 3), max(side, 3)), sigma)
+    return blurred.reshape(image.shape)
+
+
+def _shift_hsv(image: Pixels, hue: float, saturation: float, value: float) -> Pixels:
+    """Each by -1 to 1 of the most that it changes."""
+    table = np.empty((256, 3), np.float32)
+    table[:, 0] = (_HUES + round(hue * HUE_SHIFT / 2)) % 180  # OpenCV's hue counts steps of two degrees, in a circle
+    table[:, 1] = _LEVELS * (1 + saturation * SATURATION_SHARE)
+    table[:, 2] = _LEVELS * (1 + value * VALUE_SHARE)
+    hsv = look_up(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), table)
+    changed: Pixels = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    return changed
+
+
+def _jitter(image: Pixels, brightness: float, contrast: float) -> Pixels:
+    """Each by -1 to 1 of the most that it changes; contrast about middle gray."""
+    return look_up(image, 127.5 + (_LEVELS - 127.5) * (1 + contrast * CONTRAST) + brightness * BRIGHTNESS)
+
+
+def _deviates(shape: tuple[int, ...], rng: np.random.Generator) -> Float:
+    """Normal deviates: a stretch, from anywhere, of a million drawn once.
+
+    Drawing them for each crop would take as long as all the other changes together.
+    """
+    size = math.prod(shape)
+    if size > _DEVIATES // 2:
+        return rng.standard_normal(shape, dtype=np.float32)
+    start = int(rng.random() * (_DEVIATES - size))
+    return _million_deviates()[start : start + size].reshape(shape)
+
+
+@lru_cache(maxsize=1)
+def _million_deviates() -> Float:
+    return np.random.default_rng(0).standard_normal(_DEVIATES, dtype=np.float32)
