@@ -33,6 +33,15 @@ StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name,
 HomeOption = Annotated[
     Path, typer.Option("--home", metavar="DIR", envvar="NIGHTSWEEP_HOME", help="Where the ledger and all studies lie.")
 ]
+LedgerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger",
+        metavar="URL",
+        envvar="NIGHTSWEEP_LEDGER",
+        help="A team's ledger, postgresql://USER@HOST/DATABASE; default: ledger.db in the home.",
+    ),
+]
 SetOption = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: --set space.lr=1e-3.")
 ]
@@ -64,6 +73,7 @@ def run(
     skip_preflight: SkipOption = False,
     address: AddressOption = None,
     home: HomeOption = RUNS,
+    ledger_url: LedgerOption = None,
 ) -> None:
     """Run a study, or go on with it: every start is a resume."""
     from orchestrator.budget import Limits
@@ -75,7 +85,16 @@ def run(
         spec = smoke_version(spec)
     command = f"tune run {space}" + (" --smoke" if smoke else "")
     skip, fresh = skip_preflight, fresh or smoke
-    _run(spec, _home(home), limits, fresh=fresh, skip_preflight=skip, address=address, file=space, command=command)
+    _run(
+        spec,
+        _home(home, ledger_url),
+        limits,
+        fresh=fresh,
+        skip_preflight=skip,
+        address=address,
+        file=space,
+        command=command,
+    )
 
 
 @app.command(epilog="Example: tune train best.yaml")
@@ -87,6 +106,7 @@ def train(
     skip_preflight: SkipOption = False,
     address: AddressOption = None,
     home: HomeOption = RUNS,
+    ledger_url: LedgerOption = None,
 ) -> None:
     """Train one config, without a search, by the same engine."""
     from orchestrator.budget import Limits
@@ -99,7 +119,7 @@ def train(
         )
     _run(
         spec,
-        _home(home),
+        _home(home, ledger_url),
         Limits(trials=1),
         fresh=fresh,
         skip_preflight=skip_preflight,
@@ -122,11 +142,11 @@ def check(space: SpaceFile, set: SetOption = NOTHING, home: HomeOption = RUNS) -
 
 
 @app.command("list", epilog="Example: tune list --home runs")
-def list_studies(home: HomeOption = RUNS) -> None:
+def list_studies(home: HomeOption = RUNS, ledger_url: LedgerOption = None) -> None:
     """List the studies of this home."""
     from orchestrator.console import show_studies
 
-    _, ledger = _existing(home)
+    _, ledger = _existing(home, ledger_url)
     show_studies([(row, ledger.trials(row.id)) for row in ledger.studies()])
 
 
@@ -137,13 +157,14 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Every report of every trial.")] = False,
     home: HomeOption = RUNS,
+    ledger_url: LedgerOption = None,
 ) -> None:
     """Show one study: states, best, failures with reasons."""
     from orchestrator.console import show_study, show_trial
     from orchestrator.mistakes import InputMistake
     from orchestrator.summary import study_summary
 
-    place, ledger = _existing(home)
+    place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)
     trials = ledger.trials(row.id)
     if trial is not None and trial not in [t.number for t in trials]:
@@ -165,13 +186,14 @@ def report(
     lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the first study's report/.")] = None,
     home: HomeOption = RUNS,
+    ledger_url: LedgerOption = None,
 ) -> None:
     """Write report.html, report.md and report.json."""
     from orchestrator.mistakes import InputMistake
 
     if lang not in ("en", "ko"):
         raise InputMistake(f"--lang: must be en or ko, but got {lang!r}")
-    place, ledger = _existing(home)
+    place, ledger = _existing(home, ledger_url)
     print(place.shown(_write_report(place, ledger, studies, lang, output)))
 
 
@@ -180,12 +202,13 @@ def best(
     study: StudyName,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of printing.")] = None,
     home: HomeOption = RUNS,
+    ledger_url: LedgerOption = None,
 ) -> None:
     """Print the best config as a file for `tune train`, with its checkpoint."""
     from orchestrator.summary import best_config
     from orchestrator.trial import best_trial
 
-    place, ledger = _existing(home)
+    place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)
     trial = best_trial(ledger.trials(row.id), row.objective)
     if trial is None:
@@ -204,11 +227,12 @@ def predict(
     files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Pictures, or folders of pictures.")],
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of printing.")] = None,
     home: HomeOption = RUNS,
+    ledger_url: LedgerOption = None,
 ) -> None:
     """Let the winner read new pictures."""
     from orchestrator.prediction import predict
 
-    place, ledger = _existing(home)
+    place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)
     with nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8", newline="") as stream:
         problems = predict(row, ledger.trials(row.id), place, files, stream)
@@ -222,12 +246,13 @@ def predict(
 def sync(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Default: every study.")] = None,
     home: HomeOption = RUNS,
+    ledger_url: LedgerOption = None,
 ) -> None:
     """Make MLflow equal to the ledger."""
     from orchestrator import tracking
     from orchestrator.secret import mask
 
-    place, ledger = _existing(home)
+    place, ledger = _existing(home, ledger_url)
     for row in [ledger.study(study)] if study else ledger.studies():
         uri = _tracking_uri(place, row)
         result = tracking.sync(ledger, row.id, uri, place.path)
@@ -238,11 +263,12 @@ def sync(
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 5000,
     home: HomeOption = RUNS,
+    ledger_url: LedgerOption = None,
 ) -> None:
     """Open MLflow's pages on this ledger's tracking store, on this machine only."""
     from orchestrator import tracking
 
-    place, _ = _existing(home)
+    place, _ = _existing(home, ledger_url)
     raise typer.Exit(tracking.serve_ui(tracking.default_uri(place.path, None), place.path, port))
 
 
@@ -280,10 +306,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(code)
 
 
-def _home(path: Path) -> Home:
+def _home(path: Path, ledger_url: str | None = None) -> Home:
     from orchestrator.home import Home
 
-    return Home.at(path)
+    return Home.at(path, ledger_url)
 
 
 def _load(file: Path, overrides: list[str], name: str | None) -> StudySpec:
@@ -300,7 +326,7 @@ def _preflight(spec: StudySpec, home: Home, file: Path, *, skip: bool, fresh: bo
     from orchestrator.mistakes import InputMistake
     from orchestrator.preflight import RISK, due, examine_apart
 
-    rows = {} if fresh or not home.ledger.exists() else {row.name: row for row in Ledger(home.ledger).studies()}
+    rows = {} if fresh or not home.has_ledger else {row.name: row for row in Ledger(home.ledger).studies()}
     row = rows.get(spec.study)
     trials = 0 if row is None else len(Ledger(home.ledger).trials(row.id, reports=False))
     if not due(spec, row, trials):
@@ -312,15 +338,16 @@ def _preflight(spec: StudySpec, home: Home, file: Path, *, skip: bool, fresh: bo
         raise InputMistake(*(f"{file}: {problem}" for problem in problems), f"{file}: {hint}")
 
 
-def _existing(path: Path) -> tuple[Home, Ledger]:
+def _existing(path: Path, ledger_url: str | None) -> tuple[Home, Ledger]:
     """The home and its ledger; a mistake if there is none yet."""
     from orchestrator.ledger import Ledger
     from orchestrator.mistakes import InputMistake
 
-    home = _home(path)
-    if not home.ledger.exists():
+    home = _home(path, ledger_url)
+    if not home.has_ledger:
+        must = "--home: must be a folder that holds a ledger" if ledger_url is None else "--ledger: must exist"
         raise InputMistake(
-            f"--home: must be a folder that holds a ledger, but {home.shown(home.ledger)} does not exist; "
+            f"{must}, but {home.shown(Path(home.ledger))} does not exist; "
             "begin with `tune run SPACE.yaml`, or name another --home"
         )
     return home, Ledger(home.ledger)

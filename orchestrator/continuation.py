@@ -25,7 +25,7 @@ def _facts(fingerprint: str | None, file: str) -> dict[str, Any]:
 
 def known(home: Home, name: str) -> bool:
     """Is there a study of that name? Creates nothing."""
-    return home.ledger.exists() and name in [row.name for row in Ledger(home.ledger).studies()]
+    return home.has_ledger and name in [row.name for row in Ledger(home.ledger).studies()]
 
 
 def open_study(ledger: Ledger, spec: StudySpec, fingerprint: str | None, file: str) -> StudyRow:
@@ -61,7 +61,7 @@ def move_aside(home: Home, name: str) -> str | None:
 
     Raises StudyHeld while a driver runs it.
     """
-    if not home.ledger.exists():
+    if not home.has_ledger:
         return None
     ledger = Ledger(home.ledger)
     try:

@@ -8,17 +8,29 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Home:
-    """`./runs` unless --home or NIGHTSWEEP_HOME names another folder."""
+    """`./runs` unless --home or NIGHTSWEEP_HOME names another folder.
+
+    shared: the ledger that --ledger or NIGHTSWEEP_LEDGER names, a URL or a file; None: `ledger.db` in the folder.
+    """
 
     path: Path  # absolute
+    shared: str | None = None
 
     @staticmethod
-    def at(path: str | Path) -> Home:
-        return Home(Path(path).expanduser().absolute())
+    def at(path: str | Path, ledger: str | None = None) -> Home:
+        return Home(Path(path).expanduser().absolute(), ledger or None)
 
     @property
-    def ledger(self) -> Path:
-        return self.path / "ledger.db"
+    def ledger(self) -> str | Path:
+        """A file, or the URL of a server, which may hold a password."""
+        if self.shared is None:
+            return self.path / "ledger.db"
+        return self.shared if "://" in self.shared else Path(self.shared).expanduser().absolute()
+
+    @property
+    def has_ledger(self) -> bool:
+        """Is there one already? A server's is taken to be there: whether it is shows when it is opened."""
+        return not isinstance(self.ledger, Path) or self.ledger.exists()
 
     def study(self, name: str) -> Path:
         return self.path / name

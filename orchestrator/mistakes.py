@@ -13,7 +13,7 @@ class InputMistake(ValueError):
 
 def explain(error: Exception) -> tuple[list[str], int]:
     """The lines for stderr and the exit code: 2 for mistakes of the user's, 1 for what failed. Raises what is a bug."""
-    from orchestrator.ledger import LedgerError, StudyHeld, UnknownStudy
+    from orchestrator.ledger import BadAddress, LedgerError, StudyHeld, UnknownStudy
     from orchestrator.problem import InvalidFile
     from orchestrator.ray_session import RayUnavailable
     from orchestrator.tracking.store import TrackingError
@@ -21,7 +21,7 @@ def explain(error: Exception) -> tuple[list[str], int]:
 
     if isinstance(error, (InputMistake, InvalidFile)):
         return error.lines, 2
-    if isinstance(error, (StudyHeld, UnknownStudy, UnknownTrainable)):
+    if isinstance(error, (BadAddress, StudyHeld, UnknownStudy, UnknownTrainable)):
         return [str(error)], 2
     if isinstance(error, (LedgerError, RayUnavailable, TrackingError)):
         return [str(error)], 1
