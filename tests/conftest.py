@@ -23,7 +23,9 @@ os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
     PYTHONPATH=os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
 )
-for _name in ("NIGHTSWEEP_HOME", "NIGHTSWEEP_LEDGER", "NIGHTSWEEP_NOTIFY", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "RAY_ADDRESS"):
+for _name in ("HOME", "LEDGER", "NOTIFY"):
+    os.environ.pop(f"NIGHTSWEEP_{_name}", None)
+for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "RAY_ADDRESS"):
     os.environ.pop(_name, None)
 
 
