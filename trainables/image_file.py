@@ -37,6 +37,12 @@ def check_image(path: Path, size: tuple[int, int] | None = None) -> None:
         _check_size(path, image, size)
 
 
+def read_size(path: Path) -> tuple[int, int]:
+    """(width, height) of the upright image, from the head of the file alone. Raises BadImage."""
+    with _opened(path) as image:
+        return _upright_size(image)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The open image; whatever goes wrong with it becomes a BadImage that names the file and what to do."""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from trainables.crop_cache import CropSource
-from trainables.image_file import Pixels, read_image
+from trainables.image_file import Pixels, read_image, read_size
 from trainables.pixel_store import PixelStore
+
+
+class PixelSource(CropSource, Protocol):
+    """Where the pixels of a crop come from."""
+
+    def size(self) -> tuple[int, int]:
+        """(width, height), as cheaply as can be. Raises BadImage."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,9 @@ class ImageFile:
     def read(self) -> Pixels:
         """Height x width x 3, uint8 RGB. Raises BadImage."""
         return read_image(self.path)
+
+    def size(self) -> tuple[int, int]:
+        return read_size(self.path)
 
     def identity(self) -> str:
         """Path, inode, size and times: the time of change is the kernel's and cannot be set back, as copying tools do
@@ -41,6 +52,10 @@ class DrawnCrop:
     def read(self) -> Pixels:
         return self.pixels.read(self.index)
 
+    def size(self) -> tuple[int, int]:
+        height, width = map(int, self.pixels.shapes[self.index])
+        return width, height
+
     def identity(self) -> str:
         return self.name
 
@@ -57,9 +72,13 @@ class Crop:
     name: str
     text: str
     group: str
-    source: CropSource
+    source: PixelSource
     labelled_group: str | None = None
 
     def read(self) -> Pixels:
         """Height x width x 3, uint8 RGB. Raises trainables.image_file.BadImage."""
         return self.source.read()
+
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels. Raises trainables.image_file.BadImage."""
+        return self.source.size()

@@ -40,16 +40,16 @@ class Label:
     where: str
 
 
-def read_labels(section: DataSection, *, need_crops: bool = True) -> tuple[Label, ...]:
+def read_labels(section: DataSection, *, strict: bool = True) -> tuple[Label, ...]:
     """The labels of all files of `section`, in their order.
 
     A .csv file has a header with the columns `path` and `text`, `split` unless data.labels or data.folds make it
     needless, and `group` or `page` where crops belong together (`group` counts where there are both); other columns are
-    left alone. Any other file has `path<TAB>text` in each line. With `need_crops` the crops must be there.
+    left alone. Any other file has `path<TAB>text` in each line. Unless `strict`, crops and splits may be missing.
     Raises OSError, and ValueError with a line for each of the first mistakes.
     """
     stamps = tuple(_stamp(file.path) for file in section.labels)
-    return _read_labels(section.folder, section.labels, section.folds is None, need_crops, stamps)
+    return _read_labels(section.folder, section.labels, strict and section.folds is None, strict, stamps)
 
 
 @lru_cache(maxsize=2)  # each split of a data set, and its charset, ask for the same labels

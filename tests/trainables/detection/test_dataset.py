@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from tests.conftest import DATA
+from trainables import file_digest
 from trainables.augment import Augment
 from trainables.detection.data_fingerprint import fingerprint
 from trainables.detection.dataset import PageDataset, collate, load_pages
@@ -161,11 +162,9 @@ def test_a_fingerprint_changes_with_labels_and_with_images_and_not_with_folds(tm
 def test_the_fingerprint_of_large_data_still_sees_a_changed_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainables.detection import data_fingerprint
-
     data = pool(tmp_path, 3)
-    monkeypatch.setattr(data_fingerprint, "_HASHED_WHOLE", 0)
-    monkeypatch.setattr(data_fingerprint, "_PIECE", 16)
+    monkeypatch.setattr(file_digest, "HASHED_WHOLE", 0)
+    monkeypatch.setattr(file_digest, "PIECE", 16)
     first = fingerprint(data)
     content = (tmp_path / "1.png").read_bytes()
     (tmp_path / "1.png").write_bytes(content[:-1] + b"x")

@@ -1,0 +1,170 @@
+"""Labels of both forms as people and tools write them, and every mistake in them by file and line."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import DATA
+from trainables.recognition.data_section import DataSection
+from trainables.recognition.labels import Label, read_labels
+
+
+def read(root: Path, content: str | bytes | None = None, name: str = "labels.csv", **data: Any) -> tuple[Label, ...]:
+    """The labels of `root`, with crops a.jpg, b.jpg and deep/c.jpg (of no content: nobody looks inside here)."""
+    (root / "deep").mkdir(exist_ok=True)
+    for crop in ("a.jpg", "b.jpg", "deep/c.jpg"):
+        (root / crop).touch()
+    if content is not None:
+        (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_labels(DataSection.parse({"root": str(root)} | data))
+
+
+def seen(labels: tuple[Label, ...]) -> list[tuple[object, ...]]:
+    return [(label.path, label.text, label.split, label.group) for label in labels]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        'path,text,split\na.jpg,"12가, 34",train\nb.jpg,"say ""no""",val\n',
+        '\ufeffpath,text,split\r\na.jpg,"12가, 34",train\r\n\r\nb.jpg,"say ""no""",val',
+        'Split, Text ,path,note\ntrain,"12가, 34",./a.jpg,\nval,"say ""no""",deep/../b.jpg,x\n',
+        unicodedata.normalize("NFD", 'path,text,split\na.jpg,"12가, 34",train\nb.jpg,"say ""no""",val\n'),
+    ],
+    ids=["plain", "byte order mark and CRLF", "other columns and order", "decomposed"],
+)
+def test_csv_is_read_as_tools_write_it(tmp_path: Path, labels: str) -> None:
+    wanted = [("a.jpg", "12가, 34", "train", None), ("b.jpg", 'say "no"', "val", None)]
+    assert seen(read(tmp_path, labels)) == wanted
+
+
+def test_a_column_group_or_page_says_what_belongs_together(tmp_path: Path) -> None:
+    header, rows = "path,text,split,{}\n", "a.jpg,1,train,7\nb.jpg,1,val,\n"
+    for name in ("group", "page"):
+        assert [label.group for label in read(tmp_path, header.format(name) + rows)] == ["7", None]
+    both = "path,text,split,page,group\na.jpg,1,train,7,car 3\nb.jpg,1,val,7,\n"
+    assert [label.group for label in read(tmp_path, both)] == ["car 3", "7"]
+
+
+def test_paddleocr_files_have_a_path_a_tab_and_a_text(tmp_path: Path) -> None:
+    (tmp_path / "val.txt").write_bytes('\ufeffdeep/c.jpg\t"quoted", as it is \r\n'.encode())
+    labels = read(tmp_path, "a.jpg\t12가 3456\nb.jpg\t7\n\n", "train.txt")
+    assert seen(labels) == [
+        ("a.jpg", "12가 3456", "train", None),
+        ("b.jpg", "7", "train", None),
+        ("deep/c.jpg", '"quoted", as it is ', "val", None),
+    ]
+    assert labels[1].where == f"{tmp_path}/train.txt:2"
+
+
+def test_one_file_without_splits_is_for_folds(tmp_path: Path) -> None:
+    labels = read(tmp_path, "a.jpg\t1\nb.jpg\t2\n", "all.txt", labels="all.txt", folds=2)
+    assert [label.split for label in labels] == [None, None]
+    with pytest.raises(
+        ValueError, match=r"all.txt:1: `split` must be train, val or test, but is missing; .* data.folds"
+    ):
+        read(tmp_path, labels="all.txt")
+
+
+def test_a_mapping_gives_the_split_of_csv_files_too(tmp_path: Path) -> None:
+    labels = read(tmp_path, "path,text\na.jpg,1\n", "t.csv", labels={"test": "t.csv"})
+    assert seen(labels) == [("a.jpg", "1", "test", None)]
+
+
+def test_a_line_of_two_hundred_characters_and_one_of_one_are_labels(tmp_path: Path) -> None:
+    long = "다람쥐 헌 쳇바퀴에 타고파 " * 14
+    labels = read(tmp_path, f"path,text,split\na.jpg,{long},train\nb.jpg,1,val\n")
+    assert [label.text for label in labels] == [long, "1"] and len(long) > 200
+
+
+HEADER = "path,text,split\n"
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ("", "labels.csv: must hold the label of a crop, but holds none"),
+        (HEADER, "labels.csv: must hold the label of a crop, but holds none"),
+        ("a.jpg,1,train\n", "labels.csv:1: must be a header .* path and text once, but got 'a.jpg,1,train'"),
+        ("path,split\n", "labels.csv:1: must be a header .* text once, but got 'path,split'"),
+        (
+            HEADER + "a.jpg,1,2,train\n",
+            "labels.csv:2: must have 3 fields .* but got 4; quote a text that holds a comma",
+        ),
+        (HEADER + "a.jpg,1\n", "labels.csv:2: must have 3 fields as the header has, but got 2"),
+        (HEADER + 'a.jpg,"1"2,train\n', "labels.csv:2: must be a row of CSV, but"),
+        (HEADER + 'b.jpg,2,val\na.jpg,"1,train\n', "labels.csv:3: must be a row of CSV, but unexpected end of data"),
+        (HEADER + "a.jpg,1,training\n", "labels.csv:2: `split` must be train, val or test, but got 'training'"),
+        (HEADER + "a.jpg,1,\n", "labels.csv:2: `split` must be train, val or test, but is missing"),
+        (HEADER + "a.jpg,,train\n", "labels.csv:2: `text` must not be empty, but got ''"),
+        (HEADER + "a.jpg,  ,train\n", "labels.csv:2: `text` must not be empty, but got '  '"),
+        (HEADER + 'a.jpg,"1\n2",train\nb.jpg,,val\n', r"labels.csv:2: `text` must be one line .* '\\n' \(U\+000A\)"),
+        (HEADER + 'a.jpg,"1\n2",train\nb.jpg,,val\n', "labels.csv:4: `text` must not be empty"),
+        (HEADER + "a.jpg,1\x00,train\n", r"labels.csv:2: `text` must be one line .*\(U\+0000\)"),
+        (HEADER + ",1,train\n", "labels.csv:2: `path` must be the path of a crop, but got ''"),
+        (HEADER + "no.jpg,1,train\n", "labels.csv:2: `path` must be a file in .*'no.jpg' is not there; correct"),
+        (HEADER + "deep,1,train\n", "labels.csv:2: `path` must be a file in"),
+        (HEADER + "deep\\c.jpg,1,train\n", "is not there; write / in place of"),
+        (HEADER + "../a.jpg,1,train\n", "labels.csv:2: `path` must lie in .* but got '../a.jpg'"),
+        (HEADER + "deep/../../a.jpg,1,train\n", "labels.csv:2: `path` must lie in"),
+        (HEADER + "/etc/passwd,1,train\n", "labels.csv:2: `path` must lie in"),
+        (HEADER + "C:\\a.jpg,1,train\n", "labels.csv:2: `path` must lie in"),
+        (
+            HEADER + "a.jpg,1,train\n./a.jpg,2,val\n",
+            "labels.csv:3: `path` must be given once, but 'a.jpg' is in .*:2 too",
+        ),
+        (
+            (HEADER + "a.jpg,1,train\nb.jpg,서울,val\n").encode("cp949"),
+            "labels.csv:3: must be UTF-8, but holds the byte 0x",
+        ),
+        ((HEADER + "a.jpg,1,train\n").encode("utf-16"), "labels.csv:1: must be UTF-8, but begins as UTF-16"),
+    ],
+)
+def test_a_mistake_in_csv_is_named_by_its_line(tmp_path: Path, labels: str | bytes, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path, labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ("\n\n", "train.txt: must hold the label of a crop"),
+        ("a.jpg 1\n", "train.txt:1: must be a path, one tab and a text, but got 0 tabs in 'a.jpg 1'"),
+        ("b.jpg\t2\na.jpg\t1\t2\n", "train.txt:2: must be a path, one tab and a text, but got 2 tabs"),
+        ('["a.jpg", "b.jpg"]\t1\n', "train.txt:1: must begin with the path of one crop, but got the list"),
+        ("a.jpg\t\n", "train.txt:1: `text` must not be empty"),
+        ("a.jpg\t1\na.jpg\t1\n", "train.txt:2: `path` must be given once"),
+    ],
+)
+def test_a_mistake_in_a_paddleocr_file_is_named_by_its_line(tmp_path: Path, labels: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path, labels, "train.txt")
+
+
+def test_all_mistakes_of_all_files_are_said_at_once_within_bounds(tmp_path: Path) -> None:
+    (tmp_path / "val.txt").write_text("a.jpg 1\n" * 29)
+    with pytest.raises(ValueError) as caught:
+        read(tmp_path, "no.jpg\t\n", "train.txt")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 21 and lines[-1] == f"{tmp_path}: and 11 more mistakes"
+    assert [line.split(": ")[0] for line in lines[:3]] == [
+        f"{tmp_path}/{at}" for at in ("train.txt:1",) * 2 + ("val.txt:1",)
+    ]
+
+
+def test_labels_that_changed_are_read_again(tmp_path: Path) -> None:
+    assert [label.text for label in read(tmp_path, HEADER + "a.jpg,1,train\n")] == ["1"]
+    assert [label.text for label in read(tmp_path, HEADER + "a.jpg,12,train\n")] == ["12"]
+
+
+@pytest.mark.data
+def test_real_labels_are_read_by_split_and_page() -> None:
+    plates = read_labels(DataSection.parse({"root": str(DATA / "ccpd_plates")}))
+    lines = read_labels(DataSection.parse({"root": str(DATA / "tapuscorpus_lines")}))
+    assert [sum(label.split == split for label in plates) for split in ("train", "val", "test")] == [700, 150, 150]
+    assert [sum(label.split == split for label in lines) for split in ("train", "val", "test")] == [809, 251, 256]
+    assert plates[0].text == "苏AP48A8" and lines[0].group == "93" and lines[1].text == "Croquons, il est excellent"
