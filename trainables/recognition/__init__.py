@@ -2,6 +2,52 @@
 
 from __future__ import annotations
 
-from trainables.recognition.config import Config
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
 
-__all__ = ["Config"]
+from trainables.recognition.config import Config
+from trainables.trainable import Run
+
+__all__ = ["Config", "examples", "fingerprint", "predict", "smoke", "test", "train"]
+
+# Real parts, tiny budget: the file's own backbone and augmentation, from scratch, on a few drawn plates.
+smoke: Mapping[str, Any] = {
+    "space": {"pretrained": False, "height": 32, "width": 64, "epochs": 1, "batch_size": 4, "workers": 0},
+    "data": {"root": "synthetic/plates", "crops": 16},
+}
+
+
+def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
+    """Yield train/loss, train/acc, lr, val/acc, val/ned, val/cer, images_per_second once an epoch."""
+    from trainables.recognition.training import train
+
+    return train(config, run)
+
+
+def test(config: Config, run: Run) -> dict[str, float]:
+    """test/acc, test/ned, test/cer of the checkpoint in run.checkpoint_dir; {} without a test split."""
+    from trainables.recognition.training import score_test_split
+
+    return score_test_split(config, run)
+
+
+def examples(config: Config, run: Run, directory: Path) -> None:
+    """Draw the crops that the checkpoint in run.checkpoint_dir reads worst, and list what it takes for what."""
+    from trainables.recognition.pictures import draw_examples
+
+    draw_examples(config, run, directory)
+
+
+def predict(config: Config, run: Run, files: Sequence[Path], output: TextIO) -> list[str]:
+    """Write `path,text,confidence` for each file; a line for each that cannot be read is returned."""
+    from trainables.recognition.prediction import read_files
+
+    return read_files(config, run, files, output)
+
+
+def fingerprint(data: Mapping[str, Any]) -> str:
+    """A short text that changes when the data do."""
+    from trainables.recognition import data_fingerprint
+
+    return data_fingerprint.fingerprint(data)

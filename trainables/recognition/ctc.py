@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from trainables.recognition.charset import BLANK
 
@@ -22,16 +23,20 @@ def steps_needed(indices: Sequence[int]) -> int:
 def decode_greedy(log_probs: Tensor, steps: Tensor) -> list[Reading]:
     """Of each row the best class of each step, repeats merged, blanks dropped; and how sure that is.
 
-    log_probs: B x T x C, log-softmax, of which the first `steps` of each row count. The confidence, 0 to 1, is the
-    probability of that one path, the product over its steps: that every character is right, not a mean character. It
-    never exceeds what the network gives to the text over all its paths.
+    log_probs: float32, B x T x C, log-softmax, of which the first `steps` of each row count. The confidence, 0 to 1, is
+    the probability that the network gives to the text: that all of it is right, over all paths that read so. (The best
+    path alone has a fraction of it, and a mean over characters is near 1 for texts with one wrong character.)
     """
-    log_prob, best = log_probs.max(dim=-1)
-    inside = torch.arange(best.shape[1], device=best.device) < steps[:, None]
-    written = emits(best) & inside
-    confidence = log_prob.where(inside, 0).sum(1).exp()
-    rows = zip(best.tolist(), written.tolist(), confidence.tolist(), strict=True)
-    return [([c for c, wanted in zip(row, marks, strict=True) if wanted], sure) for row, marks, sure in rows]
+    best = log_probs.argmax(dim=-1)
+    written = (emits(best) & within(best, steps)).tolist()
+    rows = zip(best.tolist(), written, strict=True)
+    readings = [[c for c, wanted in zip(row, marks, strict=True) if wanted] for row, marks in rows]
+    lengths = torch.tensor([len(reading) for reading in readings], device=best.device)
+    padded = pad_sequence([torch.tensor(reading, dtype=torch.int64) for reading in readings], batch_first=True)
+    loss = functional.ctc_loss(
+        log_probs.transpose(0, 1), padded.to(best.device), steps, lengths, blank=BLANK, reduction="none"
+    )
+    return list(zip(readings, (-loss).exp().clamp(max=1).tolist(), strict=True))
 
 
 def emits(best: Tensor) -> Tensor:
@@ -40,11 +45,15 @@ def emits(best: Tensor) -> Tensor:
     return (best != BLANK) & (best != before)
 
 
+def within(best: Tensor, steps: Tensor) -> Tensor:
+    """Which of the steps of each row are its own and not padding, B x T."""
+    return torch.arange(best.shape[1], device=best.device) < steps[:, None]
+
+
 def count_exact(log_probs: Tensor, steps: Tensor, target: Tensor, target_length: Tensor) -> Tensor:
     """How many rows decode_greedy reads as their target (B x L, padded at will); counted on the device."""
     best = log_probs.argmax(dim=-1)
-    inside = torch.arange(best.shape[1], device=best.device) < steps[:, None]
-    written = emits(best) & inside
+    written = emits(best) & within(best, steps)
     place = torch.where(written, written.cumsum(1) - 1, 0)  # in the text, of each character written
     fits = place < target_length[:, None]
     wanted = functional.pad(target, (0, 1)).gather(1, place.clamp(max=target.shape[1]))

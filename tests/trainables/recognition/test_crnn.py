@@ -105,7 +105,7 @@ def test_one_character_and_two_hundred_are_learnt_side_by_side() -> None:
     model, batch = model_of(width=0), batch_of([long, "가"], width=1000)
     batch["valid_width"] = torch.tensor([1000, 9])
     losses = model.loss(batch)
-    assert math.isfinite(losses["loss"])
+    assert math.isfinite(losses["loss"].item())
     losses["loss"].backward()
     assert all(bool(p.grad.isfinite().all()) for p in model.parameters())
     (many, _), (few, _) = model.eval().read(batch["image"], batch["valid_width"])
@@ -114,7 +114,7 @@ def test_one_character_and_two_hundred_are_learnt_side_by_side() -> None:
 
 def test_a_label_that_does_not_fit_makes_the_loss_infinite_instead_of_silent() -> None:
     model = model_of(width=32)
-    assert math.isinf(model.loss(batch_of(["1" * 5], width=32))["loss"])  # 5 characters, 4 blanks, 8 steps
+    assert math.isinf(model.loss(batch_of(["1" * 5], width=32))["loss"].item())  # 5 characters, 4 blanks, 8 steps
 
 
 def test_the_head_has_a_weight_decay_of_its_own() -> None:

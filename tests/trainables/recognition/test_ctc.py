@@ -25,7 +25,7 @@ def draw_log_probs(seed: int, rows: int, steps: int, classes: int) -> torch.Tens
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_reading_is_that_of_the_most_probable_of_all_paths(seed: int) -> None:
+def test_the_reading_is_that_of_the_most_probable_path_and_as_sure_as_all_that_read_so(seed: int) -> None:
     steps, classes = 5, 3
     log_probs = draw_log_probs(seed, 1, steps, classes)
     path_probs = {
@@ -36,9 +36,9 @@ def test_the_reading_is_that_of_the_most_probable_of_all_paths(seed: int) -> Non
     best = max(path_probs, key=lambda path: path_probs[path])
     [(reading, confidence)] = decode_greedy(log_probs, torch.tensor([steps]))
     assert reading == text_of(best)
-    assert confidence == pytest.approx(path_probs[best], rel=1e-4)
-    of_the_text = sum(prob for path, prob in path_probs.items() if text_of(path) == reading)
-    assert confidence <= of_the_text + 1e-6
+    assert confidence == pytest.approx(
+        sum(prob for path, prob in path_probs.items() if text_of(path) == reading), rel=1e-4
+    )
 
 
 def test_equal_characters_need_a_blank_between_them() -> None:

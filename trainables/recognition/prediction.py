@@ -1,0 +1,59 @@
+"""Reads pictures that have no labels."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+import torch
+
+from trainables.crop_cache import resize_crop
+from trainables.image_file import BadImage, Pixels, read_image
+from trainables.recognition.config import Config
+from trainables.recognition.dataset import Batch, collate, crop_size
+from trainables.recognition.training import load_recogniser, read_batch
+from trainables.trainable import Run
+
+
+def read_files(config: Config, run: Run, files: Sequence[Path], output: TextIO) -> list[str]:
+    """Write `path,text,confidence` (CSV, a line for each file that can be read), and return why the others cannot.
+
+    A text is written character for character: a spreadsheet must be told to take it as text.
+    """
+    model, charset = load_recogniser(config, run)
+    table = csv.writer(output, lineterminator="\n")
+    table.writerow(("path", "text", "confidence"))
+    problems = []
+    for start in range(0, len(files), config.batch_size):
+        readable, items = [], []
+        for file in files[start : start + config.batch_size]:
+            try:
+                image = resize_crop(read_image(file), crop_size(config))
+            except BadImage as error:
+                problems.append(str(error))
+            else:
+                readable.append(file)
+                items.append(batch_of_one(image))
+        if items:
+            readings = read_batch(model, collate(items), charset, config)
+            for file, reading in zip(readable, readings, strict=True):
+                table.writerow((printable(file), reading.text, f"{reading.confidence:.4f}"))
+    return problems
+
+
+def batch_of_one(image: Pixels) -> Batch:
+    """A resized crop (H x W x 3) as the dataset would give it, without a label."""
+    return {
+        "image": torch.from_numpy(image).permute(2, 0, 1)[None],
+        "valid_width": torch.tensor([image.shape[1]]),
+        "target": torch.zeros(1, 0, dtype=torch.int64),
+        "target_length": torch.tensor([0]),
+    }
+
+
+def printable(file: Path) -> str:
+    """The path, with what is not UTF-8 in it escaped: a file system takes any bytes, a text file does not."""
+    return os.fsencode(file).decode(errors="backslashreplace")
