@@ -28,6 +28,7 @@ class Workplace:
     study_directory: str  # absolute
     device: str  # "cpu" or "cuda"
     search_path: str  # the folder `tune` was started in: a user's own trainable is found there
+    storage: str | None = None  # the folder or URL of the checkpoints; None: study_directory
 
 
 class FailureClass(StrEnum):

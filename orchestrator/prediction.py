@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from orchestrator.checkpoints import best_saved_epoch, trial_directory
+from orchestrator.checkpoints import best_saved_epoch
 from orchestrator.home import Home
 from orchestrator.job import Workplace
 from orchestrator.ledger import StudyRow
 from orchestrator.mistakes import InputMistake
 from orchestrator.ray_session import local_resources
+from orchestrator.storage import place_of
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Trial, best_trial
 from orchestrator.worker import WorkerRun
@@ -37,8 +38,10 @@ def predict(row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path
     spec = parse_study(row.raw, row.name)
     directory = home.study(row.name)
     device = "cuda" if local_resources()["GPU"] >= 1 else "cpu"
-    workplace = Workplace(row.raw["trainable"], spec.data, str(directory), device, str(Path.cwd()))
-    run = WorkerRun(workplace, trial_directory(directory, best.number), best.seed, epoch)
+    place = place_of(row.raw, row.uid)
+    workplace = Workplace(row.raw["trainable"], spec.data, str(directory), device, str(Path.cwd()), place)
+    run = WorkerRun(workplace, best.number, best.seed)
+    run.load(epoch)
     return trainable.predict(trainable.build_config(spec.space.restore(best.config)), run, pictures_in(files), output)
 
 

@@ -43,7 +43,7 @@ class Worker(ray.tune.Trainable):
             raise SystemExit
         said = self._attempt.step()
         self._failed = isinstance(said, Ended) and said.failure is not None
-        return {"said": said, "facts": self._facts}
+        return {"said": said, "facts": (*self._facts, *self._attempt.facts.items())}
 
     def cleanup(self) -> None:
         self._attempt.close()

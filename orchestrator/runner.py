@@ -24,6 +24,7 @@ from orchestrator.mistakes import InputMistake
 from orchestrator.outcome import Outcome, Status
 from orchestrator.progress import Progress
 from orchestrator.ray_session import call, local_resources, session
+from orchestrator.storage import place_of
 from orchestrator.study import Study
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
@@ -64,7 +65,16 @@ def run(
     tracker: Tracker | None = None
     try:
         spec = with_limits(spec, limits, ledger, row)
-        study = Study(spec, trainable, ledger, row.id, home.study(row.name), concurrency=1, on_event=progress.event)
+        study = Study(
+            spec,
+            trainable,
+            ledger,
+            row.id,
+            home.study(row.name),
+            concurrency=1,
+            storage=place_of(row.raw, row.uid),
+            on_event=progress.event,
+        )
         tracker = Tracker(home.ledger, row.id, default_uri(home.path, spec.tracking.uri), home.path, warn=progress.say)
         now = time.time()
         until = limits.until or spec.budget.until
@@ -98,6 +108,7 @@ def _run_session(study: Study, trainable: Trainable, heart: Heart, address: str 
             study_directory=str(study.directory),
             device="cuda" if gpu > 0 else "cpu",
             search_path=str(Path.cwd()),
+            storage=study.storage,
         )
         with signals(study, progress):  # only now: ray.init installs a handler of its own
             progress.begin(study, heart.ends)

@@ -32,7 +32,9 @@ def score(job: Job, workplace: Workplace, pictures: bool) -> dict[str, float]:
     redirect_output(directory / "log.txt")
     trainable = load(workplace)
     config = trainable.build_config(job.config)
-    run = WorkerRun(workplace, directory, job.seed, job.checkpoint_epoch)
+    assert job.checkpoint_epoch is not None
+    run = WorkerRun(workplace, job.number, job.seed)
+    run.load(job.checkpoint_epoch)
     if pictures and trainable.examples is not None:
         (directory / "examples").mkdir(exist_ok=True)
         trainable.examples(config, run, directory / "examples")

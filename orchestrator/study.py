@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator import checkpoints
 from orchestrator.failures import problem_of
 from orchestrator.job import Failure, FailureClass, Job
+from orchestrator.keeper import Keeper
 from orchestrator.ledger import DuplicateConfig, Ledger
 from orchestrator.proposals import Proposals
 from orchestrator.schedulers import Decision, build_scheduler
 from orchestrator.searchers import build_searcher
+from orchestrator.storage import storage_at
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, Report, State, Trial, best_trial
 from trainables import Trainable
 
+_SETTLED = (State.COMPLETED, State.PRUNED)  # finished, and not to fail any more
 LOST_WORKERS_ALLOWED = 3  # in a row without a report between them: then the trial itself kills its worker
 
 
@@ -47,11 +49,13 @@ class Study:
         directory: Path,
         *,
         concurrency: int,
+        storage: str | None = None,  # the folder or URL of the checkpoints; None: `directory`
         on_event: Callable[[Event], None] = lambda event: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.spec = spec
         self.directory = directory
+        self.storage = storage
         self.objective: Objective = spec.objective.objective
         self.concurrency = concurrency
         self.attempts_started = 0  # in this session
@@ -76,6 +80,9 @@ class Study:
         self._lost: dict[int, int] = {}  # trial -> workers lost since its last report
         self._open = {number for number, trial in self._trials.items() if not trial.state.final}
         self._best = self._find_best()  # kept up to date, because every report asks for it
+        self._settled = self._find_best(_SETTLED)  # the best that can fail no more
+        self._keeper = Keeper(storage_at(storage, directory), self.objective, None)
+        self._keeper.begin(self._trials, (self._best, self._settled))
         self._replay()
 
     # What there is
@@ -142,6 +149,8 @@ class Study:
         self._lost.pop(number, None)
         repeated = report.epoch <= self._trials[number].epochs
         trial = self._with_report(number, report)
+        if report.checkpoint:
+            self._keeper.saved(number, report.epoch)
         dethroned = self._crown(trial)
         if repeated:  # its first value is gone, and with it perhaps the title
             self._best = self._find_best()
@@ -239,6 +248,8 @@ class Study:
             self._open.discard(number)
         if state is State.FAILED and number == self._best:
             self._best = self._find_best()
+        if state in _SETTLED:
+            self._settle(number)
         self._tidy(self._trials[number])
         self._on_event(Event(event or state.value, self._trials[number]))
 
@@ -255,15 +266,21 @@ class Study:
         self._best = trial.number
         return best
 
-    def _find_best(self) -> int | None:
-        best = best_trial(self.trials, self.objective)
+    def _find_best(self, states: Collection[State] = tuple(State)) -> int | None:
+        best = best_trial([trial for trial in self.trials if trial.state in states], self.objective)
         return None if best is None else best.number
+
+    def _settle(self, number: int) -> None:
+        """See whether the trial is the best that can fail no more: it keeps its checkpoint, whoever leads."""
+        before = self._settled
+        best = best_trial([self._trials[n] for n in (before, number) if n is not None], self.objective)
+        self._settled = None if best is None else best.number
+        if before is not None and before != self._settled:
+            self._tidy(self._trials[before])
 
     def _tidy(self, trial: Trial) -> None:
         """Keep only those of the trial's checkpoints that are worth their disk."""
-        kept = checkpoints.epochs_to_keep(trial, self.objective, winner=trial.number == self._best)
-        directory = checkpoints.trial_directory(self.directory, trial.number)
-        checkpoints.prune_checkpoints(directory, kept, beyond=trial.epochs)
+        self._keeper.tidy(trial, winner=trial.number in (self._best, self._settled))
 
     def _replay(self) -> None:
         """Rebuild the scheduler from the ledger; settle what a crash left between a report and its consequence."""

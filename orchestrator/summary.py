@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from orchestrator.checkpoints import best_checkpoint
+from orchestrator.checkpoints import best_saved_epoch
 from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
+from orchestrator.manifest import CorruptCheckpoint
 from orchestrator.space.search_space import as_fixed
+from orchestrator.storage import Sizes, Storage, StorageError, place_of, storage_at
 from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.trial import Objective, Trial, best_trial
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The checkpoints of a study that are there. problem: why they cannot be looked at, if they cannot."""
+
+    storage: Storage
+    sizes: Sizes
+    problem: str | None = None
+
+    @staticmethod
+    def of(row: StudyRow, home: Home) -> Kept:
+        storage = storage_at(place_of(row.raw, row.uid), home.study(row.name))
+        try:
+            return Kept(storage, storage.sizes())
+        except StorageError as error:
+            return Kept(storage, {}, str(error))
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.sizes.values()))
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for epochs in self.sizes.values() for size in epochs.values())
+
+    def best_epoch(self, trial: Trial, objective: Objective) -> int | None:
+        return best_saved_epoch(trial, objective, self.sizes.get(trial.number, {}))
+
+    def name(self, trial: Trial, objective: Objective, home: Home) -> str | None:
+        """The best epoch's checkpoint, as a user would type it."""
+        epoch = self.best_epoch(trial, objective)
+        if epoch is None:
+            return None
+        name = self.storage.shown(trial.number, epoch)
+        return name if "://" in name else home.shown(Path(name))
+
+
 def study_summary(row: StudyRow, trials: list[Trial], home: Home, *, history: bool = False) -> dict[str, Any]:
     """The schema is a promise: docs/interface.md."""
-    objective = row.objective
+    objective, kept = row.objective, Kept.of(row, home)
     best = best_trial(trials, objective)
     return {
         "study": row.name,
@@ -22,12 +62,13 @@ def study_summary(row: StudyRow, trials: list[Trial], home: Home, *, history: bo
         "reason": row.reason,
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "seconds": round(row.seconds, 1),
-        "trials": [_trial_summary(row, trial, objective, home, history) for trial in trials],
-        "best": None if best is None else _best_summary(row, best, objective, home),
+        "trials": [_trial_summary(trial, objective, kept.name(trial, objective, home), history) for trial in trials],
+        "best": None if best is None else _best_summary(best, objective, kept.name(best, objective, home)),
+        "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.problem},
     }
 
 
-def _trial_summary(row: StudyRow, trial: Trial, objective: Objective, home: Home, history: bool) -> dict[str, Any]:
+def _trial_summary(trial: Trial, objective: Objective, checkpoint: str | None, history: bool) -> dict[str, Any]:
     best = trial.best_report(objective)
     summary: dict[str, Any] = {
         "number": trial.number,
@@ -39,7 +80,7 @@ def _trial_summary(row: StudyRow, trial: Trial, objective: Objective, home: Home
         "value": None if best is None else best.metrics[objective.metric],
         "best_epoch": None if best is None else best.epoch,
         "seconds": round(trial.seconds, 3),
-        "checkpoint": _checkpoint(row, trial, objective, home),
+        "checkpoint": checkpoint,
         "mlflow_run_id": trial.mlflow_run_id,
         "test": dict(trial.test) if trial.test else None,
         "seed": trial.seed,
@@ -52,7 +93,7 @@ def _trial_summary(row: StudyRow, trial: Trial, objective: Objective, home: Home
     return summary
 
 
-def _best_summary(row: StudyRow, trial: Trial, objective: Objective, home: Home) -> dict[str, Any]:
+def _best_summary(trial: Trial, objective: Objective, checkpoint: str | None) -> dict[str, Any]:
     best = trial.best_report(objective)
     assert best is not None
     return {
@@ -60,15 +101,9 @@ def _best_summary(row: StudyRow, trial: Trial, objective: Objective, home: Home)
         "value": best.metrics[objective.metric],
         "epoch": best.epoch,
         "config": trial.config,
-        "checkpoint": _checkpoint(row, trial, objective, home),
+        "checkpoint": checkpoint,
         "test": dict(trial.test) if trial.test else None,
     }
-
-
-def _checkpoint(row: StudyRow, trial: Trial, objective: Objective, home: Home) -> str | None:
-    """The folder of the best epoch's checkpoint, as a user would type it."""
-    directory = best_checkpoint(home.study(row.name), trial, objective)
-    return None if directory is None else home.shown(directory)
 
 
 def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
@@ -78,6 +113,7 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
     assert best is not None
     value = best.metrics[objective.metric]
     raw = row.raw
+    checkpoint, complaint = _checked(Kept.of(row, home), trial, objective, home)
     content = {
         "study": f"{row.name}-best",
         "trainable": raw["trainable"],
@@ -91,9 +127,23 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
             "trial": trial.number,
             "value": value,
             "epoch": best.epoch,
-            "checkpoint": _checkpoint(row, trial, objective, home),
+            "checkpoint": checkpoint,
         },
     }
     content = {key: part for key, part in content.items() if part != {}}
     heading = f"# Trial {trial.number} of {row.name}: {objective.metric} {value:.4f} at epoch {best.epoch}.\n"
+    if complaint is not None:
+        heading += f"# {complaint}.\n"
     return heading + "# Train it again: tune train FILE\n" + write_yaml(content)
+
+
+def _checked(kept: Kept, trial: Trial, objective: Objective, home: Home) -> tuple[str | None, str | None]:
+    """The checkpoint to predict with, or what is wrong with it."""
+    epoch, name = kept.best_epoch(trial, objective), kept.name(trial, objective, home)
+    if epoch is None:
+        return None, kept.problem
+    try:
+        kept.storage.check(trial.number, epoch)
+    except (CorruptCheckpoint, StorageError) as error:
+        return None, f"Its checkpoint {name} cannot be used: {error}"
+    return name, None

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.checkpoints import epoch_directory, trial_directory, write_checkpoint
+from orchestrator.checkpoints import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, Workplace
+from orchestrator.storage import newest_whole, storage_at
 from orchestrator.trial import Report
 from trainables import Trainable, load_trainable
 
@@ -32,22 +33,37 @@ def load(workplace: Workplace) -> Trainable:
 class WorkerRun:
     """The `run` of a trainable (trainables.Run)."""
 
-    def __init__(self, workplace: Workplace, directory: Path, seed: int, epoch: int | None) -> None:
+    def __init__(self, workplace: Workplace, number: int, seed: int) -> None:
         self.data = workplace.data
         self.device = workplace.device
         self.seed = seed
-        self.checkpoint_dir = None if epoch is None else epoch_directory(directory, epoch)
-        self._directory = directory
-        self._next_epoch = (epoch or 0) + 1
+        self.checkpoint_dir: Path | None = None
+        self.epoch = 0  # of the last report
         self.saved = False
+        self._number = number
+        self._storage = storage_at(workplace.storage, Path(workplace.study_directory))
+
+    def resume(self, epoch: int | None) -> tuple[str, ...]:
+        """Go on from the checkpoint of `epoch`, else from the newest whole one before it, else from the start.
+
+        Returns why it is no later one, a line for each that was passed over. Raises StorageError.
+        """
+        self._storage.sweep(self._number)
+        found = newest_whole(self._storage, self._number, epoch)
+        self.checkpoint_dir, self.epoch = found.directory, found.epoch
+        return found.passed_over
+
+    def load(self, epoch: int) -> None:
+        """Take exactly this checkpoint. Raises CorruptCheckpoint, StorageError."""
+        self.checkpoint_dir, self.epoch = self._storage.read(self._number, epoch), epoch
 
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
-        """Save the state after the epoch that the next report is about."""
-        write_checkpoint(epoch_directory(self._directory, self._next_epoch), fill)
+        """Save the state after the epoch that the next report is about. Raises StorageError."""
+        self._storage.write(self._number, self.epoch + 1, fill)
         self.saved = True
 
     def reported(self) -> None:
-        self._next_epoch += 1
+        self.epoch += 1
         self.saved = False
 
 
@@ -57,7 +73,7 @@ class Attempt:
 
     job: Job
     workplace: Workplace
-    _epoch: int = field(init=False)
+    facts: dict[str, str] = field(init=False, default_factory=dict)  # what the ledger should know of it
     _metrics: Iterator[Mapping[str, float]] | None = field(init=False, default=None)
     _run: WorkerRun = field(init=False)
 
@@ -65,10 +81,7 @@ class Attempt:
         directory = trial_directory(Path(self.workplace.study_directory), self.job.number)
         directory.mkdir(parents=True, exist_ok=True)
         redirect_output(directory / "log.txt")
-        self._epoch = self.job.checkpoint_epoch or 0
-        self._run = WorkerRun(self.workplace, directory, self.job.seed, self.job.checkpoint_epoch)
-        start = f"from the checkpoint of epoch {self._epoch}" if self.job.checkpoint_epoch else "from the start"
-        print(f"--- attempt {self.job.attempt} {start}, process {os.getpid()}: {self.job.config}", flush=True)
+        self._run = WorkerRun(self.workplace, self.job.number, self.job.seed)
 
     def step(self) -> Report | Ended:
         """One epoch: its report, or the end. Never raises what the trainable raised."""
@@ -83,11 +96,10 @@ class Attempt:
             values = numbers_of(metrics)
         except Exception as error:  # whatever a trainable raises is the trial's failure, not ours
             return Ended(self._failure(error))
-        self._epoch += 1
-        report = Report(self._epoch, values, time.perf_counter() - started, time.time(), self._run.saved)
+        saved = self._run.saved
         self._run.reported()
-        print(f"epoch {self._epoch}: {values}", flush=True)
-        return report
+        print(f"epoch {self._run.epoch}: {values}", flush=True)
+        return Report(self._run.epoch, values, time.perf_counter() - started, time.time(), saved)
 
     def close(self) -> None:
         """End the generator and give back what it held."""
@@ -105,6 +117,12 @@ class Attempt:
         sys.stderr.flush()
 
     def _begin(self) -> Iterator[Mapping[str, float]]:
+        passed_over = self._run.resume(self.job.checkpoint_epoch)
+        start = f"from the checkpoint of epoch {self._run.epoch}" if self._run.epoch else "from the start"
+        print(f"--- attempt {self.job.attempt} {start}, process {os.getpid()}: {self.job.config}", flush=True)
+        if passed_over:
+            self.facts["checkpoint"] = "; ".join((*passed_over, f"went on {start}"))
+            print(f"--- {self.facts['checkpoint']}", flush=True)
         trainable = load(self.workplace)
         return iter(trainable.train(trainable.build_config(self.job.config), self._run))
 

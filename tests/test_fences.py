@@ -28,9 +28,11 @@ FENCES = {
     "torch": ("trainables/*",),
     "torchvision": ("trainables/*",),
     "timm": ("trainables/*",),
+    "pyarrow": ("orchestrator/object_store.py",),
+    "fsspec": ("orchestrator/object_store.py",),
 }
 
-HEAVY = ("torch", "torchvision", "timm", "ray", "mlflow", "optuna", "pandas", "plotly")
+HEAVY = ("torch", "torchvision", "timm", "ray", "mlflow", "optuna", "pandas", "plotly", "pyarrow")
 
 # Holds a heavy library at its top by right: Ray's classes are its base classes. It is imported only when Ray runs.
 HEAVY_BY_RIGHT = ("orchestrator.ray_bridge",)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.checkpoints import epoch_directory, trial_directory, write_checkpoint
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.mistakes import InputMistake
 from orchestrator.prediction import pictures_in, predict
+from orchestrator.storage import Folder
 from orchestrator.study_file.study_spec import load_study
 from orchestrator.trial import Report, State
 
@@ -28,8 +28,8 @@ def place(home: Path, toy_study: Callable[..., Path]) -> tuple[Home, Ledger]:
     number = ledger.add_trial(row.id, {"lr": 0.1}).number
     for epoch, score in enumerate([0.3, 0.5, 0.4], start=1):
         state = json.dumps({"epoch": epoch, "score": score})
-        directory = epoch_directory(trial_directory(place.study(spec.study), number), epoch)
-        write_checkpoint(directory, lambda path, state=state: (path / "state.json").write_text(state))
+        storage = Folder(place.study(spec.study))
+        storage.write(number, epoch, lambda path, state=state: (path / "state.json").write_text(state))
         ledger.record(row.id, number, Report(epoch, {"val/score": score}, 1.0, 1000.0 + epoch, checkpoint=True))
     ledger.finish(row.id, number, State.COMPLETED)
     return place, ledger

@@ -1,0 +1,61 @@
+"""Is there room? What a full disk looks like in an error, and how much is free."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+GB = 10**9
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOTHING_LEFT = 2**20  # bytes: less than one write of a library that does not say why it failed
+
+
+def is_full(error: BaseException, place: Path | None = None) -> bool:
+    """Did a full disk, or a used-up quota, cause the error?
+
+    place: where was written. Libraries that write by themselves (PyTorch's C++, SQLite's) hide the system's error: then
+    the disk of `place` is looked at.
+    """
+    if any(isinstance(each, OSError) and each.errno in FULL for each in _causes(error)):
+        return True
+    return place is not None and not isinstance(error, OSError) and free_bytes(place) < _NOTHING_LEFT
+
+
+def free_bytes(folder: Path) -> int:
+    """What may still be written on the disk of `folder`, or of the nearest folder above that exists."""
+    while not folder.exists():
+        folder = folder.parent
+    disk = os.statvfs(folder)
+    if disk.f_files and not disk.f_favail:  # no more files, however small
+        return 0
+    return disk.f_bavail * disk.f_frsize
+
+
+def shortage(folders: Sequence[Path], reserve: int) -> str | None:
+    """One line about the first disk with less than `reserve` bytes free; None where all have room."""
+    for folder in folders:
+        free = free_bytes(folder)
+        if free < reserve:
+            return (
+                f"the disk of {folder} is full: {in_gb(free)} are free, and {in_gb(reserve)} must be "
+                f"(checkpoints.reserve_gb); see what takes it: du -xsh {folder}/*"
+            )
+    return None
+
+
+def in_gb(size: int) -> str:
+    """12.3 GB, 0.45 GB, 3.1 MB."""
+    if size >= 10 * GB:
+        return f"{size / GB:.1f} GB"
+    return f"{size / GB:.2f} GB" if size >= GB / 10 else f"{size / 10**6:.1f} MB"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and all that it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

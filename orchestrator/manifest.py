@@ -1,0 +1,102 @@
+"""What makes a folder a whole checkpoint: manifest.json, the size and SHA-256 of every other file, written last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+MANIFEST = "manifest.json"
+
+
+class CorruptCheckpoint(Exception):
+    """A checkpoint is not as it was written; the message says which file and how."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file. size: bytes. sha256: of its content, in hexadecimal digits."""
+
+    size: int
+    sha256: str
+
+
+def seal(directory: Path) -> None:
+    """Write the manifest of all files below `directory`, and have everything on the disk. Raises OSError."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    if directory / MANIFEST in files:
+        raise ValueError(f"a checkpoint must not hold a file named {MANIFEST}: the list of its files has that name")
+    with ThreadPoolExecutor(2) as pool:
+        digests = pool.map(_sha256, files)  # while the disk writes
+        for path in files:
+            flush(path)
+        entries = {
+            path.relative_to(directory).as_posix(): Entry(path.stat().st_size, digest)
+            for path, digest in zip(files, digests, strict=True)
+        }
+    content = {"files": {name: asdict(entry) for name, entry in entries.items()}}
+    (directory / MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
+    flush(directory / MANIFEST)
+    for path in directory.rglob("*"):
+        if path.is_dir():
+            flush(path)
+    flush(directory)
+
+
+def parse_manifest(text: str | bytes) -> dict[str, Entry]:
+    """Relative path -> entry. Raises CorruptCheckpoint for anything else, and for a path that leads elsewhere."""
+    try:
+        entries = {str(name): Entry(int(e["size"]), str(e["sha256"])) for name, e in json.loads(text)["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptCheckpoint(f"{MANIFEST} cannot be read") from error
+    for name in entries:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise CorruptCheckpoint(f"{MANIFEST} names {name!r}, which is not in the checkpoint")
+    return entries
+
+
+def read_manifest(directory: Path) -> dict[str, Entry]:
+    """Raises CorruptCheckpoint where there is none, or none that can be read."""
+    try:
+        return parse_manifest((directory / MANIFEST).read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise CorruptCheckpoint(f"{MANIFEST} is missing" if directory.is_dir() else "it is missing") from error
+
+
+def verify(directory: Path, entries: Mapping[str, Entry]) -> None:
+    """See that every file is as it was written. Raises CorruptCheckpoint."""
+    for name, entry in entries.items():
+        try:
+            size = (directory / name).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            raise CorruptCheckpoint(f"{name} is missing") from None
+        if size != entry.size:
+            raise CorruptCheckpoint(f"{name} has {size} bytes instead of {entry.size}")
+    with ThreadPoolExecutor(2) as pool:
+        digests = pool.map(_sha256, [directory / name for name in entries])
+        for (name, entry), digest in zip(entries.items(), digests, strict=True):
+            if digest != entry.sha256:
+                raise CorruptCheckpoint(f"{name} is not as it was written: its SHA-256 differs")
+
+
+def total_bytes(entries: Mapping[str, Entry]) -> int:
+    return sum(entry.size for entry in entries.values())
+
+
+def flush(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
