@@ -160,7 +160,7 @@ def photograph(rng: np.random.Generator, scene: Float, hardness: float) -> Pixel
     if rng.random() < 0.7 * hardness:
         scene = cv2.GaussianBlur(scene, (0, 0), float(rng.uniform(0.3, 0.4 + 0.9 * hardness)) * unit)
     if rng.random() < 0.3 * hardness:
-        scene = _shake(rng, scene, rng.uniform(1.5, 4) * unit)
+        scene = shake(rng, scene, rng.uniform(1.5, 4) * unit)
     noise = rng.standard_normal(scene.shape[:2], dtype=np.float32)
     scene = scene + (np.float32(rng.uniform(0.003, 0.006 + 0.06 * hardness)) * noise)[:, :, None]
     picture = cv2.convertScaleAbs(np.maximum(scene, 0, out=scene), alpha=255)  # rounds, and ends at 255
@@ -169,7 +169,7 @@ def photograph(rng: np.random.Generator, scene: Float, hardness: float) -> Pixel
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
-def _shake(rng: np.random.Generator, scene: Float, length: float) -> Float:
+def shake(rng: np.random.Generator, scene: Float, length: float) -> Float:
     size = 2 * int(np.ceil(length / 2)) + 1
     kernel = np.zeros((size, size), np.float32)
     middle, angle = size // 2, rng.uniform(0, np.pi)
