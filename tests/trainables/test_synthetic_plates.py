@@ -1,9 +1,8 @@
-"""Drawn licence plates: legal numbers, exact labels, the same bytes for a seed, whole plates, and quick."""
+"""Drawn licence plates: legal numbers, exact labels, the same bytes for a seed, whole plates."""
 
 from __future__ import annotations
 
 import re
-import time
 
 import cv2
 import numpy as np
@@ -134,13 +133,3 @@ def test_no_two_plates_are_equal() -> None:
 def test_a_setting_beyond_its_bounds_is_named(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
         draw_plate(np.random.default_rng(0), **{name: value})
-
-
-def test_a_plate_takes_less_than_ten_milliseconds() -> None:
-    draw_plate(np.random.default_rng(0))
-    started = time.process_time()
-    for seed in range(50):
-        draw_plate(np.random.default_rng(seed))
-    assert (
-        time.process_time() - started
-    ) / 50 < 0.01  # 0.0008 s on an idle core; threefold and more for a busy machine

@@ -30,8 +30,7 @@ def soil(rng: np.random.Generator, plate: Float, hardness: float) -> Float:
 
 def light(rng: np.random.Generator, scene: Float, hardness: float) -> Float:
     """Day with a slope of light and shadows, or night with a lamp, headlights or infrared."""
-    height, width = scene.shape[:2]
-    axis = np.linspace(-0.5, 0.5, width, dtype=np.float32)
+    axis = np.linspace(-0.5, 0.5, scene.shape[1], dtype=np.float32)
     level = 1 + np.float32(rng.uniform(-0.4, 0.4) * hardness) * axis
     scene *= level[:, None]
     if rng.random() < 0.5 * hardness:
@@ -91,12 +90,8 @@ def _glare(rng: np.random.Generator, scene: Float, hardness: float) -> None:
     """Headlights beside the plate or reflected by it, with a halo."""
     height, width = scene.shape[:2]
     x, y = rng.uniform(-0.2, 1.2) * width, rng.uniform(-0.6, 1.4) * height
-    across, down = (
-        np.arange(width, dtype=np.float32) - np.float32(x),
-        np.arange(height, dtype=np.float32) - np.float32(y),
-    )
+    x_off = np.arange(width, dtype=np.float32) - np.float32(x)
+    y_off = np.arange(height, dtype=np.float32)[:, None] - np.float32(y)
     reach = np.float32(rng.uniform(0.4, 1.2) * height)
-    halo = 1 / (1 + (across[None, :] ** 2 + down[:, None] ** 2) / reach**2)
-    scene += (np.float32(rng.uniform(0.3, 0.5 + 0.7 * hardness)) * halo)[:, :, None] * rng.uniform(
-        (0.9, 0.85, 0.7), 1.0, size=3
-    ).astype(np.float32)
+    halo = np.float32(rng.uniform(0.3, 0.5 + 0.7 * hardness)) / (1 + (x_off**2 + y_off**2) / reach**2)
+    scene += halo[:, :, None] * rng.uniform((0.9, 0.85, 0.7), 1.0, size=3).astype(np.float32)

@@ -17,9 +17,9 @@ _SHARES = np.cumsum([form.share for form in FORMATS])
 def draw_plate(rng: np.random.Generator, *, hardness: float = 0.5, height: int = 32) -> tuple[Pixels, str]:
     """A crop around a plate (`height` x width x 3, uint8 RGB; the width is the crop's own) and what the plate says.
 
-    Texts are 123가4567, 12가3456 or, of taxis and old green plates, 서울12가3456, without blanks; all of it is in the
-    picture. `hardness` from 0 (frontal, clean, by day) to 1 (askew, dirty, dark, blurred, few pixels). The same state of
-    `rng` draws the same bytes. Raises ValueError, FontsMissing.
+    Texts are 123가4567, 12가3456 or, of taxis and old green plates, 서울12가3456, without blanks; the whole plate is in
+    the picture. `hardness` from 0 (frontal, clean, by day) to 1 (askew, dirty, dark, blurred, few pixels). The same
+    state of `rng` draws the same bytes. Raises ValueError, FontsMissing.
     """
     if not 0 <= hardness <= 1:
         raise ValueError(f"hardness: 0 <= hardness <= 1 must hold, but got {hardness}")
