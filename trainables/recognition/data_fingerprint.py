@@ -9,7 +9,7 @@ from typing import Any
 from trainables.file_digest import digest_files
 from trainables.recognition.data_section import DataSection
 from trainables.recognition.labels import read_labels
-from trainables.synthetic import DRAWING_VERSION
+from trainables.synthetic import PLATE_DRAWING_VERSION
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
@@ -24,7 +24,7 @@ def fingerprint(data: Mapping[str, Any]) -> str:
     if section.charset is not None:
         digest.update(section.charset.read_bytes())
     if section.drawn:
-        digest.update(repr((DRAWING_VERSION, section.crops, section.hardness, section.seed)).encode())
+        digest.update(repr((PLATE_DRAWING_VERSION, section.crops, section.hardness, section.seed)).encode())
         return digest.hexdigest()[:16]
     for file in section.labels:
         digest.update(repr(file.split).encode() + file.path.read_bytes())

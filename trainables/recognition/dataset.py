@@ -17,6 +17,7 @@ from trainables.recognition.crop import Crop, DrawnCrop, ImageFile
 from trainables.recognition.data_section import DataSection
 from trainables.recognition.labels import read_labels
 from trainables.splits import SPLITS, Split, held_out
+from trainables.synthetic.drawn_plates import CHARACTERS, drawn_plates
 
 __all__ = ["SPLITS", "Batch", "Crop", "CropDataset", "Split", "charset_of", "collate", "crop_size", "load_crops"]
 
@@ -49,10 +50,15 @@ def load_crops(data: Mapping[str, Any], split: Split) -> list[Crop]:
 
 
 def charset_of(data: Mapping[str, Any]) -> Charset:
-    """The charset of the section's file, else of the texts of train. Raises as load_crops."""
+    """The charset of the section's file, else of the texts of train; of drawn plates, all they can say.
+
+    Raises as load_crops.
+    """
     section = DataSection.parse(data)
     if section.charset is not None:
         return read_charset(section.charset)
+    if section.drawn:
+        return Charset.of([CHARACTERS])
     return Charset.of(crop.text for crop in load_crops(data, "train"))
 
 
@@ -81,6 +87,7 @@ class CropDataset(Dataset[Batch]):
         self.crops = list(crops)
         self.store = cached_crops([crop.source for crop in self.crops], crop_size(config))
         self._targets = [np.array(charset.encode_known(crop.text), np.int64) for crop in self.crops]
+        self._width_step = 1 if config.width else WIDTH_STEP
         self._augment = augment
         self._seed = seed
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # loader processes that live on see it change
@@ -104,7 +111,7 @@ class CropDataset(Dataset[Batch]):
         """
         if not all(0 <= index < len(self.crops) for index in indices):
             raise IndexError(f"crops {list(indices)} of {len(self.crops)}")
-        image, widths = _stack(self.view(indices))
+        image, widths = _stack(self.view(indices), self._width_step)
         targets = [self._targets[index] for index in indices]
         lengths = [len(target) for target in targets]
         target = np.zeros((len(targets), max(lengths)), np.int64)
@@ -139,15 +146,13 @@ def _pad(values: torch.Tensor, width: int) -> torch.Tensor:
     return torch.nn.functional.pad(values, (0, width - values.shape[-1]))
 
 
-def _stack(images: Sequence[Pixels]) -> tuple[Pixels, list[int]]:
-    """B x H x W x 3, padded with zeros on the right where widths differ, and the width of each."""
-    if isinstance(images, np.ndarray):
-        return images, [images.shape[2]] * len(images)
+def _stack(images: Sequence[Pixels], step: int) -> tuple[Pixels, list[int]]:
+    """B x H x W x 3, padded with zeros on the right to a multiple of `step` px, and the width of each."""
     widths = [image.shape[1] for image in images]
-    widest = max(widths)
+    widest = -(-max(widths) // step) * step
     if min(widths) == widest:
-        return np.stack(images), widths
-    stacked = np.zeros((len(images), images[0].shape[0], -(-widest // WIDTH_STEP) * WIDTH_STEP, 3), np.uint8)
+        return np.asarray(images), widths
+    stacked = np.zeros((len(images), images[0].shape[0], widest, 3), np.uint8)
     for row, image, width in zip(stacked, images, widths, strict=True):
         row[:, :width] = image
     return stacked, widths
@@ -163,8 +168,6 @@ def _labelled_crops(section: DataSection) -> list[tuple[Split | None, Crop]]:
 
 
 def _drawn_crops(section: DataSection) -> list[tuple[Split | None, Crop]]:
-    from trainables.synthetic.drawn_plates import drawn_plates
-
     plates = drawn_plates(section.crops, section.seed, section.hardness)
     crops: list[tuple[Split | None, Crop]] = []
     for split in SPLITS:

@@ -1,0 +1,89 @@
+"""Sets of drawn licence plates, each drawn once per machine and kept on disk, so that trials need not draw again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import count as count_from
+from pathlib import Path
+
+import numpy as np
+
+from trainables.disk_cache import cache_folder, make_once
+from trainables.image_file import Pixels
+from trainables.pixel_store import PixelStore, open_pixels, write_pixels
+from trainables.splits import SPLITS, Split
+from trainables.synthetic import PLATE_DRAWING_VERSION
+from trainables.synthetic.plate_layout import LETTERS, REGIONS
+from trainables.synthetic.plates import draw_plate
+
+CHARACTERS = "".join(sorted({*"0123456789", *LETTERS, *"".join(REGIONS)}))  # all that drawn plates can say
+_TEXTS = "texts.json"
+
+
+@dataclass(frozen=True, eq=False)
+class PlateSet:
+    """Drawn plates of all splits: what each says, and its picture at its own size.
+
+    name: says what determines the drawing. texts: by split; in `pixels` the splits follow one another in their order.
+    """
+
+    name: str
+    texts: Mapping[Split, tuple[str, ...]]
+    pixels: PixelStore
+
+    def first(self, split: Split) -> int:
+        """The index in `pixels` of the first plate of a split."""
+        return sum(len(self.texts[before]) for before in SPLITS[: SPLITS.index(split)])
+
+
+def split_sizes(crops: int) -> dict[Split, int]:
+    """How many plates each split gets for `crops` of train."""
+    rest = max(4, round(crops * 0.3))
+    return {"train": crops, "val": rest, "test": rest}
+
+
+@lru_cache(maxsize=4)
+def drawn_plates(crops: int, seed: int, hardness: float) -> PlateSet:
+    """`crops` plates of train and 3 of 10 as many of val and of test, no text twice. Raises FontsMissing, OSError."""
+    folder = cache_folder() / f"plates-{PLATE_DRAWING_VERSION}-{crops}-seed{seed}-hardness{hardness:g}"
+    make_once(folder, lambda folder: _load(folder, crops) is not None, partial(_draw, crops, seed, hardness))
+    plates = _load(folder, crops)
+    if plates is None:
+        raise OSError(f"{folder}: must hold the plates just drawn, but cannot be read; is the disk full?")
+    return plates
+
+
+def _draw(crops: int, seed: int, hardness: float, folder: Path) -> None:
+    texts: dict[str, Split] = {}
+
+    def pictures() -> Iterator[Pixels]:
+        for split, size in split_sizes(crops).items():
+            for index in range(size):
+                for attempt in count_from():
+                    rng = np.random.default_rng((seed, SPLITS.index(split), index, attempt))
+                    image, text = draw_plate(rng, hardness=hardness)
+                    if text not in texts:
+                        break
+                texts[text] = split
+                yield image
+
+    write_pixels(folder, pictures())
+    by_split = {split: [text for text, of in texts.items() if of == split] for split in SPLITS}
+    (folder / _TEXTS).write_text(json.dumps(by_split), encoding="utf-8")
+
+
+def _load(folder: Path, crops: int) -> PlateSet | None:
+    """The set in `folder`, None where there is none or not a whole one."""
+    sizes = split_sizes(crops)
+    try:
+        by_split = json.loads((folder / _TEXTS).read_text(encoding="utf-8"))
+        texts = {split: tuple(by_split[split]) for split in SPLITS}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    pixels = open_pixels(folder, sum(sizes.values()))
+    if pixels is None or {split: len(found) for split, found in texts.items()} != sizes:
+        return None
+    return PlateSet(folder.name, texts, pixels)
