@@ -1,6 +1,7 @@
 """MLflow as a picture of the ledger: sent in the background, safe to repeat, never asked."""
 
-from orchestrator.tracking.sender import SyncResult, log_report, sync
+from orchestrator.tracking.foreground import log_report, sync
+from orchestrator.tracking.sender import SyncResult
 from orchestrator.tracking.store import TrackingError, default_uri, serve_ui
 from orchestrator.tracking.tracker import Tracker
 

@@ -1,7 +1,7 @@
 """What MLflow's runs of a study and of its trials should hold, as plain values: names, params, tags, points, states.
 
-MLflow cannot unsay a point of a metric. An epoch that ran again after a crash therefore has two points there, the later
-of which MLflow takes for the epoch's value, as the ledger does.
+MLflow cannot unsay a point of a metric. A trial that repeats epochs which were shown already therefore gets a run anew,
+with the points that stand.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ import math
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.ledger.rows import StudyRow
+from orchestrator.ledger.rows import StudyRow, storable
+from orchestrator.secret import mask
 from orchestrator.trial import Objective, Report, State, Trial
 
 UID = "nightsweep.study"  # tag: the ledger's id of the study; its runs and its experiment bear it
+EPOCH_SECONDS = "epoch_seconds"  # a metric of every report
 NUMBER = "nightsweep.trial"  # tag: the trial's number; 0 on the study's own run
 PARAM_LENGTH = 6000  # characters; MLflow takes no more
 TAG_LENGTH = 5000
+NAME_LENGTH = 250
+POINTS_AT_ONCE, PAIRS_AT_ONCE = 800, 100  # of 1000 points, params and tags that MLflow takes in one call
+BYTES_AT_ONCE = 900_000  # of the million that some servers take
 _ONCE = ("trainable", "objective", "data", "space", "constraints", "search", "scheduler")  # never change in a study
 
 
@@ -56,7 +61,7 @@ def study_status(row: StudyRow) -> str:
 
 
 def trial_name(trial: Trial) -> str:
-    return f"{trial.number:04d} {trial.baseline}" if trial.baseline else f"{trial.number:04d}"
+    return f"{trial.number:04d} {trial.baseline or ''}".strip()[:NAME_LENGTH]
 
 
 def trial_params(trial: Trial) -> dict[str, str]:
@@ -76,7 +81,7 @@ def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
             "trial": trial.number,
             "state": trial.state.value,
             "reason": trial.reason or "",
-            "error": (trial.error or "")[-TAG_LENGTH:],  # a traceback's gist is its end
+            "error": _text(trial.error or "")[-TAG_LENGTH:],  # a traceback's gist is its end
             "baseline": trial.baseline or "",
             "seed": trial.seed,
             "attempts": trial.attempts,
@@ -121,12 +126,23 @@ def study_tags(row: StudyRow) -> dict[str, str]:
     )
 
 
+def standing(trial: Trial) -> tuple[Report, ...]:
+    """The reports that count. Of a running trial not those older than one of an earlier epoch: it repeats them."""
+    if trial.state is not State.RUNNING:
+        return trial.reports
+    kept: list[Report] = []
+    for report in trial.reports:
+        if not kept or report.at >= kept[-1].at:
+            kept.append(report)
+    return tuple(kept)
+
+
 def points_of(reports: Iterable[Report]) -> list[Point]:
     """Every metric of every report and the epoch's seconds, at the report's own time: the same however often sent."""
     return [
-        Point(legal(name), value, int(report.at * 1000), report.epoch)
+        Point(name, value, milliseconds(report.at), report.epoch)
         for report in reports
-        for name, value in {"epoch_seconds": report.seconds, **report.metrics}.items()
+        for name, value in {EPOCH_SECONDS: report.seconds, **_legal(report.metrics)}.items()
     ]
 
 
@@ -135,7 +151,43 @@ def test_points(trial: Trial, objective: Objective) -> list[Point]:
     best = trial.best_report(objective)
     if not trial.test or best is None:
         return []
-    return [Point(legal(name), value, int(best.at * 1000), best.epoch) for name, value in trial.test.items()]
+    return [Point(name, value, milliseconds(best.at), best.epoch) for name, value in _legal(trial.test).items()]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What goes to a run in one call."""
+
+    points: list[Point] = field(default_factory=list)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def batches(points: Iterable[Point], params: Mapping[str, str], tags: Mapping[str, str]) -> list[Batch]:
+    """All of it in as few calls as MLflow's limits on one call allow: usually in one, none if there is nothing."""
+    made: list[Batch] = []
+    size = BYTES_AT_ONCE
+
+    def room(weight: int, kind: str, limit: int) -> Batch:
+        nonlocal size
+        if size + weight > BYTES_AT_ONCE or len(getattr(made[-1], kind)) >= limit:
+            made.append(Batch())
+            size = 0
+        size += weight
+        return made[-1]
+
+    for point in points:
+        room(_bytes(point.name), "points", POINTS_AT_ONCE).points.append(point)
+    for name, value in params.items():
+        room(_bytes(name, value), "params", PAIRS_AT_ONCE).params[name] = value
+    for name, value in tags.items():
+        room(_bytes(name, value), "tags", PAIRS_AT_ONCE).tags[name] = value
+    return made
+
+
+def _bytes(*texts: str) -> int:
+    """At most so many bytes of JSON: outside ASCII a character is written as one or two \\uXXXX."""
+    return 100 + sum(len(text) * (2 if text.isascii() else 12) for text in texts)
 
 
 def digest(*parts: Any) -> str:
@@ -147,14 +199,14 @@ def digest(*parts: Any) -> str:
 
 def legal(name: str) -> str:
     """A key under which MLflow takes a param or a metric: the same one, but with _ for signs that it refuses."""
-    name = re.sub(r"[^/\w.\- :]", "_", str(name))[:250]
+    name = re.sub(r"[^/\w.\- :]", "_", str(name))[:NAME_LENGTH]
     if name != posixpath.normpath(name) or name.startswith(("/", "..")) or name == ".":  # it must not lead elsewhere
         name = name.replace("/", "_").replace("..", "__")
     return "_" if name in ("", ".") else name
 
 
 def param_text(value: Any) -> str:
-    text = value if isinstance(value, str) else _text(value)
+    text = _text(value)
     if len(text) <= PARAM_LENGTH:
         return text
     note = f" ... ({len(text)} characters in all)"
@@ -171,17 +223,21 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any
 
 
 def _tags(values: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        legal(name): (value if isinstance(value, str) else _text(value))[:TAG_LENGTH]
-        for name, value in values.items()
-        if value is not None
-    }
+    return {legal(name): _text(value)[:TAG_LENGTH] for name, value in values.items() if value is not None}
+
+
+def _legal(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {legal(name): value for name, value in metrics.items()}
 
 
 def _text(value: Any) -> str:
-    """Numbers as Python writes them, `None` and `True` too; lists and mappings as JSON."""
-    if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, ensure_ascii=False)
+    """Numbers as Python writes them, `None` and `True` too; lists and mappings as JSON. Without passwords."""
     if isinstance(value, float) and value.is_integer() and math.fabs(value) < 1e15:
         return f"{value:.1f}"
-    return str(value)
+    if isinstance(value, Mapping | list | tuple):
+        value = json.dumps(value, ensure_ascii=False)
+    return mask(storable(str(value)) or "")
+
+
+def milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -12,32 +12,36 @@ from typing import TYPE_CHECKING
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.ledger.marks import Behind
 from orchestrator.secret import mask
-from orchestrator.tracking import projection
-from orchestrator.tracking.projection import NUMBER, UID
-from orchestrator.tracking.store import TrackingError, artifacts, explaining, is_database
+from orchestrator.tracking import experiment, projection
+from orchestrator.tracking.projection import NUMBER, UID, milliseconds
+from orchestrator.tracking.store import TrackingError, file_of, gist_of, identity
 from orchestrator.tracking.tracking import (
+    ABOUT_ONE_RUN,
     connect,
-    experiment_or_none,
+    epochs_of,
     fullness,
     log,
-    milliseconds,
+    make_run,
     number_of,
-    restore_experiment,
+    own_tags,
+    remove_run,
     restored,
     runs_of,
     set_status,
 )
-from orchestrator.trial import State
+from orchestrator.trial import Report, State
 
 if TYPE_CHECKING:
     from orchestrator.tracking.tracking import MlflowClient
 
 TURN_SECONDS = 20.0  # a long round says so often that it is still at it
+LATE_SECONDS = 600.0  # by then a request that a server took in without an answer has been carried out or never will be
+REFUSALS_IN_A_ROW = 3  # of trials that a well server does not take; more are no accident
 
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What was sent. removed: runs that stood for a trial a second time."""
+    """What was sent. removed: runs that stood for a trial a second time, or with epochs that were repeated."""
 
     runs_created: int = 0
     trials_sent: int = 0
@@ -49,213 +53,289 @@ class SyncResult:
         return text + (f", {self.removed} doubles removed" if self.removed else "")
 
 
-def sync(ledger: Ledger, study_id: int, uri: str, home: Path) -> SyncResult:
-    """Make MLflow equal to the ledger for one study, whatever it holds; what was deleted there comes back.
-
-    All is sent again: MLflow's databases keep a point once, however often it comes. Raises TrackingError.
-    """
-    with explaining(uri):
-        return Sender(ledger, study_id, uri, home, afresh=True).round()
-
-
-def log_report(ledger: Ledger, study_id: int, uri: str, home: Path, directory: Path) -> None:
-    """Show the files of `directory` at the study's own run, under report/. Raises TrackingError."""
-    with explaining(uri):
-        with contextlib.suppress(Busy):
-            Sender(ledger, study_id, uri, home).round()
-        run_id = ledger.study_of(study_id).mlflow_run_id
-        if run_id is None:
-            raise TrackingError("MLflow has no run of this study yet; try again in a minute")
-        connect(uri).log_artifacts(run_id, str(directory), artifact_path="report")
-
-
 class Busy(TrackingError):
     """Another process sends this study just now."""
+
+
+class Refused(Exception):
+    """MLflow is well, but does not take one trial; the others were sent."""
 
 
 class Sender:
     """Brings MLflow up to date about one study. afresh: in its first round nothing is taken for sent.
 
-    MLflow is reached for only when there is something to send.
+    MLflow is reached for only when there is something to send. After an error the next round begins from the start.
+    result: what was sent in all rounds.
     """
 
     def __init__(self, ledger: Ledger, study_id: int, uri: str, home: Path, *, afresh: bool = False) -> None:
+        self.result = SyncResult()
         self._ledger, self._id, self._uri, self._home, self._afresh = ledger, study_id, uri, home, afresh
         self._client: MlflowClient | None = None
-        self._checked = False  # that the store has the study's experiment and run
+        self._file: tuple[int, int] | None = None  # of the store, when it was reached
+        self._compared: set[tuple[str, int, bool]] = set()  # restarted trials whose run shows no more than it should
 
     def worth_it(self) -> bool:
         """Is there a report, an end or a change of state that MLflow lacks?"""
-        self._ledger.marks.enter(self._id, projection.digest(mask(self._uri)))
-        behind = self._behind(self._ledger.study_of(self._id))
-        return any(lack.unseen or lack.trial.state.final or lack.status for lack in behind)
+        row = self._row()
+        told, doubt = self._told()
+        if self._lost_file(told) or (doubt and (self._client is None or time.time() - doubt > LATE_SECONDS)):
+            return True
+        return any(lack.unseen or lack.trial.state.final or lack.status for lack in self._behind(row))
 
-    def round(self) -> SyncResult:
-        """Send all that is lacking now. Raises Busy, LedgerError, or whatever MLflow raises."""
-        marks = self._ledger.marks
-        marks.enter(self._id, projection.digest(mask(self._uri)))
-        row = self._ledger.study_of(self._id)
-        if not self._afresh and not self._behind(row) and marks.study_seen(self._id) == _told(row):
-            return SyncResult()
+    def lacks(self) -> str | None:
+        """What MLflow lacks, in words; None if nothing."""
+        row = self._row()
+        behind, (told, doubt) = self._behind(row), self._told()
+        if behind:
+            reports = sum(len(lack.unseen) for lack in behind)
+            return f"{_count(len(behind), 'trial')} with {_count(reports, 'report')}"
+        if told != _state(row):
+            return "how the study ended"
+        return "a last look for runs made twice" if doubt or self._lost_file(told) else None
+
+    def round(self, *, closing: bool = False) -> None:
+        """Send all that is lacking now. closing: no round follows soon.
+
+        Raises Busy, LedgerError, Refused, or whatever MLflow raises.
+        """
+        row = self._row()
         self._take_turn(row)
         try:
-            return self._send(row)
+            self._send(row, closing)
+        except Exception:
+            self._client = None
+            told, doubt = self._told()
+            if doubt:  # what is under way may arrive later still
+                self._see(told, time.time())
+            raise
         finally:
-            marks.end(self._id)
+            self._ledger.marks.end(self._id)
 
-    def _send(self, row: StudyRow) -> SyncResult:
-        client = self._client = self._client or connect(self._uri)
-        if self._afresh:
-            self._ledger.marks.enter(self._id, projection.digest(mask(self._uri)), afresh=True)
-        row, made = self._study_run(client, row) if not self._checked else (row, 0)
+    def study_run(self) -> str:
+        """The id of the study's own run, made if need be. Raises as `round`."""
+        row = self._row()
+        self._take_turn(row)
+        try:
+            run_id = self._study_run(connect(self._uri), row).mlflow_run_id
+            assert run_id is not None
+            return run_id
+        finally:
+            self._ledger.marks.end(self._id)
+
+    def _send(self, row: StudyRow, closing: bool) -> None:
+        marks, (_, doubt) = self._ledger.marks, self._told()
+        if self._client is not None and identity(self._uri) != self._file:  # another file lies there now, or none
+            self._client, self._afresh = None, True
+        first = self._client is None
+        client = self._client or connect(self._uri)
+        if first:
+            self._file = identity(self._uri)
+            if self._afresh:
+                marks.enter(self._id, self._digest, afresh=True)
+                self._see(None, doubt)
+            row = self._study_run(client, row)
         behind = self._behind(row)
-        unsure = self._afresh or any(lack.unsure for lack in behind)
-        known, removed = self._runs_there(client, row) if unsure else ({}, 0)
-        self._checked, self._afresh = True, False
+        late = doubt is not None and time.time() - doubt > LATE_SECONDS
+        known: Mapping[int, str] = {}
+        if any(lack.unsure for lack in behind) or (first and self._afresh) or (doubt and (first or closing or late)):
+            known = self._runs_there(client, row)
+            if late:
+                self._see(self._told()[0], None)
+        self._client, self._afresh = client, False
         self._tell_study(client, row)
-        sent = reports = 0
-        refused: Exception | None = None
-        turn = time.monotonic()
+        self._send_trials(client, row, behind, known)
+
+    def _send_trials(
+        self, client: MlflowClient, row: StudyRow, behind: Sequence[Behind], known: Mapping[int, str]
+    ) -> None:
+        refused: list[Refused] = []
+        turn, in_a_row = time.monotonic(), 0
         for lack in behind:
             if time.monotonic() - turn > TURN_SECONDS:
                 self._take_turn(row)
                 turn = time.monotonic()
             try:
-                made += self._send_trial(client, row, lack, known.get(lack.trial.number))
+                self._send_trial(client, row, lack, known.get(lack.trial.number))
+                in_a_row = 0
             except Exception as error:
-                if not self._only_this(client, lack, error):
+                in_a_row += 1
+                if in_a_row > REFUSALS_IN_A_ROW or not self._only_this(client, row, lack, error):
                     raise
-                refused = refused or error
-            else:
-                sent, reports = sent + 1, reports + len(lack.unseen)
-        if refused is not None:
-            raise refused
-        return SyncResult(made, sent, reports, removed)
+                refused.append(Refused(f"trial {lack.trial.number}: {gist_of(error)}"))
+        if refused:
+            raise refused[0]
+
+    # What is known
+
+    @property
+    def _digest(self) -> str:
+        return projection.digest(mask(self._uri))
+
+    def _row(self) -> StudyRow:
+        self._ledger.marks.enter(self._id, self._digest)
+        return self._ledger.study_of(self._id)
 
     def _behind(self, row: StudyRow) -> list[Behind]:
         return self._ledger.marks.behind(self._id, {State.RUNNING: _status(State.RUNNING, row)})
+
+    def _lost_file(self, told: str | None) -> bool:
+        """Was the file of a SQLite store that was told of this study deleted?"""
+        return told is not None and file_of(self._uri) is not None and identity(self._uri) is None
+
+    def _told(self) -> tuple[str | None, float | None]:
+        """What the study's run was last told, and since when there may be runs whose making was never answered."""
+        digest, _, doubt = (self._ledger.marks.study_seen(self._id) or "").partition(" ")
+        return digest or None, float(doubt) if doubt else None
+
+    def _see(self, told: str | None, doubt: float | None) -> None:
+        self._ledger.marks.see_study(self._id, (told or "") + (f" {doubt:.0f}" if doubt else ""))
 
     def _take_turn(self, row: StudyRow) -> None:
         other = self._ledger.marks.begin(self._id)
         if other is not None:
             raise Busy(f"{row.name}: process {other.pid} on {other.host} is sending it just now")
 
+    def _count(self, *, made: int = 0, trials: int = 0, reports: int = 0, removed: int = 0) -> None:
+        done = self.result
+        self.result = SyncResult(
+            done.runs_created + made, done.trials_sent + trials, done.reports_sent + reports, done.removed + removed
+        )
+
     # The study
 
-    def _study_run(self, client: MlflowClient, row: StudyRow) -> tuple[StudyRow, int]:
-        """The study with its experiment and its own run, found or made; and how many runs were made."""
-        experiment = self._experiment(client, row)
-        run_id = row.mlflow_run_id
-        if run_id is None or not restored(client, run_id):
+    def _study_run(self, client: MlflowClient, row: StudyRow) -> StudyRow:
+        """The study with its experiment and its own run, found or made."""
+        run = restored(client, row.mlflow_run_id) if row.mlflow_run_id else None
+        if run is None:
             # The run is not in this store: then no other that is believed to be there need be.
-            self._ledger.marks.enter(self._id, projection.digest(mask(self._uri)), afresh=True)
-            run_id = None
-        there = self._runs_there(client, row, experiment)[0] if run_id is None else {0: run_id}
-        made = 0 not in there
-        if made:
-            tags = {UID: row.uid, NUMBER: "0"}
-            run = client.create_run(experiment, start_time=milliseconds(row.created), tags=tags, run_name=row.name)
-            there[0] = run.info.run_id
-        self._ledger.update_study(self._id, mlflow_experiment_id=experiment, mlflow_run_id=there[0])
-        params = client.get_run(there[0]).data.params
-        new = {name: value for name, value in projection.study_params(row).items() if name not in params}
-        log(client, there[0], [], new, {})
-        return self._ledger.study_of(self._id), int(made)
-
-    def _experiment(self, client: MlflowClient, row: StudyRow) -> str:
-        """The experiment of the study's name. Of two studies that bore one name in turn, each keeps its own."""
-        found = experiment_or_none(client, row.mlflow_experiment_id) if row.mlflow_experiment_id else None
-        if found is None:
-            found = client.get_experiment_by_name(row.name)
-            owner = None if found is None else self._renamed(found.tags.get(UID))
-            if found is not None and owner is not None:
-                restore_experiment(client, found)
-                client.rename_experiment(found.experiment_id, owner)
-                found = None
-        if found is None:
-            place = f"{artifacts(self._home)}/{row.name}" if is_database(self._uri) else None
-            return client.create_experiment(row.name, artifact_location=place, tags={UID: row.uid})
-        restore_experiment(client, found)
-        if found.name != row.name and found.tags.get(UID) == row.uid:
-            client.rename_experiment(found.experiment_id, row.name)
-        return found.experiment_id
-
-    def _renamed(self, uid: str | None) -> str | None:
-        """The name that another study of this ledger has now."""
-        return next((row.name for row in self._ledger.studies() if row.uid == uid and row.id != self._id), None)
+            self._ledger.marks.enter(self._id, self._digest, afresh=True)
+        place = experiment.find_or_make(
+            client, self._ledger, row, self._uri, self._home, holds_run=run.info.experiment_id if run else None
+        )
+        run_id = run.info.run_id if run else self._runs_there(client, row, place).get(0)
+        if run_id is None:
+            run_id = self._make_run(client, place, row.name, row.created, {UID: row.uid, NUMBER: "0"})
+        self._ledger.update_study(self._id, mlflow_experiment_id=place, mlflow_run_id=run_id)
+        params = run.data.params if run else {}
+        log(client, run_id, [], {k: v for k, v in projection.study_params(row).items() if k not in params}, {})
+        return self._ledger.study_of(self._id)
 
     def _tell_study(self, client: MlflowClient, row: StudyRow) -> None:
-        if self._ledger.marks.study_seen(self._id) == _told(row):
+        told, doubt = self._told()
+        if told == _state(row):
             return
         assert row.mlflow_run_id is not None
         log(client, row.mlflow_run_id, [], {}, projection.study_tags(row))
         client.update_run(row.mlflow_run_id, name=row.name)
         set_status(client, row.mlflow_run_id, projection.study_status(row), row.active)
-        self._ledger.marks.see_study(self._id, _told(row))
+        self._see(_state(row), doubt)
 
-    def _runs_there(
-        self, client: MlflowClient, row: StudyRow, experiment: str | None = None
-    ) -> tuple[dict[int, str], int]:
-        """The store's runs of this study by trial number (0: its own), restored if deleted; how many doubles went.
+    def _runs_there(self, client: MlflowClient, row: StudyRow, place: str | None = None) -> dict[int, str]:
+        """The store's runs of this study by trial number (0: its own), restored if deleted; doubles are removed.
 
         A number has two runs when a process died, or a server answered too late, after a run was made and before its id
         was kept. Nothing is in the other one that is not sent again.
         """
-        runs = sorted(runs_of(client, experiment or row.mlflow_experiment_id or "", row.uid), key=number_of)
+        ours = {trial.mlflow_run_id for trial in self._ledger.trials(self._id, reports=False)} | {row.mlflow_run_id}
+        runs = sorted(runs_of(client, place or row.mlflow_experiment_id or "", row.uid), key=number_of)
         there: dict[int, str] = {}
-        removed = 0
         for number, group in groupby(runs, key=number_of):
-            kept, *doubles = sorted(group, key=fullness, reverse=True)
+            kept, *doubles = sorted(group, key=lambda run: (run.info.run_id in ours, *fullness(run)), reverse=True)
             there[number] = kept.info.run_id
             if kept.info.lifecycle_stage == "deleted":
                 client.restore_run(kept.info.run_id)
             for double in doubles:
                 if double.info.lifecycle_stage != "deleted":
-                    client.delete_run(double.info.run_id)
-                    removed += 1
-        return there, removed
+                    remove_run(client, double.info.run_id)
+                    self._count(removed=1)
+        return there
+
+    def _make_run(self, client: MlflowClient, place: str, name: str, created: float, tags: Mapping[str, str]) -> str:
+        """A server that fails to answer may make the run all the same, even later: then it is looked for again."""
+        try:
+            run_id = make_run(client, place, name, created, tags)
+        except Exception as error:
+            if getattr(error, "error_code", None) not in ABOUT_ONE_RUN:
+                self._see(self._told()[0], time.time())
+            raise
+        self._count(made=1)
+        return run_id
 
     # A trial
 
-    def _send_trial(self, client: MlflowClient, row: StudyRow, lack: Behind, there: str | None) -> int:
-        """Returns how many runs were made."""
+    def _send_trial(self, client: MlflowClient, row: StudyRow, lack: Behind, there: str | None) -> None:
         marks, trial, status = self._ledger.marks, lack.trial, _status(lack.trial.state, row)
         tags = projection.trial_tags(trial, row) | {"mlflow.parentRunId": row.mlflow_run_id or ""}
-        run_id = trial.mlflow_run_id or there
+        run_id, unseen = trial.mlflow_run_id or there, lack.unseen
+        if trial.attempts > 1 and run_id is not None:
+            run_id, unseen, theirs = self._after_restart(client, lack, run_id, tags)
+            tags = theirs | tags
         made = run_id is None
         if run_id is None:
             marks.expect_run(self._id, trial.number)
-            name, start = projection.trial_name(trial), milliseconds(trial.created)
-            run = client.create_run(row.mlflow_experiment_id or "", start_time=start, tags=tags, run_name=name)
-            run_id = run.info.run_id
-        if run_id != trial.mlflow_run_id:
+            place, name = row.mlflow_experiment_id or "", projection.trial_name(trial)
+            run_id = self._make_run(client, place, name, trial.created, tags)
+        if made or run_id != trial.mlflow_run_id:
             marks.known_run(self._id, trial.number, run_id)
-        points = projection.points_of(lack.unseen)
+        points = projection.points_of(unseen)
         if trial.test:
             points += projection.test_points(self._ledger.trial(self._id, trial.number), row.objective)
-        log(client, run_id, points, projection.trial_params(trial) if lack.status is None else {}, tags)
+        log(client, run_id, points, projection.trial_params(trial) if made or lack.status is None else {}, tags)
         if status != ("RUNNING" if made else lack.status):
             set_status(client, run_id, status, trial.ended)
         marks.seen(self._id, trial.number, lack.revision, status)
-        return int(made)
+        self._count(trials=1, reports=len(unseen))
 
-    def _only_this(self, client: MlflowClient, lack: Behind, error: Exception) -> bool:
+    def _after_restart(
+        self, client: MlflowClient, lack: Behind, run_id: str, tags: Mapping[str, str]
+    ) -> tuple[str | None, tuple[Report, ...], dict[str, str]]:
+        """The run of a trial that was started again, the reports that it lacks, and the tags that people gave it.
+
+        A run that shows reports which no longer stand goes, and the id is None: MLflow takes no point back. Looked up
+        once an attempt, with its first report, and once at its end.
+        """
+        trial = self._ledger.trial(self._id, lack.trial.number)
+        stand = projection.standing(trial)
+        rests = trial.state is not State.RUNNING
+        wanted = {(milliseconds(report.at), report.epoch): report for report in stand}
+        this = (run_id, trial.attempts, rests)
+        if this in self._compared or not (lack.unseen or rests):
+            return run_id, tuple(r for r in lack.unseen if (milliseconds(r.at), r.epoch) in wanted), {}
+        shown = epochs_of(client, run_id)
+        self._compared.add(this)
+        if shown <= wanted.keys():
+            return run_id, tuple(report for key, report in wanted.items() if key not in shown), {}
+        run = restored(client, run_id)
+        self._ledger.marks.known_run(self._id, trial.number, None)
+        remove_run(client, run_id)
+        self._count(removed=1)
+        return None, stand, own_tags(run, tags) if run else {}
+
+    def _only_this(self, client: MlflowClient, row: StudyRow, lack: Behind, error: Exception) -> bool:
         """Is the error about this trial only, so that the others can be sent? A run that went is healed next round."""
-        if getattr(error, "error_code", None) not in (
-            "INVALID_PARAMETER_VALUE",
-            "RESOURCE_DOES_NOT_EXIST",
-            "INVALID_STATE",
-        ):
-            return False
+        if getattr(error, "error_code", None) not in ABOUT_ONE_RUN:
+            return "locked" not in str(error) and _is_well(client, row)
         run_id = lack.trial.mlflow_run_id
-        if run_id is not None and not restored(client, run_id):
+        if run_id is not None and restored(client, run_id) is None:
             self._ledger.marks.known_run(self._id, lack.trial.number, None)
         return True
+
+
+def _is_well(client: MlflowClient, row: StudyRow) -> bool:
+    try:
+        return row.mlflow_run_id is not None and restored(client, row.mlflow_run_id) is not None
+    except Exception:  # then that is what ails it
+        return False
 
 
 def _status(state: State, row: StudyRow) -> str:
     return projection.status_of(state, study_runs=row.status == "running")
 
 
-def _told(row: StudyRow) -> str:
+def _state(row: StudyRow) -> str:
     return projection.digest(row.name, projection.study_tags(row))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

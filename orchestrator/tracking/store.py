@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 from orchestrator.ledger import LedgerError
 from orchestrator.secret import mask
@@ -38,6 +41,39 @@ def is_database(uri: str) -> bool:
     return uri.partition("://")[0].partition("+")[0] in _DATABASES
 
 
+def address(uri: str, generation: int = 0) -> str:
+    """`uri` as MLflow is to be given it.
+
+    PostgreSQL by the driver that we install, because which one stands for none changed in SQLAlchemy 2.1. generation:
+    of a SQLite file that was deleted and made anew. MLflow keeps its connections by address for as long as the process
+    lives, and the deleted file lives on in them: another spelling of the same path reaches the new one.
+    """
+    scheme, _, rest = uri.partition("://")
+    if scheme in ("postgresql", "postgres") and importlib.util.find_spec("psycopg2"):
+        return f"postgresql+psycopg2://{rest}"
+    if generation and file_of(uri) is not None:
+        head, _, name = uri.rpartition("/")
+        return f"{head}/{'./' * generation}{name}"
+    return uri
+
+
+def file_of(uri: str) -> Path | None:
+    """The file of a SQLite store."""
+    scheme, _, path = uri.partition(":///")
+    path = unquote(path.partition("?")[0])
+    return Path(path) if scheme.partition("+")[0] == "sqlite" and path not in ("", ":memory:") else None
+
+
+def identity(uri: str) -> tuple[int, int] | None:
+    """Which file it is that a SQLite store has now, whatever its name; None without one."""
+    file = file_of(uri)
+    try:
+        status = file.stat() if file else None
+    except OSError:
+        return None
+    return None if status is None else (status.st_dev, status.st_ino)
+
+
 def artifacts(home: Path) -> str:
     """Where artifacts go when no server looks after them."""
     return (home.absolute() / "mlartifacts").as_uri()
@@ -61,7 +97,7 @@ def serve_ui(uri: str, home: Path, port: int) -> int:
     words += ["--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"]  # no page elsewhere reaches it by another name
     words += ["--default-artifact-root", artifacts(home), "--artifacts-destination", artifacts(home)]
     # The address goes by the environment: a command line can be read by every user of the machine.
-    setting = QUIET | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    setting = QUIET | {"MLFLOW_BACKEND_STORE_URI": address(uri), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     print(f"http://127.0.0.1:{port}   Ctrl-C ends it", flush=True)
     # -P: no file of the current folder is taken for a module of MLflow's.
     return subprocess.call([sys.executable, "-P", "-m", "mlflow", "ui", *words], env=os.environ | setting)
@@ -69,15 +105,13 @@ def serve_ui(uri: str, home: Path, port: int) -> int:
 
 # Its errors
 
-_GISTS = (  # in errors that tell it last, after half a page of addresses and class names
-    "Connection refused",
-    "Connection reset",
-    "Connection aborted",
-    "timed out",
-    "Name or service not known",
-    "Permission denied",
-    "disk is full",
-)
+_GISTS = {  # of errors that tell it last, after half a page of addresses and class names
+    r"(Connection refused|Connection reset|Connection aborted|Name or service not known)": r"\1",
+    r"(Permission denied|disk is full|database is locked|attempt to write a readonly database)": r"\1",
+    r"timed out|timeout expired": "timed out",
+    r"too many (\d+) error responses|failed with error code (\d+)": r"it answers \1\2",
+    r"No module named '(psycopg2?)'": r"needs \1: pip install 'nightsweep[postgres]'",
+}
 
 
 @contextlib.contextmanager
@@ -93,8 +127,8 @@ def explaining(uri: str) -> Iterator[None]:
 def gist_of(error: Exception) -> str:
     """The gist of an error in one line, without passwords."""
     text = str(error).strip()
-    for gist in _GISTS:
-        if gist in text:
-            return gist
+    for pattern, gist in _GISTS.items():
+        if found := re.search(pattern, text):
+            return found.expand(gist)
     first = text.splitlines()[0] if text else type(error).__name__
     return mask(first)[:300]

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, LedgerError
 from orchestrator.secret import mask
-from orchestrator.tracking.sender import Busy, Sender
+from orchestrator.tracking.sender import Busy, Refused, Sender
 from orchestrator.tracking.store import gist_of
 
 ROUND_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 60.0  # between two tries while MLflow is away
+QUIET_SECONDS = 3.0  # that the end of a study may take without a word
+LAST_TRIES, BETWEEN_LAST_TRIES_SECONDS = 2, 0.5  # at the end: what the first finds amiss, the second mends
 _IN_STEP = "up to date"
 
 
 class Tracker:
     """Sends what MLflow lacks of one study, every two seconds, from a thread of its own.
 
-    Nothing that goes wrong there reaches the study: `warn` is told once, and it is tried again, less and less often.
-    MLflow is imported (3 s) when there is a first report to send. status: one line, for people.
+    Nothing that goes wrong there reaches the study, which never waits for MLflow: it is tried again, less and less
+    often. `warn` is told when MLflow first fails, when it has recovered, and what it lacks at the end. MLflow is
+    imported (3 s) when there is a first report to send. status: one line, for people.
     """
 
     def __init__(
@@ -28,41 +33,84 @@ class Tracker:
     ) -> None:
         self.status = "waiting for a first report"
         self._ledger_url, self._id, self._uri, self._home, self._warn = ledger_url, study_id, uri, home, warn
-        self._warned = False
+        self._why = ""  # MLflow is not up to date
+        self._said: set[str] = set()
         self._closing = threading.Event()
+        self._deadline = 0.0  # of closing, by time.monotonic
         self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
         self._thread.start()
 
     def close(self, timeout: float = 30.0) -> bool:
-        """Send what is left, within `timeout` seconds. Returns whether MLflow has it all now."""
+        """Send what is left, within `timeout` seconds or until Ctrl-C. Returns whether MLflow has it all now."""
+        self._deadline = time.monotonic() + timeout
         self._closing.set()
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            self._say(f"MLflow at {mask(self._uri)} took too long")
-        return self.status == _IN_STEP and not self._thread.is_alive()
+        with contextlib.suppress(KeyboardInterrupt):
+            self._thread.join(min(timeout, QUIET_SECONDS))
+            if self._thread.is_alive() and timeout > QUIET_SECONDS:
+                self._warn(f"sending to MLflow what is left, {timeout:.0f} s at most; Ctrl-C leaves it to `tune sync`")
+                self._thread.join(timeout - QUIET_SECONDS)
+        if self.status == _IN_STEP and not self._thread.is_alive():
+            return True
+        return not self._say_what_is_lacking()
 
     def _run(self) -> None:
         ledger: Ledger | None = None
         sender: Sender | None = None
-        pause, last = ROUND_SECONDS, False
-        while not last:
-            last = self._closing.wait(pause)
+        pause, failures, last_tries, done = ROUND_SECONDS, 0, LAST_TRIES, False
+        while not done:
+            closing = self._closing.wait(pause)
             try:
                 ledger = ledger or Ledger(self._ledger_url)
                 sender = sender or Sender(ledger, self._id, self._uri, self._home)
-                if last or sender.worth_it():
-                    sender.round()
-                    self.status, pause = _IN_STEP, ROUND_SECONDS
-            except Busy as other:  # `tune sync` is at it: it sends what we would
-                self.status = str(other)
+                # While MLflow is away it is asked first: what it lacks may be too much to read for nothing.
+                if failures or (sender.lacks() if closing else sender.worth_it()):
+                    sender.round(closing=closing)
+                    if failures:
+                        self._say_once("recovered", f"MLflow at {mask(self._uri)} has everything again")
+                    self.status, self._why, pause, failures = _IN_STEP, "", ROUND_SECONDS, 0
+                elif closing:
+                    self.status = _IN_STEP
+                done = closing
+            except Busy as other:  # `tune sync` is at it: it sends what we would, but for what came since it began
+                self.status = self._why = str(other)
+                done = closing and self._over()
+            except LedgerError as error:  # the study itself will say so
+                self.status = self._why = str(error)
+                done = closing
             except Exception as error:  # the study goes on, whatever ails MLflow
-                self.status = f"MLflow at {mask(self._uri)} takes nothing now: {gist_of(error)}"
-                self._say(self.status)
-                sender, pause = None, min(2 * pause, LONGEST_PAUSE_SECONDS)
+                self._failed(error)
+                failures, last_tries = failures + 1, last_tries - closing
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                done = closing and (not last_tries or self._over())
         if ledger is not None:
             ledger.close()
 
-    def _say(self, line: str) -> None:
-        if not self._warned:
-            self._warned = True
-            self._warn(f"{line}; the study goes on, and `tune sync` sends what is missing")
+    def _over(self) -> bool:
+        """Has the time of closing run out, a moment from now?"""
+        time.sleep(min(BETWEEN_LAST_TRIES_SECONDS, max(0.0, self._deadline - time.monotonic())))
+        return time.monotonic() >= self._deadline
+
+    def _failed(self, error: Exception) -> None:
+        self._why = gist_of(error)
+        does = "does not take" if isinstance(error, Refused) else "takes nothing now:"
+        self.status = f"MLflow at {mask(self._uri)} {does} {self._why}"
+        self._say_once("failed", f"{self.status}; the study goes on, and what is missing is sent later")
+
+    def _say_once(self, occasion: str, line: str) -> None:
+        if occasion not in self._said:
+            self._said.add(occasion)
+            self._warn(line)
+
+    def _say_what_is_lacking(self) -> bool:
+        """Does MLflow lack anything? Then say what, why, and what to type."""
+        try:
+            with contextlib.closing(Ledger(self._ledger_url)) as ledger:
+                name = ledger.study_of(self._id).name
+                lacking = Sender(ledger, self._id, self._uri, self._home).lacks()
+        except LedgerError as error:
+            self._warn(f"what MLflow at {mask(self._uri)} lacks cannot be told: {error}")
+            return True
+        if lacking is not None:
+            why = self._why or "it took too long"
+            self._warn(f"{name}: MLflow at {mask(self._uri)} lacks {lacking} ({why}); send it with: tune sync {name}")
+        return lacking is not None

@@ -4,53 +4,62 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.projection import NUMBER, UID, Point
-from orchestrator.tracking.store import QUIET
+from orchestrator.tracking.projection import EPOCH_SECONDS, NUMBER, UID, Point, batches, milliseconds
+from orchestrator.tracking.store import QUIET, address, identity
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
-POINTS_AT_ONCE, PAIRS_AT_ONCE = 800, 100  # of 1000 points, params and tags that MLflow takes in one call
-
 _IMPATIENT = {  # by itself MLflow tries for many minutes; here the next round tries again
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # it would repeat the making of a run, too
+    "PGCONNECT_TIMEOUT": "20",
 }
+ABOUT_ONE_RUN = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE")  # MLflow's codes
+
+_files: dict[str, tuple[tuple[int, int] | None, int]] = {}  # of a SQLite store: the file last reached, its generation
 
 
 def connect(uri: str) -> MlflowClient:
+    """Makes the tables of a database that has none; a server is not asked for anything yet."""
     for name, value in (QUIET | _IMPATIENT).items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    for name in ("mlflow", "alembic", "urllib3.connectionpool"):  # migrations and retries are nobody's news
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    for name in ("mlflow", "alembic", "urllib3.connectionpool"):  # what fails comes as an exception, and once
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    file = identity(uri)
+    last, generation = _files.get(uri, (file, 0))
+    generation += file != last
+    place = address(uri, generation)
+    client = MlflowClient(tracking_uri=place, registry_uri=place)
+    _files[uri] = identity(uri), generation
+    return client
+
+
+# Runs
+
+
+def make_run(client: MlflowClient, experiment: str, name: str, created: float, tags: Mapping[str, str]) -> str:
+    return client.create_run(experiment, milliseconds(created), dict(tags), name).info.run_id
 
 
 def log(
-    client: MlflowClient, run_id: str, points: list[Point], params: Mapping[str, str], tags: Mapping[str, str]
+    client: MlflowClient, run_id: str, points: Iterable[Point], params: Mapping[str, str], tags: Mapping[str, str]
 ) -> None:
     """One call, unless there is more than MLflow takes in one."""
     from mlflow.entities import Metric, Param, RunTag
 
-    metrics = [Metric(point.name, point.value, point.at, point.step) for point in points]
-    pairs = (
-        [Param(name, value) for name, value in params.items()],
-        [RunTag(name, value) for name, value in tags.items()],
-    )
-    calls = max(-(-len(metrics) // POINTS_AT_ONCE), *(-(-len(kind) // PAIRS_AT_ONCE) for kind in pairs))
-    for call in range(calls):
+    for batch in batches(points, params, tags):
         client.log_batch(
             run_id,
-            metrics=metrics[call * POINTS_AT_ONCE :][:POINTS_AT_ONCE],
-            params=pairs[0][call * PAIRS_AT_ONCE :][:PAIRS_AT_ONCE],
-            tags=pairs[1][call * PAIRS_AT_ONCE :][:PAIRS_AT_ONCE],
+            metrics=[Metric(point.name, point.value, point.at, point.step) for point in batch.points],
+            params=[Param(name, value) for name, value in batch.params.items()],
+            tags=[RunTag(name, value) for name, value in batch.tags.items()],
             synchronous=True,
         )
 
@@ -62,19 +71,25 @@ def set_status(client: MlflowClient, run_id: str, status: str, ended: float | No
         client.update_run(run_id, status=status)
 
 
-def restored(client: MlflowClient, run_id: str) -> bool:
-    """Does the store have the run? A deleted one is brought back."""
+def restored(client: MlflowClient, run_id: str) -> Run | None:
+    """The run; a deleted one is brought back. None if the store has none."""
     from mlflow.exceptions import MlflowException
 
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return False
+            return None
         raise
     if run.info.lifecycle_stage == "deleted":
         client.restore_run(run_id)
-    return True
+    return run
+
+
+def remove_run(client: MlflowClient, run_id: str) -> None:
+    """Into MLflow's bin, and not as one that runs."""
+    client.set_terminated(run_id, "KILLED")
+    client.delete_run(run_id)
 
 
 def runs_of(client: MlflowClient, experiment: str, uid: str) -> Iterator[Run]:
@@ -98,6 +113,19 @@ def fullness(run: Run) -> tuple[bool, int]:
     return run.info.lifecycle_stage == "active", len(run.data.metrics)
 
 
+def epochs_of(client: MlflowClient, run_id: str) -> set[tuple[int, int]]:
+    """(milliseconds, epoch) of every report that the run shows."""
+    return {(point.timestamp, point.step) for point in client.get_metric_history(run_id, EPOCH_SECONDS)}
+
+
+def own_tags(run: Run, ours: Mapping[str, str]) -> dict[str, str]:
+    """The tags that people gave the run."""
+    return {name: value for name, value in run.data.tags.items() if name not in ours and name != "mlflow.runName"}
+
+
+# Experiments
+
+
 def experiment_or_none(client: MlflowClient, experiment_id: str) -> Experiment | None:
     from mlflow.exceptions import MlflowException
 
@@ -109,10 +137,5 @@ def experiment_or_none(client: MlflowClient, experiment_id: str) -> Experiment |
         raise
 
 
-def restore_experiment(client: MlflowClient, experiment: Experiment) -> None:
-    if experiment.lifecycle_stage == "deleted":
-        client.restore_experiment(experiment.experiment_id)
-
-
-def milliseconds(seconds: float) -> int:
-    return int(seconds * 1000)
+def is_deleted(experiment: Experiment) -> bool:
+    return experiment.lifecycle_stage == "deleted"

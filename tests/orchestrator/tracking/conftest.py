@@ -15,7 +15,7 @@ from orchestrator.trial import State
 from tests.orchestrator.tracking.pictures import add, begin, python
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first_sync(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A process that makes MLflow's tables, which takes seconds, in a home with an odd name, and sends a study there.
 
@@ -28,7 +28,7 @@ def first_sync(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subproce
         "os.chdir(home.parent / 'work'); uri = orchestrator.tracking.default_uri(home, None)\n"
         "tracking.connect(uri).search_experiments()\n"
         "shutil.copy(home / 'mlflow.db', home.parent / 'empty.db')\n"
-        "sender.sync(ledger, ledger.study('hrnet').id, uri, home)\n"
+        "foreground.sync(ledger, ledger.study('hrnet').id, uri, home)\n"
     )
     home = folder / "ein Heim #1 100% 홈"
     ledger = Ledger(home / "ledger.db")

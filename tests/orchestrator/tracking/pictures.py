@@ -109,7 +109,7 @@ def everything(home: Path) -> dict[str, list[tuple[Any, ...]]]:
 def python(text: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     head = (
         "import sys; from pathlib import Path\n"
-        "from orchestrator.tracking import sender, tracker, tracking; from orchestrator.ledger import Ledger\n"
+        "from orchestrator.tracking import foreground, tracker, tracking; from orchestrator.ledger import Ledger\n"
         "home = Path(sys.argv[1]); ledger = Ledger(home / 'ledger.db')\n"
     )
     command = [sys.executable, "-c", head + text, *map(str, arguments)]

@@ -90,11 +90,13 @@ def test_only_what_is_new_is_sent_in_one_call_a_trial(
 
     monkeypatch.setattr(MlflowClient, "log_batch", counting)
     sender = Sender(ledger, study, uri, home)
-    assert str(sender.round()) == "0 trials with 0 reports sent, 0 runs made"
+    assert (sender.lacks(), sender.worth_it()) == (None, False)
     assert calls == []
     for epoch in (8, 9):
         ledger.record(study, 5, Report(epoch, {"val/hmean": 0.5, "train/loss": 0.1}, 1.0, 2000.0 + epoch))
-    assert sender.round().reports_sent == 2
+    assert sender.lacks() == "1 trial with 2 reports"
+    sender.round()
+    assert str(sender.result) == "1 trials with 2 reports sent, 0 runs made"
     assert calls == [(ledger.trial(study, 5).mlflow_run_id, 6)]
     assert_equal(ledger, study, uri)
 
@@ -149,7 +151,7 @@ def test_a_process_that_dies_in_between_leaves_no_double(
         "import os\n"
         "from orchestrator.ledger.marks import Marks\n"
         f"Marks.{victim} = lambda *a, **k: os.kill(os.getpid(), 9)\n"
-        "sender.sync(ledger, int(sys.argv[3]), sys.argv[2], home)\n"
+        "foreground.sync(ledger, int(sys.argv[3]), sys.argv[2], home)\n"
     )
     assert python(dying, home, uri, study).returncode == -signal.SIGKILL
     Sender(ledger, study, uri, home).round()

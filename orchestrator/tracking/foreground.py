@@ -1,0 +1,59 @@
+"""What is sent to MLflow while somebody waits for it: a whole study, a report."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from orchestrator.ledger import Ledger, LedgerError
+from orchestrator.secret import mask
+from orchestrator.tracking.sender import Sender, SyncResult
+from orchestrator.tracking.store import TrackingError, explaining
+from orchestrator.tracking.tracking import connect
+
+TRIES, TRIES_APART_SECONDS = 2, 1.0  # without getting any further
+
+
+def sync(ledger: Ledger, study_id: int, uri: str, home: Path) -> SyncResult:
+    """Make MLflow equal to the ledger for one study, whatever it holds; what was deleted there comes back.
+
+    All is sent again: MLflow's databases keep a point once, however often it comes. A server that stumbles is tried
+    again as long as it gets further. Raises TrackingError.
+    """
+    sender = Sender(ledger, study_id, uri, home, afresh=True)
+    tries, sent = TRIES, 0
+    with explaining(uri):
+        while True:
+            try:
+                sender.round(closing=True)
+                return sender.result
+            except (TrackingError, LedgerError):
+                raise
+            except Exception:
+                further = sender.result.trials_sent > sent
+                tries, sent = (TRIES if further else tries - 1), sender.result.trials_sent
+                if not tries:
+                    raise
+                time.sleep(TRIES_APART_SECONDS)
+
+
+def log_report(ledger: Ledger, study_id: int, uri: str, home: Path, directory: Path, *, timeout: float = 60.0) -> None:
+    """Show the files of `directory` at the study's own run, under report/. Raises TrackingError, in time."""
+    failed: list[Exception] = []
+
+    def show() -> None:
+        try:
+            with explaining(uri):
+                run_id = Sender(ledger, study_id, uri, home).study_run()
+                connect(uri).log_artifacts(run_id, str(directory), artifact_path="report")
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=show, name="mlflow report", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if thread.is_alive():
+        raise TrackingError(f"MLflow at {mask(uri)}: took longer than {timeout:.0f} s")
+    for error in failed:
+        raise error
