@@ -175,7 +175,7 @@ def _twins(looks: Sequence[_Look]) -> list[list[_Look]]:
     """Crops whose pictures are the same: by their pixels where they were decoded, else by the bytes of their files."""
     pixels_of = {look.content: look.pixels for look in looks if look.content and look.pixels}
     alike: dict[bytes, list[_Look]] = defaultdict(list)
-    for look in looks:
+    for look in (look for look in looks if look.problem is None):
         key = look.pixels or (pixels_of.get(look.content, look.content) if look.content else None)
         if key is not None:
             alike[key].append(look)
