@@ -66,11 +66,16 @@ class Augment:
         """The changed crops, each of its own shape (height x width x 3, uint8 RGB).
 
         Crops come at the height that the network takes; they may be of any width and are not modified. The same state
-        of `rng` gives the same bytes.
+        of `rng` gives the same bytes. Raises TypeError for crops that are not uint8.
         """
         return [self._change(image, rng) if rng.random() < self.aug_prob else image for image in images]
 
     def _change(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        if image.dtype != np.uint8 or image.ndim != 3:
+            raise TypeError(
+                "crops: height x width x 3 of uint8 from 0 to 255 must be given, "
+                f"but got {image.dtype} of shape {image.shape}; normalise after augmentation"
+            )
         tia, crop, rotate, blur, hsv, jitter, noise, reverse = rng.random(8).tolist()
         rows, degrees, hue, saturation, value, brightness, contrast = rng.uniform(-1, 1, size=7).tolist()
         height, width = image.shape[:2]

@@ -85,6 +85,12 @@ def test_any_crop_stays_a_crop(name: str, image: np.ndarray, seed: int) -> None:
     assert np.array_equal(image, before)
 
 
+@pytest.mark.parametrize("name", EACH)
+def test_floats_from_0_to_1_are_refused_and_not_taken_for_almost_black(name: str) -> None:
+    with pytest.raises(TypeError, match="uint8 from 0 to 255"):
+        EACH[name]([crop().astype(np.float32) / 255], np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("name", COLOURS)
 @pytest.mark.parametrize("value", [0, 255])
 def test_black_and_white_never_wrap_around_to_each_other(name: str, value: int) -> None:
