@@ -87,11 +87,3 @@ def over_quota(
         gone.append((number, epoch))
         left -= sizes[number][epoch]
     return gone
-
-
-def best_checkpoint(study_directory: Path, trial: Trial, objective: Objective) -> Path | None:
-    epoch = best_saved_epoch(trial, objective)
-    if epoch is None:
-        return None
-    directory = epoch_directory(trial_directory(study_directory, trial.number), epoch)
-    return directory if directory.is_dir() else None

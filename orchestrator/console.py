@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.checkpoints import trial_directory
+from orchestrator.disk import in_gb
 from orchestrator.doctor import Finding as HealthFinding
 from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
@@ -57,6 +58,11 @@ def show_study(row: StudyRow, trials: list[Trial], home: Home, *, history: bool 
             _print("on the test split: " + _metrics(best["test"]))
         if best["checkpoint"]:
             _print(f"checkpoint: {best['checkpoint']}")
+    kept = summary["checkpoints"]
+    if kept["problem"]:
+        _print(f"checkpoints: {kept['problem']}")
+    elif kept["count"]:
+        _print(f"checkpoints kept: {kept['count']}, {in_gb(kept['bytes'])}")
     _print_failures(row, trials)
     searched = _searched(trials)
     table = _table("trial", "state", "epochs", objective.metric, "at", "time", *searched)
@@ -90,6 +96,8 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
         _print("on the test split: " + _metrics(trial.test))
     if summary["checkpoint"]:
         _print(f"checkpoint: {summary['checkpoint']}")
+    if "checkpoint" in trial.facts:  # of its last attempt: why it did not begin with the newest one
+        _print(f"last attempt: {trial.facts['checkpoint']}")
     _print(f"log: {home.shown(trial_directory(home.study(row.name), trial.number) / 'log.txt')}")
     if trial.error:
         _print(trial.error.rstrip())

@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from orchestrator.checkpoints import best_saved_epoch
 from orchestrator.home import Home
+from orchestrator.kept import Kept
 from orchestrator.ledger import StudyRow
-from orchestrator.manifest import CorruptCheckpoint
 from orchestrator.space.search_space import as_fixed
-from orchestrator.storage import Sizes, Storage, StorageError, place_of, storage_at
 from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.trial import Objective, Trial, best_trial
 
 
-@dataclass(frozen=True)
-class Kept:
-    """The checkpoints of a study that are there. problem: why they cannot be looked at, if they cannot."""
-
-    storage: Storage
-    sizes: Sizes
-    problem: str | None = None
-
-    @staticmethod
-    def of(row: StudyRow, home: Home) -> Kept:
-        storage = storage_at(place_of(row.raw, row.uid), home.study(row.name))
-        try:
-            return Kept(storage, storage.sizes())
-        except StorageError as error:
-            return Kept(storage, {}, str(error))
-
-    @property
-    def count(self) -> int:
-        return sum(map(len, self.sizes.values()))
-
-    @property
-    def bytes(self) -> int:
-        return sum(size for epochs in self.sizes.values() for size in epochs.values())
-
-    def best_epoch(self, trial: Trial, objective: Objective) -> int | None:
-        return best_saved_epoch(trial, objective, self.sizes.get(trial.number, {}))
-
-    def name(self, trial: Trial, objective: Objective, home: Home) -> str | None:
-        """The best epoch's checkpoint, as a user would type it."""
-        epoch = self.best_epoch(trial, objective)
-        if epoch is None:
-            return None
-        name = self.storage.shown(trial.number, epoch)
-        return name if "://" in name else home.shown(Path(name))
-
-
 def study_summary(row: StudyRow, trials: list[Trial], home: Home, *, history: bool = False) -> dict[str, Any]:
     """The schema is a promise: docs/interface.md."""
-    objective, kept = row.objective, Kept.of(row, home)
+    objective, kept = row.objective, Kept.of(row.raw, row.uid, row.name, home)
     best = best_trial(trials, objective)
     return {
         "study": row.name,
@@ -62,8 +22,8 @@ def study_summary(row: StudyRow, trials: list[Trial], home: Home, *, history: bo
         "reason": row.reason,
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "seconds": round(row.seconds, 1),
-        "trials": [_trial_summary(trial, objective, kept.name(trial, objective, home), history) for trial in trials],
-        "best": None if best is None else _best_summary(best, objective, kept.name(best, objective, home)),
+        "trials": [_trial_summary(trial, objective, kept.shown(trial, objective), history) for trial in trials],
+        "best": None if best is None else _best_summary(best, objective, kept.shown(best, objective)),
         "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.problem},
     }
 
@@ -113,7 +73,7 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
     assert best is not None
     value = best.metrics[objective.metric]
     raw = row.raw
-    checkpoint, complaint = _checked(Kept.of(row, home), trial, objective, home)
+    checkpoint, complaint = Kept.of(raw, row.uid, row.name, home).checked(trial, objective)
     content = {
         "study": f"{row.name}-best",
         "trainable": raw["trainable"],
@@ -133,17 +93,5 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
     content = {key: part for key, part in content.items() if part != {}}
     heading = f"# Trial {trial.number} of {row.name}: {objective.metric} {value:.4f} at epoch {best.epoch}.\n"
     if complaint is not None:
-        heading += f"# {complaint}.\n"
+        heading += f"# {complaint[0].upper()}{complaint[1:]}.\n"
     return heading + "# Train it again: tune train FILE\n" + write_yaml(content)
-
-
-def _checked(kept: Kept, trial: Trial, objective: Objective, home: Home) -> tuple[str | None, str | None]:
-    """The checkpoint to predict with, or what is wrong with it."""
-    epoch, name = kept.best_epoch(trial, objective), kept.name(trial, objective, home)
-    if epoch is None:
-        return None, kept.problem
-    try:
-        kept.storage.check(trial.number, epoch)
-    except (CorruptCheckpoint, StorageError) as error:
-        return None, f"Its checkpoint {name} cannot be used: {error}"
-    return name, None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.checkpoints import best_checkpoint
 from orchestrator.home import Home
 from orchestrator.trial import State
 from reports import figures, standing_tables, tables
@@ -103,7 +102,6 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
     shown_slices = found_slices[:_SLICES]
     drawn = _figures(comparison, found_rungs, shown_slices, words, index)
     cost = "" if step.device_hours is None else words.hours(step.device_hours, comparison.cost.device)
-    checkpoint = None if best is None else best_checkpoint(view.trial_directory.parent, best.trial, view.objective)
     pictures = None if best is None else example_pictures(view.trial_directory / f"{best.number:04d}")
     return Chapter(
         id=f"s{index}",
@@ -135,7 +133,7 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
         example_tables=() if best is None else example_tables(view.trial_directory / f"{best.number:04d}"),
         failures=tuple(failure_trouble(each, words) for each in failed),
         symptoms=tuple(symptom_trouble(each, words) for each in ill),
-        checkpoint="" if checkpoint is None else _shown(checkpoint),
+        checkpoint=view.checkpoint or "",
         original=original_command(view),
         reproduction=reproduction(view) if best is not None else (),
         dirty=is_dirty(view.facts),

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.checkpoints import trial_directory
 from orchestrator.home import Home
+from orchestrator.kept import Kept
 from orchestrator.plain_data import canonical, is_number
 from orchestrator.problem import Problems
 from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.space.search_space import Parameter, SearchSpace
 from orchestrator.space.space_parser import parse_space
-from orchestrator.trial import Objective, Trial
+from orchestrator.trial import Objective, Trial, best_trial
 
 if TYPE_CHECKING:
     from orchestrator.ledger import StudyRow  # brings in the database, which a report has no use for
@@ -50,6 +51,7 @@ class StudyView:
     home: Path | None = None  # None: the default, ./runs
     created: float | None = None  # unix time
     source: Mapping[str, Any] = field(default_factory=dict)  # study and trial that a single config came from
+    checkpoint: str | None = None  # of the best trial's best epoch: its folder or URL
 
     @property
     def so_far(self) -> bool:
@@ -69,6 +71,7 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path) -> StudyView:
     """The study of a ledger row. Nothing is imported for it: a report can be written where the trainable is absent."""
     raw = row.raw
     searched, fixed = _space(raw, trials)
+    best = best_trial(list(trials), row.objective)
     return StudyView(
         name=row.name,
         status=row.status,
@@ -88,6 +91,7 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path) -> StudyView:
         home=None if Home.at(home) == Home.at("runs") else home,
         created=row.created,
         source=raw.get("source") or {},
+        checkpoint=None if best is None else Kept.of(raw, row.uid, row.name, Home.at(home)).shown(best, row.objective),
     )
 
 
