@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Callable
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +49,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_ray_of_its_own() -> Iterator[None]:
+    """The tests do not share the cluster of the studies that the user runs; theirs is ended with them."""
+    root = Path(tempfile.mkdtemp(prefix="ns-", dir="/tmp"))  # short: the paths of sockets may not be long
+    os.environ["RAY_TMPDIR"] = str(root)
+    yield
+    until = time.monotonic() + 30
+    for cluster in root.glob("nightsweep-*/*/cluster.json"):
+        os.kill(json.loads(cluster.read_text())["pid"], signal.SIGTERM)
+        while cluster.parent.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture
