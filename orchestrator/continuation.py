@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator import provenance
@@ -12,10 +15,29 @@ from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
 from orchestrator.mistakes import InputMistake
 from orchestrator.outcome import Status
+from orchestrator.problem import Problems
+from orchestrator.space.membership import LIMIT, Outside, as_config_of, defaults_of, limit_of
+from orchestrator.space.search_space import SearchSpace, config_key
+from orchestrator.space.space_parser import parse_space
 from orchestrator.study_file.study_spec import StudySpec
+from orchestrator.trial import Extension, Objective, State, Trial
 from trainables import Trainable
 
-MAY_CHANGE = ("budget", "resources", "tracking", "baselines")  # between two sessions of one study
+NEVER_CHANGE = ("study", "trainable", "objective", "data", "search", "scheduler", "source")  # while trials hang on them
+_UNTOLD = ("tracking", "storage")  # addresses, which may hold passwords
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What a changed study file means for the trials that there are.
+
+    changed: its sections. left_out: trial -> why it does not count now. extended: trial -> its config with the raised
+    limit on epochs, to which it goes on.
+    """
+
+    changed: tuple[str, ...]
+    left_out: Mapping[int, str]
+    extended: Mapping[int, tuple[Mapping[str, Any], Extension]]
 
 
 def _facts(fingerprint: str | None, file: str) -> dict[str, Any]:
@@ -28,7 +50,7 @@ def known(home: Home, name: str) -> bool:
     return home.has_ledger and name in [row.name for row in Ledger(home.ledger).studies()]
 
 
-def open_study(ledger: Ledger, spec: StudySpec, fingerprint: str | None, file: str) -> StudyRow:
+def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprint: str | None, file: str) -> StudyRow:
     """The study's row, made if it is new. Raises InputMistake if the file now asks for another study of that name."""
     try:
         row = ledger.study(spec.study)
@@ -37,16 +59,10 @@ def open_study(ledger: Ledger, spec: StudySpec, fingerprint: str | None, file: s
     if row.objective == spec.objective.objective and not ledger.trials(row.id, reports=False):
         ledger.update_study(row.id, facts=_facts(fingerprint, file))  # no trial hangs on what it was begun with
         return row
-    changed = [key for key in sorted(row.raw.keys() | spec.raw.keys()) if row.raw.get(key) != spec.raw.get(key)]
-    forbidden = [key for key in changed if key not in MAY_CHANGE]
-    if forbidden:
-        raise InputMistake(
-            *(
-                f"{file or spec.study}: {key}: must be what study {row.name!r} was begun with, but differs; "
-                "give the changed study another --name, or move the old one aside with --fresh"
-                for key in forbidden
-            )
-        )
+    mistakes = refusals(row, spec, defaults_of(trainable))
+    if mistakes:
+        advice = "give the changed study another --name, or move the old one aside with --fresh"
+        raise InputMistake(*(f"{file or spec.study}: {mistake}; {advice}" for mistake in mistakes))
     if fingerprint != row.facts.get("data_fingerprint"):
         raise InputMistake(
             f"{file or spec.study}: data: must be what study {row.name!r} was begun with, so that trials compare, "
@@ -54,6 +70,105 @@ def open_study(ledger: Ledger, spec: StudySpec, fingerprint: str | None, file: s
             "restore them, or begin anew with --fresh or another --name"
         )
     return row
+
+
+def refusals(row: StudyRow, spec: StudySpec, defaults: Mapping[str, Any]) -> list[str]:
+    """What the file asks for that the study's trials cannot follow: `PATH: what must hold, but got X`."""
+    begun = f"what study {row.name!r} was begun with"
+    found = [f"{key}: must be {begun}, but differs" for key in changed(row.raw, spec.raw) if key in NEVER_CHANGE]
+    before, limit = limit_of(_space_of(row.raw), defaults), limit_of(spec.space, defaults)
+    if before is not None and limit is not None and limit < before:
+        found.append(f"space.{LIMIT}: must be at least {before}, {begun}, but got {limit}")
+    return found
+
+
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The sections in which two versions of a study file differ; null is as good as absent."""
+    return [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+
+
+def revision(
+    before: Mapping[str, Any], spec: StudySpec, trials: Sequence[Trial], defaults: Mapping[str, Any]
+) -> Revision:
+    """What becomes of `trials` when the file that was `before` becomes that of `spec`. defaults: the trainable's.
+
+    A trial whose config is none of the space any more is left out; it counts again when the space takes it back. Where
+    the limit on epochs was raised, those that wait go on to the new one, and so do the leaders among the completed.
+    """
+    left_out: dict[int, str] = {}
+    for trial in trials:
+        try:
+            as_config_of(spec.space, trial.config, defaults)
+        except Outside as outside:
+            left_out[trial.number] = str(outside)
+    old, new = limit_of(_space_of(before), defaults), limit_of(spec.space, defaults)
+    extended: dict[int, tuple[Mapping[str, Any], Extension]] = {}
+    if old is not None and new is not None and new > old:
+        inside = [trial for trial in trials if trial.number not in left_out]
+        going = [trial for trial in inside if not trial.state.final]
+        eta = None if spec.scheduler.name == "none" else spec.scheduler.eta
+        known = {config_key(trial.config) for trial in trials}
+        for trial in [*going, *leaders(inside, spec.objective.objective, eta)]:
+            config = {**trial.config, LIMIT: new}
+            if config_key(config) not in known:  # else another trial is what this one would become
+                extended[trial.number] = config, Extension(trial.epochs, trial.config.get(LIMIT, old), new)
+    return Revision(tuple(changed(before, spec.raw)), left_out, extended)
+
+
+def leaders(trials: Sequence[Trial], objective: Objective, eta: int | None) -> list[Trial]:
+    """The completed trials that go on where the limit was: the best 1/eta of them, and every baseline, as they are
+    compared with. eta None: nothing is stopped early, so all go on."""
+    completed = [trial for trial in trials if trial.state is State.COMPLETED and trial.value(objective) is not None]
+    completed.sort(key=lambda trial: (-objective.worst_first(trial.value(objective) or 0.0), trial.number))
+    count = len(completed) if eta is None else max(1, len(completed) // eta)
+    return completed[:count] + [trial for trial in completed[count:] if trial.baseline is not None]
+
+
+def adopt(ledger: Ledger, row: StudyRow, spec: StudySpec, trainable: Trainable) -> tuple[StudyRow, list[str]]:
+    """Let the study be what the file says now; returns it, and what to tell the user. The study must be held.
+
+    One transaction: a crash leaves the study with its old file or with its new one.
+    """
+    if row.raw == spec.raw:
+        return row, []
+    trials = ledger.trials(row.id)
+    found = revision(row.raw, spec, trials, defaults_of(trainable))
+    facts = row.facts
+    if trials:
+        change = {
+            "at": time.time(),
+            "was": {key: row.raw.get(key) for key in found.changed if key not in _UNTOLD},
+            "left_out": sorted(found.left_out),
+            "extended": sorted(found.extended),
+        }
+        facts = facts | {"changes": [*facts.get("changes", []), change]}
+    ledger.revise(row.id, raw=spec.raw, facts=facts, left_out=found.left_out, extended=found.extended)
+    return ledger.study_of(row.id), _news(row, spec, trials, found)
+
+
+def _news(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revision) -> list[str]:
+    news = []
+    new = [number for number in found.left_out if not any(t.number == number and t.left_out for t in trials)]
+    if new:
+        listed = ", ".join(str(number) for number in sorted(new)[:8]) + (", ..." if len(new) > 8 else "")
+        count = f"{len(new)} of {len(trials)} trials ({listed}) {'lies' if len(new) == 1 else 'lie'}"
+        news.append(f"{row.name}: {count} outside the space as it is now and no longer count; see tune show {row.name}")
+    back = [trial.number for trial in trials if trial.left_out and trial.number not in found.left_out]
+    if back:
+        news.append(f"{row.name}: {len(back)} trials that were left out count again")
+    if found.extended:
+        limit = next(iter(found.extended.values()))[1].new_limit
+        one = len(found.extended) == 1
+        news.append(
+            f"{row.name}: {len(found.extended)} trial{' goes' if one else 's go'} on to {limit} epochs; "
+            "a run planned for so many from the start would have had another lr_schedule"
+        )
+    return news
+
+
+def _space_of(raw: Mapping[str, Any]) -> SearchSpace:
+    """The space of a file that was accepted once, without its constraints."""
+    return parse_space(raw.get("space") or {}, [], None, Problems())
 
 
 def move_aside(home: Home, name: str) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator import scoring
 from orchestrator.budget import Limits, deadline
 from orchestrator.checkpoints import trial_directory
-from orchestrator.continuation import fingerprint_of, known, open_study, with_limits
+from orchestrator.continuation import adopt, fingerprint_of, known, open_study, with_limits
 from orchestrator.heart import INTERRUPTED, Heart, signals
 from orchestrator.home import Home
 from orchestrator.job import Workplace
@@ -29,7 +29,10 @@ from orchestrator.study import Study
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
 from orchestrator.trial import State
+from orchestrator.warm_start import warm_start
 from trainables import Trainable, load_trainable
+
+LEDGER_SECONDS = 600.0  # to wait for a ledger whose server went away
 
 
 def run(
@@ -50,16 +53,18 @@ def run(
     fingerprint = fingerprint_of(trainable, spec, file)
     if address is None and not known(home, spec.study):
         placement(spec, local_resources())  # said before anything is created
+    warm = warm_start(home, spec, trainable, file)
     before()
-    ledger = Ledger(home.ledger)
-    row = open_study(ledger, spec, fingerprint, file)
+    ledger = Ledger(home.ledger, patience=LEDGER_SECONDS, say=progress.say)
+    row = open_study(ledger, spec, trainable, fingerprint, file)
     stale = ledger.acquire(row.id, os.getpid(), socket.gethostname())
     if stale is not None:
         progress.say(
             f"{row.name}: its last driver (process {stale.pid} on {stale.host}) is gone; going on from its ledger"
         )
-    if row.raw != spec.raw:
-        ledger.update_study(row.id, raw=spec.raw)
+    row, news = adopt(ledger, row, spec, trainable)
+    for line in [*news, *warm.news]:
+        progress.say(line)
     status, reason = Status.INTERRUPTED, None
     study: Study | None = None
     tracker: Tracker | None = None
@@ -72,6 +77,7 @@ def run(
             row.id,
             home.study(row.name),
             concurrency=1,
+            warm=warm,
             storage=place_of(row.raw, row.uid),
             on_event=progress.event,
         )

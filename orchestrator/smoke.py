@@ -31,6 +31,7 @@ def smoke_version(spec: StudySpec) -> StudySpec:
     raw["scheduler"] = {"name": "none"}
     raw.pop("baselines", None)  # their values may lie outside what is now fixed
     raw.pop("constraints", None)
+    raw.pop("warm_start", None)
     return parse_study(raw, f"{spec.study} (--smoke)")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ from orchestrator.ledger import DuplicateConfig, Ledger
 from orchestrator.proposals import Proposals
 from orchestrator.schedulers import Decision, build_scheduler
 from orchestrator.searchers import build_searcher
+from orchestrator.space.membership import Outside, as_config_of, defaults_of
+from orchestrator.space.search_space import SearchSpace
 from orchestrator.storage import storage_at
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, Report, State, Trial, best_trial
+from orchestrator.warm_start import COLD, WarmStart
 from trainables import Trainable
 
 _SETTLED = (State.COMPLETED, State.PRUNED)  # finished, and not to fail any more
@@ -49,6 +52,7 @@ class Study:
         directory: Path,
         *,
         concurrency: int,
+        warm: WarmStart = COLD,
         storage: str | None = None,  # the folder or URL of the checkpoints; None: `directory`
         on_event: Callable[[Event], None] = lambda event: None,
         now: Callable[[], float] = time.time,
@@ -65,7 +69,7 @@ class Study:
         self._id = study_id
         self._on_event = on_event
         self._now = now
-        self._proposals = Proposals(spec, build_searcher(spec.search.sampler, spec.space, spec.search.seed))
+        self._proposals = Proposals(spec, build_searcher(spec.search.sampler, spec.space, spec.search.seed), warm)
         self._scheduler_metric = spec.scheduler.metric or self.objective.metric
         self._scheduler = build_scheduler(
             spec.scheduler.name,
@@ -73,8 +77,11 @@ class Study:
             grace_epochs=spec.scheduler.grace_epochs,
             mode=spec.scheduler.mode or self.objective.mode,
         )
+        defaults = defaults_of(trainable)
         self._trials: dict[int, Trial] = {
-            trial.number: replace(trial, config=spec.space.restore(trial.config)) for trial in ledger.trials(study_id)
+            trial.number: replace(trial, config=_as_now(trial.config, spec.space, defaults))
+            for trial in ledger.trials(study_id)
+            if trial.left_out is None
         }
         self._running: set[int] = set()
         self._lost: dict[int, int] = {}  # trial -> workers lost since its last report
@@ -118,7 +125,11 @@ class Study:
             return None
         try:
             trial = self._ledger.add_trial(
-                self._id, proposal.config, baseline=proposal.baseline, seed=self.spec.search.seed
+                self._id,
+                proposal.config,
+                baseline=proposal.baseline,
+                seed=self.spec.search.seed,
+                origin=proposal.origin,
             )
         except DuplicateConfig:
             self._proposals.skip(proposal)
@@ -222,6 +233,8 @@ class Study:
             return decision
         if trial.baseline is not None or report.epoch >= self._last_epoch(trial):
             return Decision.CONTINUE  # a baseline is compared with: it is trained whole; a last epoch saves nothing
+        if any(report.epoch <= extension.after for extension in trial.extended):
+            return Decision.CONTINUE  # decided then, and it goes on all the same
         return decision
 
     def _last_epoch(self, trial: Trial) -> float:
@@ -301,3 +314,11 @@ class Study:
                 self._prune(number, trial.epochs)
             elif trial.state is State.RUNNING:
                 self._finish(number, State.PAUSED, "the driver died")
+
+
+def _as_now(config: Mapping[str, Any], space: SearchSpace, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a trial that counts, in the words of the space as the file has it now."""
+    try:
+        return as_config_of(space, config, defaults)
+    except Outside:  # the trainable's own values changed since
+        return space.restore(config)

@@ -195,12 +195,12 @@ def test_skipping_the_check_says_what_is_risked(tune: Tune, toy_study: Callable[
     assert ended.stdout.startswith("toy: not checked: labels that do not fit their images")
 
 
-def test_a_study_whose_space_changed_is_not_gone_on_with(
+def test_a_study_whose_objective_changed_is_not_gone_on_with(
     tune: Tune, ended_study: Ledger, toy_study: Callable[..., Path]
 ):
-    ended = tune("run", str(toy_study(space={"lr": {"low": 1e-3, "high": 1.0, "log": True}, "epochs": 3})))
+    ended = tune("run", str(toy_study(space={"epochs": 3}, objective={"metric": "train/loss", "mode": "min"})))
     assert ended.returncode == 2
-    assert "space: must be what study 'toy' was begun with" in ended.stderr
+    assert "objective: must be what study 'toy' was begun with" in ended.stderr
     assert "--fresh" in ended.stderr
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.problem import shown
 from orchestrator.space.domain_parser import KEYS
 from orchestrator.study_file.config_field import ConfigField
-from orchestrator.study_file.sections import Section
+from orchestrator.study_file.sections import NAME_PATTERN, Section
 from orchestrator.study_file.study_spec import SECTIONS, WRITTEN, StudySpec
 
 Schema = dict[str, Any]
@@ -45,6 +45,7 @@ def _key_schema(name: str) -> Schema:
         "data": {"type": ["object", "null"], "properties": {"root": {"type": "string", "minLength": 1}}},
         "space": {"type": "object", "additionalProperties": {"$ref": "#/$defs/domain"}},
         "constraints": {"type": ["array", "null"], "items": {"type": "string"}},
+        "warm_start": {"type": ["array", "null"], "items": {"type": "string", "pattern": NAME_PATTERN}},
         "baselines": {
             "type": ["array", "null"],
             "items": {"type": "object", "properties": {"name": {"type": "string"}}},

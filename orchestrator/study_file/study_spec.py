@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -18,7 +19,9 @@ from orchestrator.study_file.baselines import Baseline, parse_baselines
 from orchestrator.study_file.composition import Sources, read_study_file
 from orchestrator.study_file.config_field import ConfigField, config_fields
 from orchestrator.study_file.sections import (
+    NAME_PATTERN,
     BudgetSpec,
+    Must,
     ObjectiveSpec,
     ResourcesSpec,
     SchedulerSpec,
@@ -83,6 +86,12 @@ class StudySpec(BaseModel):
         description="Configs that are tried first, and that the report compares with.",
         examples=[[{"name": "best by hand", "lr": 4.5e-4}]],
     )
+    warm_start: Annotated[tuple[StudyName, ...], Must("a list of names of studies")] = Field(
+        default=(),
+        description="Other studies of the same ledger with the same objective: the best three of their configs that "
+        "lie in this space are tried right after the baselines, and a sampler that learns is told their results.",
+        examples=[["hrnet-last-month"]],
+    )
     search: SearchSpec = Field(default_factory=SearchSpec, description=SearchSpec.__doc__)
     scheduler: SchedulerSpec = Field(default_factory=SchedulerSpec, description=SchedulerSpec.__doc__)
     budget: BudgetSpec = Field(default_factory=BudgetSpec, description=BudgetSpec.__doc__)
@@ -129,6 +138,7 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
     found["scheduler"] = _scheduler(found.get("scheduler"), found.get("objective"), problems)
     found["budget"] = _budget(found.get("budget"))
     found["data"] = _data(raw.get("data", {}), problems)
+    found["warm_start"] = _warm_start(raw.get("warm_start", []), found["study"], problems)
     trainable, fields = _load(found["trainable"], problems) if found["trainable"] is not None else (None, None)
     _read_space(raw, trainable, fields, found, problems)
     if problems:
@@ -192,6 +202,21 @@ def _data(raw: Any, problems: Problems) -> dict[str, Any]:
     elif root is not None and not root.startswith("synthetic/"):
         data["root"] = os.path.abspath(os.path.expanduser(root))
     return data
+
+
+def _warm_start(raw: Any, study: str | None, problems: Problems) -> tuple[str, ...]:
+    if not isinstance(raw, list):
+        problems.add("warm_start", f"must be a list of studies such as [hrnet-last-month], but got {shown(raw)}")
+        return ()
+    for index, name in enumerate(raw):
+        path = f"warm_start[{index}]"
+        if not isinstance(name, str) or re.fullmatch(NAME_PATTERN, name) is None:
+            problems.add(path, f"must be the name of a study, as `tune list` prints it, but got {shown(name)}")
+        elif name == study:
+            problems.add(path, f"must be another study, but {shown(name)} is this one; remove it")
+        elif name in raw[:index]:
+            problems.add(path, f"must differ from the others, but {shown(name)} is there twice; remove one")
+    return tuple(name for name in raw if isinstance(name, str))
 
 
 def _load(name: str, problems: Problems) -> tuple[Trainable | None, dict[str, ConfigField] | None]:

@@ -383,8 +383,8 @@ nightly: {}
     )
     assert found == [
         "unknown field `stdy`, did you mean `study`?",
-        "unknown field `nightly`; known are: study, trainable, objective, data, space, constraints, baselines, search, "
-        "scheduler, budget, resources, tracking, source, extends",
+        "unknown field `nightly`; known are: study, trainable, objective, data, space, constraints, baselines, "
+        "warm_start, search, scheduler, budget, resources, tracking, source, extends",
         "objective.mode: must be `max` or `min`, but got 'maximum', did you mean `max`?",
         "objective: unknown field `weight`; known are: metric, mode",
         "search.sampler: must be `auto` or `random`, but got 'tpe'",

@@ -1,0 +1,74 @@
+"""Is a config that was tried under another space one of this space too, and how does it read there?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.plain_data import is_number, same
+from orchestrator.problem import shown
+from orchestrator.space.domain import Fixed, described
+from orchestrator.space.search_space import SearchSpace
+from orchestrator.study_file.config_field import config_fields
+from trainables import Trainable
+
+LIMIT = "epochs"  # one number of epochs for all trials is a limit on each, not a value that they are compared by
+
+
+class Outside(ValueError):
+    """The config is none of the space; one line says why."""
+
+
+def as_config_of(space: SearchSpace, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` in the words of `space`: the config that would have been trained to the same effect. Raises Outside.
+
+    defaults: what the trainable takes for a name that is not given. A name that only one of the two spaces has is no
+    difference where its value is that default. Fewer epochs than the space's one number of them count as that number.
+    """
+    found: dict[str, Any] = {}
+    for name, parameter in space.parameters.items():
+        domain = parameter.domain_in(found)
+        if domain is None:
+            if name in config:
+                _must_be_default(name, config, defaults, because=parameter.absence(found))
+            continue
+        if name not in config and name not in defaults:
+            raise Outside(f"`{name}` must be {described(domain)}, but was not given")
+        value = config.get(name, defaults.get(name))
+        if name == LIMIT and isinstance(domain, Fixed) and _at_most(value, domain.value):
+            value = domain.value
+        if not domain.contains(value):
+            by_itself = "" if name in config else ", what the trainable took by itself"
+            raise Outside(f"`{name}` must be {described(domain)}, but is {shown(value)}{by_itself}")
+        found[name] = value
+    for name in config:
+        shortened = name == LIMIT and _at_most(config[name], defaults.get(name))
+        if name not in space.parameters and not shortened:
+            _must_be_default(name, config, defaults, because="`space` names it no more")
+    for broken in space.broken_constraints(found):
+        raise Outside(broken.message)
+    return space.restore(found)
+
+
+def limit_of(space: SearchSpace, defaults: Mapping[str, Any]) -> int | None:
+    """The one number of epochs of all configs; None where it is searched for, or not known."""
+    limit = space.fixed.get(LIMIT) if LIMIT in space.parameters else defaults.get(LIMIT)
+    return limit if isinstance(limit, int) and not isinstance(limit, bool) else None
+
+
+def defaults_of(trainable: Trainable) -> dict[str, Any]:
+    """What the trainable takes for each name that is not given; {} where it does not tell."""
+    fields = config_fields(trainable.Config) or {}
+    return {name: field.default for name, field in fields.items() if not field.required}
+
+
+def _must_be_default(name: str, config: Mapping[str, Any], defaults: Mapping[str, Any], *, because: str) -> None:
+    if name not in defaults:
+        raise Outside(f"`{name}` must be absent, because {because}, but is {shown(config[name])}")
+    if not same(config[name], defaults[name]):
+        must = f"must be {shown(defaults[name])}, the trainable's own value, because {because}"
+        raise Outside(f"`{name}` {must}, but is {shown(config[name])}")
+
+
+def _at_most(value: Any, limit: Any) -> bool:
+    return is_number(value) and is_number(limit) and value <= limit
