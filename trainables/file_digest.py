@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,18 +16,23 @@ def digest_files(files: Iterable[Path]) -> Iterator[bytes]:
 
     All bytes where the files are up to 1 GiB together, else 64 KiB each from the beginning, the middle and the end.
     """
-    found = list(files)
-    whole = sum(file.stat().st_size for file in found if file.is_file()) <= HASHED_WHOLE
-    for file in found:
-        yield _digest(file, whole)
+    found = [(file, _size(file)) for file in files]
+    whole = sum(size or 0 for _, size in found) <= HASHED_WHOLE
+    for file, size in found:
+        yield b"absent" if size is None else _digest(file, size, whole)
 
 
-def _digest(file: Path, whole: bool) -> bytes:
-    if not file.is_file():
-        return b"absent"
-    size = file.stat().st_size
+def _size(file: Path) -> int | None:
+    try:
+        status = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _digest(file: Path, size: int, whole: bool) -> bytes:
     digest = hashlib.sha256(str(size).encode())
-    with file.open("rb") as stream:
+    with file.open("rb", buffering=0) as stream:
         if whole or size <= 3 * PIECE:
             while piece := stream.read(2**20):
                 digest.update(piece)

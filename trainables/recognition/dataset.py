@@ -35,12 +35,7 @@ def load_crops(data: Mapping[str, Any], split: Split) -> list[Crop]:
     Raises ValueError, a line for each mistake; OSError.
     """
     section = DataSection.parse(data)
-    labelled = _drawn_crops(section) if section.drawn else _labelled_crops(section)
-    crops = [crop for given, crop in labelled if given == split]
-    if section.folds is not None and split != "test":
-        pool = [crop for given, crop in labelled if given != "test"]
-        val = held_out([crop.group for crop in pool], section.folds, section.fold, section.seed)
-        crops = [crop for crop in pool if (crop.group in val) == (split == "val")]
+    crops = _drawn_crops(section, split) if section.drawn else _labelled_crops(section, split)
     if not crops and split != "test":
         raise ValueError(
             f"data.root: must hold crops of split {split}, but {section.root} has none; "
@@ -158,21 +153,30 @@ def _stack(images: Sequence[Pixels], step: int) -> tuple[Pixels, list[int]]:
     return stacked, widths
 
 
-def _labelled_crops(section: DataSection) -> list[tuple[Split | None, Crop]]:
-    """All crops and the split that their labels give."""
-    crops: list[tuple[Split | None, Crop]] = []
-    for label in read_labels(section):
-        source = ImageFile(section.folder / label.path)
-        crops.append((label.split, Crop(label.path, label.text, label.group or label.text, source, label.group)))
-    return crops
+def _labelled_crops(section: DataSection, split: Split) -> list[Crop]:
+    labels = read_labels(section)
+    groups = [label.group or label.text for label in labels]
+    chosen = _choose([label.split for label in labels], groups, section, split)
+    return [
+        Crop(label.path, label.text, group, ImageFile(section.folder / label.path), label.group)
+        for label, group in ((labels[index], groups[index]) for index in chosen)
+    ]
 
 
-def _drawn_crops(section: DataSection) -> list[tuple[Split | None, Crop]]:
+def _drawn_crops(section: DataSection, split: Split) -> list[Crop]:
     plates = drawn_plates(section.crops, section.seed, section.hardness)
-    crops: list[tuple[Split | None, Crop]] = []
-    for split in SPLITS:
-        for index, text in enumerate(plates.texts[split]):
-            place = plates.first(split) + index
-            source = DrawnCrop(f"{plates.name} {place}", plates.pixels, place)
-            crops.append((split, Crop(f"{split}-{index:05d}", text, text, source)))
-    return crops
+    drawn = [(of, number, text) for of in SPLITS for number, text in enumerate(plates.texts[of])]
+    chosen = _choose([of for of, _, _ in drawn], [text for _, _, text in drawn], section, split)
+    return [
+        Crop(f"{of}-{number:05d}", text, text, DrawnCrop(f"{plates.name} {index}", plates.pixels, index))
+        for index, (of, number, text) in ((index, drawn[index]) for index in chosen)
+    ]
+
+
+def _choose(given: Sequence[Split | None], groups: Sequence[str], section: DataSection, split: Split) -> list[int]:
+    """The places of the crops of a split: of those `given` to it, or with folds as their groups are dealt."""
+    if section.folds is None or split == "test":
+        return [index for index, of in enumerate(given) if of == split]
+    pool = [index for index, of in enumerate(given) if of != "test"]
+    val = held_out([groups[index] for index in pool], section.folds, section.fold, section.seed)
+    return [index for index in pool if (groups[index] in val) == (split == "val")]

@@ -34,10 +34,6 @@ class PlateSet:
     texts: Mapping[Split, tuple[str, ...]]
     pixels: PixelStore
 
-    def first(self, split: Split) -> int:
-        """The index in `pixels` of the first plate of a split."""
-        return sum(len(self.texts[before]) for before in SPLITS[: SPLITS.index(split)])
-
 
 def split_sizes(crops: int) -> dict[Split, int]:
     """How many plates each split gets for `crops` of train."""
