@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from trainables.recognition.config import Config
-from trainables.trainable import Run
+from trainables.trainable import Finding, Run
 
-__all__ = ["Config", "examples", "fingerprint", "predict", "smoke", "test", "train"]
+__all__ = ["Config", "check", "examples", "fingerprint", "predict", "smoke", "test", "train"]
 
 # Real parts, tiny budget: the file's own backbone and augmentation, from scratch, on a few drawn plates.
 smoke: Mapping[str, Any] = {
@@ -44,6 +44,13 @@ def predict(config: Config, run: Run, files: Sequence[Path], output: TextIO) -> 
     from trainables.recognition.prediction import read_files
 
     return read_files(config, run, files, output)
+
+
+def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[Finding]:
+    """Look at labels, pictures and one batch, and let the network learn a few crops by heart, before GPU hours."""
+    from trainables.recognition import preflight
+
+    return preflight.check(config, data, directory)
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:

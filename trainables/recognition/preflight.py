@@ -1,0 +1,89 @@
+"""`tune check` for text recognition: labels, a batch as the network sees it, and whether a few crops can be learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from trainables.backbone import NoWeights
+from trainables.batches import batches_per_epoch
+from trainables.image_file import BadImage, Pixels
+from trainables.recognition.augment import Augment
+from trainables.recognition.charset import Charset
+from trainables.recognition.config import Config
+from trainables.recognition.crnn import build_crnn
+from trainables.recognition.dataset import SPLITS, Crop, CropDataset, charset_of, load_crops
+from trainables.recognition.label_checks import check_labels, time_steps_of
+from trainables.recognition.learning_probe import check_learning
+from trainables.trainable import Finding
+
+SHOWN = 12  # crops in the picture
+SHOWN_HEIGHT = 64  # px of each
+
+
+def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[Finding]:
+    """Findings on labels, pictures and splits, on a batch before and after augmentation (batch.png), on learning.
+
+    Each step needs the one before it: what stands on a broken one is not tried.
+    """
+    try:
+        splits = {split: load_crops(data, split) for split in SPLITS}
+        charset = charset_of(data)
+    except (ValueError, OSError) as error:
+        yield Finding("labels", "cannot be read", str(error))
+        return
+    found = check_labels(splits, charset, time_steps_of(config))
+    yield from found
+    if any(finding.problem for finding in found if finding.check in ("charset", "label lengths", "pictures")):
+        return
+    crops = splits["train"]
+    try:
+        yield _draw_batch(crops, charset, config, directory)
+        yield _count_weights(charset, config)
+        yield from check_learning(crops, charset, config, batches_per_epoch(len(crops), config.batch_size))
+    except (BadImage, NoWeights, ValueError) as error:
+        yield Finding("one batch", "cannot be made", str(error))
+    except torch.OutOfMemoryError as error:
+        remedy = "the batch does not fit; lower `batch_size` or `width`, or raise `accumulation_steps`"
+        yield Finding("one batch", f"out of memory: {error}", remedy)
+
+
+def _count_weights(charset: Charset, config: Config) -> Finding:
+    model = build_crnn(config, charset)
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    pretrained = "pretrained" if config.pretrained else "from scratch"
+    detail = (
+        f"{config.backbone} ({pretrained}), neck {config.neck}, {charset.size} classes, {weights / 1e6:.2f} M weights"
+    )
+    return Finding("network", detail)
+
+
+def _draw_batch(crops: Sequence[Crop], charset: Charset, config: Config, directory: Path) -> Finding:
+    """The first crops before augmentation (left) and after it (right)."""
+    shown = list(range(min(SHOWN, len(crops))))
+    plain = CropDataset(crops[: len(shown)], charset, config)
+    changed = CropDataset(crops[: len(shown)], charset, config, Augment.from_config(config))
+    changed.set_epoch(1)
+    rows = [_side_by_side(before, after) for before, after in zip(plain.view(shown), changed.view(shown), strict=True)]
+    widest = max(row.shape[1] for row in rows)
+    picture = directory / "batch.png"
+    directory.mkdir(parents=True, exist_ok=True)
+    page = np.concatenate([np.pad(row, ((2, 2), (0, widest - row.shape[1]), (0, 0))) for row in rows])
+    picture.write_bytes(cv2.imencode(".png", page[:, :, ::-1])[1].tobytes())
+    shapes = sorted({f"{image.shape[1]} x {image.shape[0]} px" for image in plain.view(shown)})
+    detail = (
+        f"crops of {shapes[0]}" + (f" to {shapes[-1]}" if len(shapes) > 1 else "") + ", before and after augmentation"
+    )
+    return Finding("one batch", detail, pictures=(picture,))
+
+
+def _side_by_side(before: Pixels, after: Pixels) -> Pixels:
+    scale = SHOWN_HEIGHT / before.shape[0]
+    size = (max(1, round(before.shape[1] * scale)), SHOWN_HEIGHT)
+    both = [cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_NEAREST) for image in (before, after)]
+    return np.concatenate([both[0], np.zeros((SHOWN_HEIGHT, 8, 3), np.uint8), both[1]], axis=1)
