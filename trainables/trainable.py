@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TextIO
 
-BUILT_IN = {"detection": "trainables.detection"}
+BUILT_IN = {"detection": "trainables.detection", "recognition": "trainables.recognition"}
 
 
 class Run(Protocol):

@@ -35,7 +35,7 @@ def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
     charset = charset_of(run.data)
     dataset = CropDataset(load_crops(run.data, "train"), charset, config, Augment.from_config(config), run.seed)
     held_out = CropDataset(load_crops(run.data, "val"), charset, config)
-    refuse_long_labels(dataset, charset)
+    refuse_long_labels(dataset, charset, config)
     if run.checkpoint_dir is not None:
         refuse_another_charset(charset, run.checkpoint_dir)
 
@@ -92,15 +92,16 @@ def read_batch(model: CRNN, batch: Batch, charset: Charset, config: Config) -> l
     return [Reading(charset.decode(indices), confidence) for indices, confidence in found]
 
 
-def refuse_long_labels(dataset: CropDataset, charset: Charset) -> None:
+def refuse_long_labels(dataset: CropDataset, charset: Charset, config: Config) -> None:
     """Raises ValueError where CTC cannot align a label, which would make the loss infinite; names the first of them."""
     mistakes = []
     for crop, width in zip(dataset.crops, dataset.store.shapes[:, 1].tolist(), strict=True):
-        needed = steps_needed(charset.encode_known(crop.text))
-        if needed > time_steps(width):
+        needed, given = steps_needed(charset.encode_known(crop.text)), time_steps(width)
+        if needed > given:
+            wider = f"width to {needed * WIDTH_STRIDE}" if config.width else "a greater height (and max_width)"
             mistakes.append(
-                f"{crop.name}: its {width} px must give the {needed} time steps that {crop.text!r} needs, but give "
-                f"{time_steps(width)}; correct the label, or set width to {needed * WIDTH_STRIDE} or more (or 0)"
+                f"{crop.name}: {crop.text!r} needs {needed} time steps, but its {width} px give {given}; "
+                f"correct the label, or set {wider}"
             )
     raise_mistakes(Path("train"), mistakes)
 

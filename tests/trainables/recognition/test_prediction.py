@@ -1,0 +1,99 @@
+"""prediction.py: new pictures of any kind become lines of CSV, and those that cannot be read are named."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.trainables.recognition.digits import FakeRun, write_digits
+from trainables import recognition
+from trainables.recognition.config import Config
+from trainables.recognition.dataset import CropDataset, load_crops
+from trainables.recognition.training import load_recogniser, read_crops
+
+SETTINGS: dict[str, Any] = {"height": 16, "neck_hidden_size": 16, "batch_size": 8, "lr": 1e-2, "epochs": 4}
+
+
+@pytest.fixture(scope="module", params=[40, 0])
+def learnt(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A config, and a run with a checkpoint."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTSWEEP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        config = Config(width=request.param, **SETTINGS)
+        root = write_digits(tmp_path_factory.mktemp("digits"), train=32, others=12)
+        run = FakeRun(tmp_path_factory.mktemp("run"), {"root": str(root)})
+        list(recognition.train(config, run))
+        run.checkpoint_dir = run.saved[-1]
+        yield config, run
+
+
+def predict(learnt: tuple[Config, FakeRun], files: list[Path]) -> tuple[list[dict[str, str]], list[str]]:
+    output = io.StringIO()
+    problems = recognition.predict(*learnt, files, output)
+    return list(csv.DictReader(io.StringIO(output.getvalue()))), problems
+
+
+def test_files_are_read_as_the_same_crops_of_a_split_are(learnt: tuple[Config, FakeRun]) -> None:
+    config, run = learnt
+    model, charset = load_recogniser(config, run)
+    crops = load_crops(run.data, "val")
+    expected = read_crops(model, CropDataset(crops, charset, config), charset, config, run)
+    rows, problems = predict(learnt, [Path(run.data["root"]) / crop.name for crop in crops])
+    assert problems == []
+    assert [row["text"] for row in rows] == [reading.text for reading in expected]
+    assert [float(row["confidence"]) for row in rows] == pytest.approx(
+        [reading.confidence for reading in expected],
+        abs=1e-4 if config.width else 1e-2,  # padded batches: how far is a matter of the batch
+    )
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_written(
+    learnt: tuple[Config, FakeRun], tmp_path: Path
+) -> None:
+    good, broken, absent = Path(learnt[1].data["root"]) / "003.png", tmp_path / "broken.png", tmp_path / "absent.png"
+    broken.write_bytes(good.read_bytes()[:60])
+    rows, problems = predict(learnt, [broken, *[good] * 8, absent])
+    assert [row["path"] for row in rows] == [str(good)] * 8
+    assert len(problems) == 2
+    assert problems[0].startswith(f"{broken}: ") and problems[1].startswith(f"{absent}: ")
+
+
+@pytest.mark.parametrize(
+    ("mode", "size"), [("RGBA", (50, 20)), ("I;16", (50, 20)), ("L", (1, 1)), ("1", (3, 40)), ("P", (4000, 10))]
+)
+def test_pictures_of_any_kind_are_read(
+    learnt: tuple[Config, FakeRun], tmp_path: Path, mode: str, size: tuple[int, int]
+) -> None:
+    Image.new(mode, size).save(tmp_path / "odd.png")
+    rows, problems = predict(learnt, [tmp_path / "odd.png"])
+    assert problems == [] and len(rows) == 1
+    assert 0 <= float(rows[0]["confidence"]) <= 1
+
+
+def test_names_with_commas_line_breaks_and_bytes_that_are_no_text_stay_in_their_field(
+    learnt: tuple[Config, FakeRun], tmp_path: Path
+) -> None:
+    odd = [tmp_path / 'a,"b.png', tmp_path / "c\nd.png", Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))]
+    for file in odd:
+        file.write_bytes((Path(learnt[1].data["root"]) / "003.png").read_bytes())
+    rows, problems = predict(learnt, odd)
+    assert problems == []
+    assert [row["path"] for row in rows] == [str(odd[0]), str(odd[1]), f"{tmp_path}/\\xff.png"]
+    assert len({row["text"] for row in rows}) == 1
+
+
+def test_no_files_are_a_header(learnt: tuple[Config, FakeRun]) -> None:
+    output = io.StringIO()
+    assert recognition.predict(*learnt, [], output) == []
+    assert output.getvalue() == "path,text,confidence\n"
+
+
+def test_without_a_checkpoint_nothing_is_read(learnt: tuple[Config, FakeRun], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a checkpoint is needed"):
+        recognition.predict(learnt[0], FakeRun(tmp_path, learnt[1].data), [], io.StringIO())
