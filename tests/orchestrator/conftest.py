@@ -16,31 +16,61 @@ from pathlib import Path
 import pytest
 
 
+class PostgreSQL:
+    """A server of our own, to be stopped and started again. All but `guest` are let in without a password."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+        self._folder = Path(tempfile.mkdtemp(prefix="pg", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+        if self._user:
+            shutil.chown(self._folder, self._user)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._call("initdb", "-D", self._folder / "data", "-A", "trust", "-U", "tester", "--no-sync")
+        rules = self._folder / "data" / "pg_hba.conf"
+        rules.write_text("host all guest 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://tester:secret@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        options = f"-F -p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1"
+        data, log = self._folder / "data", self._folder / "log"
+        self._call("pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+
+    def stop(self) -> None:
+        """At once, as by a loss of power."""
+        self._call("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "-w", "stop")
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _call(self, program: str, *words: str | Path) -> None:
+        command = [str(self._programs / program), *map(str, words)]
+        subprocess.run(command, check=True, user=self._user, cwd=self._folder, stdout=subprocess.DEVNULL)
+
+
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a server of our own; skipped where PostgreSQL is not installed."""
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """Skipped where PostgreSQL is not installed. A test that stops it starts it again."""
     found = [shutil.which("initdb"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
     initdb = next(filter(None, found), None)
     if initdb is None or importlib.util.find_spec("psycopg2") is None:
         pytest.skip("no PostgreSQL server or no psycopg2")
-    programs = Path(initdb).resolve().parent
-    user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    if user:
-        shutil.chown(folder, user)
+    server = PostgreSQL(Path(initdb).resolve().parent)
+    yield server
+    server.remove()
 
-    def call(*command: str | Path) -> None:
-        subprocess.run(list(map(str, command)), check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    call(programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "tester", "--no-sync")
-    options = f"-F -p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    call(programs / "pg_ctl", "-D", folder / "data", "-o", options, "-l", folder / "log", "-w", "start")
-    yield f"postgresql://tester:secret@127.0.0.1:{port}/postgres"
-    call(programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
+@pytest.fixture(scope="session")
+def postgresql(postgresql_server: PostgreSQL) -> str:
+    """Its URL."""
+    return postgresql_server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
