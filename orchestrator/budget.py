@@ -1,13 +1,18 @@
-"""How much a session may do: trials, hours, a time of day."""
+"""How much a study may do: trials, hours, GPU-hours, a time of day; and whether it has what it was to find."""
 
 from __future__ import annotations
 
+import math
 import re
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from orchestrator.ledger import Attempt, Ledger
 from orchestrator.mistakes import InputMistake
+from orchestrator.study_file.sections import BudgetSpec
+from orchestrator.trial import Objective, State, Trial
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,81 @@ def deadline(
     if until is not None:
         limits.append(time_of_day(until, now))
     return min(limits, default=None)
+
+
+def over(budget: BudgetSpec, objective: Objective, best: Trial, trials_since_best: int) -> str | None:
+    """Why the search has what it was to find, or will not find it; None while it is to go on."""
+    value = best.value(objective)
+    if value is None:
+        return None
+    if budget.target is not None and not objective.better(budget.target, value):
+        return f"the target was reached: {objective.metric} {value:.4g}"
+    if budget.patience is not None and trials_since_best >= budget.patience:
+        return f"{trials_since_best} trials ended since {objective.metric} last improved"
+    return None
+
+
+def trials_since_best(trials: Iterable[Trial], best: Trial, objective: Objective) -> int:
+    """How many trials completed or were pruned, their last report after the best one of `best`."""
+    report = best.best_report(objective)
+    if report is None:
+        return 0
+    ended = (t for t in trials if t.state in (State.COMPLETED, State.PRUNED) and t.number != best.number)
+    return sum(t.reports[-1].at > report.at for t in ended if t.reports)
+
+
+class Allowance:
+    """What is left of the session's time and of the study's GPU-hours (of every attempt: its time x its GPUs)."""
+
+    def __init__(self, gpu_hours: float | None, used: float, now: Callable[[], float]) -> None:
+        """gpu_hours: None without such a limit. used: GPU-seconds of all attempts that have ended. now: unix time."""
+        self.ends: float | None = None  # unix time of the session's deadline
+        self.gpus = 0.0  # that each trial takes
+        self._gpu_hours = gpu_hours
+        self._used = used
+        self._now = now
+        self._running: dict[int, float] = {}  # trial -> unix time of its attempt's start
+
+    def start(self, number: int) -> None:
+        self._running[number] = self._now()
+
+    def end(self, number: int) -> None:
+        started = self._running.pop(number, None)
+        if started is not None:
+            self._used += max(0.0, self._now() - started) * self.gpus
+
+    @property
+    def gpu_seconds(self) -> float:
+        """Used so far, by what runs too."""
+        now = self._now()
+        return self._used + sum(max(0.0, now - started) for started in self._running.values()) * self.gpus
+
+    @property
+    def used_up(self) -> str | None:
+        """Why nothing may run any longer; None while it may."""
+        if self._gpu_hours is None or self.gpu_seconds < 3600 * self._gpu_hours:
+            return None
+        return f"the {self._gpu_hours:g} GPU-hours of the budget are used up"
+
+    @property
+    def seconds(self) -> float:
+        """That one trial more would have: until the deadline, or until all that run have used up the GPU-hours."""
+        left = math.inf if self.ends is None else self.ends - self._now()
+        if self._gpu_hours is not None and self.gpus:
+            left = min(left, (3600 * self._gpu_hours - self.gpu_seconds) / (self.gpus * (len(self._running) + 1)))
+        return left
+
+
+def gpu_attempts(ledger: Ledger, study_id: int, trials: Iterable[Trial]) -> dict[int, list[Attempt]]:
+    """The attempts of every trial that took a GPU."""
+    return {t.number: ledger.attempts(study_id, t.number) for t in trials if t.facts.get("gpus")}
+
+
+def gpu_seconds(trials: Iterable[Trial], attempts: Mapping[int, Sequence[Attempt]], now: float | None = None) -> float:
+    """What these attempts took. now: unix time until which those that have no end count; None: they do not."""
+    total = 0.0
+    for trial in trials:
+        for attempt in attempts.get(trial.number, ()):
+            ended = now if attempt.ended is None else attempt.ended
+            total += max(0.0, (ended or attempt.started) - attempt.started) * trial.facts["gpus"]
+    return total

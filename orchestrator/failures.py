@@ -1,11 +1,29 @@
-"""What counts as a failure, and what follows from each class of them: pure functions, asked by the study."""
+"""What counts as a failure, and what follows from each class of them.
+
+What must outlast a crash of the driver is kept as facts of the trial in the ledger: `retried` {class: times}; `stuck`,
+those of them since its last new epoch, {"epoch": 3, "hang": 1}; and `accumulation_steps` once memory ran out.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.job import Failure, FailureClass
-from orchestrator.trial import Report
+from orchestrator.study_file.sections import FailuresSpec
+from orchestrator.trial import Report, State, Trial
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What follows from a failure: the trial goes on from its checkpoint, with these facts, or it fails."""
+
+    again: bool
+    reason: str  # one line: `kind: message`
+    facts: Mapping[str, Any]
 
 
 def problem_of(report: Report, required: set[str]) -> Failure | None:
@@ -13,9 +31,101 @@ def problem_of(report: Report, required: set[str]) -> Failure | None:
     for metric in sorted(required):
         if metric not in report.metrics:
             given = ", ".join(sorted(report.metrics)) or "nothing"
-            return Failure(FailureClass.EXCEPTION, f"epoch {report.epoch} must report `{metric}`, but reported {given}")
+            message = f"epoch {report.epoch} must report `{metric}`, but reported {given}"
+            return Failure(FailureClass.EXCEPTION, message, place=f"a report without `{metric}`")
     for metric in sorted(required | {"train/loss"} & report.metrics.keys()):
         if not math.isfinite(report.metrics[metric]):
             message = f"`{metric}` is {report.metrics[metric]} at epoch {report.epoch}"
             return Failure(FailureClass.NON_FINITE, message)
     return None
+
+
+def judge(failure: Failure, trial: Trial, config: Any, policy: FailuresSpec) -> Verdict:
+    """What follows from `failure` for the trial. config: what its trainable receives."""
+    reason = f"{failure.kind}: {failure.message}"
+    if failure.kind is FailureClass.OUT_OF_MEMORY:
+        return _out_of_memory(reason, trial, config, policy)
+    allowed = {FailureClass.WORKER_LOST: policy.lost_workers, FailureClass.HANG: policy.hangs}.get(failure.kind, 1)
+    key = _key(failure.kind)
+    stuck = dict(trial.facts.get("stuck", {}))
+    if stuck.get("epoch") != trial.epochs:
+        stuck = {"epoch": trial.epochs}
+    stuck[key] = stuck.get(key, 0) + 1
+    return Verdict(stuck[key] < allowed, reason, retried(trial, failure.kind) | {"stuck": stuck})
+
+
+def _out_of_memory(reason: str, trial: Trial, config: Any, policy: FailuresSpec) -> Verdict:
+    """Half the micro-batch at the same batch_size: accumulation_steps is the pieces that a batch is cut into."""
+    steps = trial.facts.get("accumulation_steps") or getattr(config, "accumulation_steps", None)
+    batch_size = getattr(config, "batch_size", math.inf)
+    halved = trial.facts.get("retried", {}).get(_key(FailureClass.OUT_OF_MEMORY), 0)
+    if steps is None:
+        return Verdict(False, f"{reason}; the trainable's Config has no accumulation_steps to cut its batches by", {})
+    if steps >= batch_size:
+        return Verdict(False, f"{reason}; the micro-batch is 1 already", {})
+    if halved >= policy.memory_halvings:
+        return Verdict(False, f"{reason}; the micro-batch was halved {halved} times (failures.memory_halvings)", {})
+    steps = int(min(2 * steps, batch_size))
+    facts = retried(trial, FailureClass.OUT_OF_MEMORY) | {"accumulation_steps": steps}
+    return Verdict(True, f"{reason}; goes on with accumulation_steps {steps}", facts)
+
+
+def retried(trial: Trial, kind: FailureClass) -> dict[str, Any]:
+    """The facts of a trial that is tried again after a failure of this class."""
+    before = trial.facts.get("retried", {})
+    return {"retried": before | {_key(kind): before.get(_key(kind), 0) + 1}}
+
+
+def class_of(trial: Trial) -> FailureClass | None:
+    """Why a failed trial failed; None of all others."""
+    if trial.state is not State.FAILED or trial.reason is None:
+        return None
+    kind = trial.reason.partition(":")[0]
+    return FailureClass(kind) if kind in set(FailureClass) else None
+
+
+def count_by_class(trials: Iterable[Trial]) -> dict[str, int]:
+    """Every failure, whether the trial was tried again or not: {"out_of_memory": 3, "exception": 1}."""
+    counts: Counter[str] = Counter()
+    for trial in trials:
+        counts.update(trial.facts.get("retried", {}))
+        kind = class_of(trial)
+        if kind is not None:
+            counts[_key(kind)] += 1
+    return {key: counts[key] for key in map(_key, FailureClass) if counts[key]}
+
+
+def _key(kind: FailureClass) -> str:
+    return kind.name.lower()
+
+
+class Streak:
+    """Exceptions alike, one trial after another, none of which got further: a mistake in the code, not in a config."""
+
+    def __init__(self, allowed: int | None) -> None:
+        self.trials: list[int] = []
+        self._allowed = math.inf if allowed is None else allowed
+        self._place: str | None = None
+        self._epochs = 0  # that the furthest of them had reported
+
+    @property
+    def too_long(self) -> bool:
+        return len(self.trials) >= self._allowed
+
+    def failed(self, trial: Trial, failure: Failure) -> list[int]:
+        """One more, if it is of that kind; returns the trials whose streak it has broken."""
+        if failure.kind is not FailureClass.EXCEPTION:
+            return []
+        place = failure.place or failure.message
+        broken = [] if place == self._place else self._begin(place)
+        self.trials.append(trial.number)
+        self._epochs = max(self._epochs, trial.epochs)
+        return broken
+
+    def reported(self, epoch: int) -> list[int]:
+        """A trial came through this epoch. Those that did not get so far owe it to their configs; returns them."""
+        return self._begin(None) if epoch > self._epochs else []
+
+    def _begin(self, place: str | None) -> list[int]:
+        before, self.trials, self._place, self._epochs = self.trials, [], place, 0
+        return before

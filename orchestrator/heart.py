@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.ledger import Ledger
+from orchestrator.outcome import Status
 from orchestrator.progress import Progress
 from orchestrator.study import Study
 
@@ -23,12 +24,16 @@ class Heart:
         self.ends = ends
         self._ledger, self._id, self._study, self._progress = ledger, study_id, study, progress
         self._beat = time.monotonic()
+        self._said: str | None = None  # why trials pause, once it was said
 
     def beat(self) -> None:
         self._progress.tick()
         if self.ends is not None and time.time() >= self.ends and not self._study.stopping:
             self._study.stop("the deadline came")
-            self._progress.say("the deadline came: running trials pause at their next report")
+        why = self._study.stopping or self._study.over
+        if why is not None and why not in (self._said, INTERRUPTED):
+            self._said = why  # an interruption was said by `signals`
+            self._progress.say(f"{why}: running trials pause at their next report")
         if time.monotonic() - self._beat >= BEAT_SECONDS:
             self._beat = time.monotonic()
             self._ledger.beat(self._id)
@@ -41,7 +46,7 @@ def signals(study: Study, progress: Progress) -> Iterator[None]:
     def handle(number: int, frame: Any) -> None:
         if study.stopping == INTERRUPTED:
             raise KeyboardInterrupt
-        study.stop(INTERRUPTED)
+        study.stop(INTERRUPTED, Status.INTERRUPTED)
         progress.say("stopping: running trials pause at their next report; Ctrl-C again stops now")
 
     kinds = (signal.SIGINT, signal.SIGTERM)

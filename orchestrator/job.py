@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Silence:
+    """How many seconds a worker may take until its next report: `limit`; longer, and it hangs.
+
+    factor: of the trial's longest epoch so far (`longest`, seconds; 0 before the first), but at least `floor` seconds.
+    """
+
+    limit: float
+    longest: float
+    factor: float
+    floor: float
+
+    def after(self, epoch_seconds: float) -> Silence:
+        """What counts once an epoch has taken so long."""
+        longest = max(self.longest, epoch_seconds)
+        return replace(self, limit=max(self.floor, self.factor * longest), longest=longest)
 
 
 @dataclass(frozen=True)
@@ -17,6 +35,8 @@ class Job:
     config: dict[str, Any]
     seed: int
     checkpoint_epoch: int | None  # go on after this epoch; None: from the start
+    accumulation_steps: int | None = None  # in place of the config's, once memory ran out
+    silence: Silence | None = None  # until the first report; None: as long as it takes
 
 
 @dataclass(frozen=True)
@@ -32,12 +52,13 @@ class Workplace:
 
 
 class FailureClass(StrEnum):
-    """Why an attempt ended without result. What follows from each is decided in `Study.fail`."""
+    """Why an attempt ended without result. What follows from each: failures.py."""
 
     EXCEPTION = "exception"  # the trainable raised
     NON_FINITE = "non-finite"  # a NaN or an infinity where a number must stand
     OUT_OF_MEMORY = "out of memory"
     WORKER_LOST = "worker lost"  # the process or its node died
+    HANG = "hang"  # no report within the time that its epochs take
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,7 @@ class Failure:
     kind: FailureClass
     message: str  # one line
     traceback: str | None = None
+    place: str | None = None  # of an exception: `RuntimeError at /home/me/train.py:12`
 
 
 @dataclass(frozen=True)

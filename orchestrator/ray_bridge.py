@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ray.tune
@@ -18,10 +19,12 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from orchestrator import checkpoints
 from orchestrator.job import Ended, Failure, FailureClass, Job, Workplace
 from orchestrator.schedulers import Decision
 from orchestrator.study import Study
 from orchestrator.trial import Report
+from orchestrator.watch import Watch
 from orchestrator.worker import Attempt
 
 
@@ -94,10 +97,11 @@ class ReportScheduler(_Unpickled, TrialScheduler):
 
     _supports_buffered_results = False
 
-    def __init__(self, study: Study, searcher: JobSearcher) -> None:
+    def __init__(self, study: Study, searcher: JobSearcher, watch: Watch) -> None:
         super().__init__()
         self._study = study
         self._searcher = searcher
+        self._watch = watch
         self._placed: set[str] = set()  # Ray's trial ids of the attempts whose place is in the ledger
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -107,18 +111,27 @@ class ReportScheduler(_Unpickled, TrialScheduler):
             self._placed.add(trial.trial_id)
             self._study.set_facts(number, dict(result["facts"]))
         if isinstance(said, Report):
+            self._watch.reported(trial.trial_id, said.seconds)
             decision = self._study.report(number, said)
+            if decision is not Decision.CONTINUE:
+                self._watch.end(trial.trial_id)
             return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
         if said.failure is None:
+            self._watch.end(trial.trial_id)
             self._study.complete(number)
             return TrialScheduler.STOP
         self._study.fail(number, said.failure)
         return TrialScheduler.CONTINUE  # its next step ends the process
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        number = self._searcher.jobs[trial.trial_id].number
-        if any(running.number == number for running in self._study.running):
-            self._study.fail(number, Failure(FailureClass.WORKER_LOST, "the worker process died"))
+        job = self._searcher.jobs[trial.trial_id]
+        failure = _out_of_memory(trial)
+        if failure is None:
+            log = checkpoints.trial_directory(self._study.directory, job.number) / "log.txt"
+            failure = self._watch.why_lost(trial.trial_id, log)
+        self._watch.end(trial.trial_id)
+        if any((running.number, running.attempts) == (job.number, job.attempt) for running in self._study.running):
+            self._study.fail(job.number, failure)  # else the attempt had its end already, and its process was let die
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         return None
@@ -137,14 +150,34 @@ class ReportScheduler(_Unpickled, TrialScheduler):
         return ""
 
 
-class Tick(_Unpickled, Callback):
-    """Calls `tick` several times a second while Ray runs."""
+def _out_of_memory(trial: Any) -> Failure | None:
+    """Ray itself kills a worker when its machine runs out of memory, and says so in words alone."""
+    text = Path(trial.error_file).read_text(errors="replace") if trial.error_file else ""
+    if "running low on memory" not in text:
+        return None
+    return Failure(FailureClass.OUT_OF_MEMORY, "its machine ran out of memory, and Ray killed the worker", text)
 
-    def __init__(self, tick: Callable[[], None]) -> None:
+
+class Tick(_Unpickled, Callback):
+    """Calls `tick` several times a second while Ray runs, and ends workers that are frozen."""
+
+    def __init__(self, tick: Callable[[], None], searcher: JobSearcher, watch: Watch) -> None:
         self._tick = tick
+        self._searcher = searcher
+        self._watch = watch
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        job = self._searcher.jobs[trial.trial_id]
+        assert job.silence is not None
+        self._watch.begin(trial.trial_id, job.silence)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._tick()
+        self._watch.tick()
+        frozen = self._watch.frozen()
+        for trial in trials if frozen else ():
+            if trial.trial_id in frozen:
+                ray.kill(trial.temporary_state.ray_actor)
 
 
 class Silent(TrialProgressCallback):
@@ -163,12 +196,13 @@ def drive(
     study: Study, workplace: Workplace, *, cpu: float, gpu: float, storage: str, tick: Callable[[], None]
 ) -> None:
     """Run the study's jobs on Ray (already initialised) until it has none left or was asked to stop."""
-    searcher = JobSearcher(study, workplace)
+    study.allowance.gpus = gpu
+    searcher, watch = JobSearcher(study, workplace), Watch()
     tuner = ray.tune.Tuner(
         ray.tune.with_resources(Worker, ray.tune.PlacementGroupFactory([{"CPU": cpu, "GPU": gpu}])),
         tune_config=ray.tune.TuneConfig(
             search_alg=searcher,
-            scheduler=ReportScheduler(study, searcher),
+            scheduler=ReportScheduler(study, searcher, watch),
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.trial_id,
@@ -178,7 +212,7 @@ def drive(
             name="ray",
             storage_path=storage,
             verbose=0,
-            callbacks=[Tick(tick), Silent()],
+            callbacks=[Tick(tick, searcher, watch), Silent()],
             failure_config=ray.tune.FailureConfig(max_failures=0),
         ),
     )

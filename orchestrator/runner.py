@@ -16,7 +16,7 @@ from orchestrator import scoring
 from orchestrator.budget import Limits, deadline
 from orchestrator.checkpoints import trial_directory
 from orchestrator.continuation import adopt, fingerprint_of, known, open_study, with_limits
-from orchestrator.heart import INTERRUPTED, Heart, signals
+from orchestrator.heart import Heart, signals
 from orchestrator.home import Home
 from orchestrator.job import Workplace
 from orchestrator.ledger import Ledger
@@ -28,7 +28,6 @@ from orchestrator.storage import place_of
 from orchestrator.study import Study
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
-from orchestrator.trial import State
 from orchestrator.warm_start import warm_start
 from trainables import Trainable, load_trainable
 
@@ -85,10 +84,11 @@ def run(
         now = time.time()
         until = limits.until or spec.budget.until
         ends = deadline(now, hours_in_all=spec.budget.hours, seconds_used=row.seconds, hours=limits.hours, until=until)
+        study.allowance.ends = ends
         if ends is not None and ends <= now:
             study.stop("no hours are left in the budget")
         _run_session(study, trainable, Heart(ledger, row.id, study, progress, ends), address, progress)
-        status, reason = _status(study), study.stopping
+        status, reason = study.outcome
         if status in (Status.FINISHED, Status.FAILED):
             ledger.update_study(row.id, facts=row.facts | {"extension": None})
         return Outcome(status, study.attempts_started, row.name)
@@ -176,10 +176,3 @@ def placement(spec: StudySpec, available: Mapping[str, float]) -> tuple[float, i
     if gpu > 0:
         fits = min(fits, int(gpus / gpu + 1e-9))  # 0.1 goes into 0.3 three times
     return gpu, max(1, fits if wanted.concurrent == "auto" else min(fits, wanted.concurrent))
-
-
-def _status(study: Study) -> Status:
-    if study.stopping:
-        return Status.INTERRUPTED if study.stopping == INTERRUPTED else Status.PAUSED
-    done = any(trial.state in (State.COMPLETED, State.PRUNED) for trial in study.trials)
-    return Status.FINISHED if done else Status.FAILED

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.failures import problem_of
+from orchestrator import budget, failures
+from orchestrator.failures import Streak, problem_of
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.keeper import Keeper
+from orchestrator.leader import Leader
 from orchestrator.ledger import DuplicateConfig, Ledger
+from orchestrator.outcome import Status
+from orchestrator.pace import Pace
 from orchestrator.proposals import Proposals
 from orchestrator.schedulers import Decision, build_scheduler
 from orchestrator.searchers import build_searcher
@@ -24,12 +28,9 @@ from orchestrator.space.membership import Outside, as_config_of, defaults_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.storage import storage_at
 from orchestrator.study_file.study_spec import StudySpec
-from orchestrator.trial import Objective, Report, State, Trial, best_trial
+from orchestrator.trial import Objective, Report, State, Trial
 from orchestrator.warm_start import COLD, WarmStart
 from trainables import Trainable
-
-_SETTLED = (State.COMPLETED, State.PRUNED)  # finished, and not to fail any more
-LOST_WORKERS_ALLOWED = 3  # in a row without a report between them: then the trial itself kills its worker
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Study:
         self.concurrency = concurrency
         self.attempts_started = 0  # in this session
         self.stopping: str | None = None  # why no new job starts, once the session was asked to stop
+        self._ending = Status.PAUSED  # how it leaves the study then
         self._trainable = trainable
         self._ledger = ledger
         self._id = study_id
@@ -78,18 +80,21 @@ class Study:
             mode=spec.scheduler.mode or self.objective.mode,
         )
         defaults = defaults_of(trainable)
+        known = ledger.trials(study_id)
         self._trials: dict[int, Trial] = {
             trial.number: replace(trial, config=_as_now(trial.config, spec.space, defaults))
-            for trial in ledger.trials(study_id)
+            for trial in known
             if trial.left_out is None
         }
         self._running: set[int] = set()
-        self._lost: dict[int, int] = {}  # trial -> workers lost since its last report
         self._open = {number for number, trial in self._trials.items() if not trial.state.final}
-        self._best = self._find_best()  # kept up to date, because every report asks for it
-        self._settled = self._find_best(_SETTLED)  # the best that can fail no more
+        self._leader = Leader(self._trials, self.objective, spec.budget)
+        self._pace = Pace(self.trials, spec.scheduler.grace_epochs)
+        self._streak = Streak(spec.failures.equal_exceptions)
+        used = budget.gpu_seconds(known, budget.gpu_attempts(ledger, study_id, known))
+        self.allowance = budget.Allowance(spec.budget.gpu_hours, used, now)
         self._keeper = Keeper(storage_at(storage, directory), self.objective, None)
-        self._keeper.begin(self._trials, (self._best, self._settled))
+        self._keeper.begin(self._trials, self._leader.winners)
         self._replay()
 
     # What there is
@@ -104,24 +109,41 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        return None if self._best is None else self._trials[self._best]
+        return self._leader.trial
+
+    @property
+    def over(self) -> str | None:
+        """Why the search needs no further report: its target or its patience; None while it goes on."""
+        return self._leader.over
 
     @property
     def finished(self) -> bool:
-        """Is every trial that the budget allows in a final state?"""
-        return not self._unfinished() and self._proposals.next(self.trials) is None
+        """Is the search over, or every trial that the budget allows in a final state?"""
+        return self.over is not None or (not self._unfinished() and self._proposals.next(self.trials) is None)
+
+    @property
+    def outcome(self) -> tuple[Status, str | None]:
+        """How the session leaves the study, and why where that needs saying."""
+        if self.stopping:
+            return self._ending, self.stopping
+        done = self.over or any(trial.state in (State.COMPLETED, State.PRUNED) for trial in self.trials)
+        return (Status.FINISHED if done else Status.FAILED), self.over
 
     # What is next
 
     def next_job(self) -> Job | None:
         """The next attempt to start now, recorded in the ledger; None when there is none now."""
-        if self.stopping or len(self._running) >= self.concurrency:
+        if self.stopping or self.over or len(self._running) >= self.concurrency:
             return None
+        left = self.allowance.seconds
         waiting = [n for n in self._unfinished() if n not in self._running]
-        if waiting:
-            return self._start_again(waiting[0])
-        proposal = self._proposals.next(self.trials)
+        for number in waiting:
+            if self._pace.seconds_needed(self._trials[number]) <= left:
+                return self._start_again(number)
+        proposal = self._proposals.next(self.trials) if self._pace.seconds_needed(None) <= left else None
         if proposal is None:
+            if not self._running and not self.finished:
+                self.stop("no trial would get far enough in what is left of the budget")
             return None
         try:
             trial = self._ledger.add_trial(
@@ -143,9 +165,9 @@ class Study:
         """Will no job ever start again in this session, whatever the running ones report?"""
         return bool(self.stopping) or self.finished
 
-    def stop(self, reason: str) -> None:
-        """Start nothing more; every running trial pauses at its next report."""
-        self.stopping = reason
+    def stop(self, reason: str, status: Status = Status.PAUSED) -> None:
+        """Start nothing more; every running trial pauses at its next report. status: the study's after that."""
+        self.stopping, self._ending = reason, status
 
     def let_go(self, reason: str) -> None:
         """No worker runs any more: what was running is paused and goes on from its checkpoint at the next start."""
@@ -157,24 +179,24 @@ class Study:
     def report(self, number: int, report: Report) -> Decision:
         """Record one report, then decide. The ledger has it before anything follows from it."""
         self._ledger.record(self._id, number, report)
-        self._lost.pop(number, None)
         repeated = report.epoch <= self._trials[number].epochs
         trial = self._with_report(number, report)
         if report.checkpoint:
             self._keeper.saved(number, report.epoch)
-        dethroned = self._crown(trial)
-        if repeated:  # its first value is gone, and with it perhaps the title
-            self._best = self._find_best()
+        dethroned = self._leader.reported(trial, repeated=repeated)
+        if not repeated:
+            self._pace.reported(trial)
         problem = problem_of(report, {self.objective.metric, self._scheduler_metric})
         if problem:
             self.fail(number, problem)
             return Decision.PRUNE
+        self._let_fail(self._streak.reported(report.epoch))
         decision = self._decide(trial, report)
         self._on_event(Event("report", trial))
         if decision is Decision.PRUNE:
             self._prune(number, report.epoch)
-        elif self.stopping or decision is Decision.PAUSE:
-            self._finish(number, State.PAUSED, self.stopping)
+        elif self._must_pause() or decision is Decision.PAUSE:
+            self._finish(number, State.PAUSED, self.stopping or self.over)
             return Decision.PAUSE
         else:
             self._tidy(trial)
@@ -191,23 +213,29 @@ class Study:
             self._finish(number, State.COMPLETED, None)
 
     def fail(self, number: int, failure: Failure) -> None:
-        """An attempt ended without result: a lost worker is retried from its checkpoint, all else fails the trial."""
-        if failure.kind is FailureClass.WORKER_LOST:
-            self._lost[number] = self._lost.get(number, 0) + 1
-            if self._lost[number] < LOST_WORKERS_ALLOWED:
-                self._finish(number, State.PAUSED, failure.message, event="retried")
-                return
-        self._finish(number, State.FAILED, f"{failure.kind}: {failure.message}", failure.traceback)
+        """An attempt ended without result: the trial goes on from its checkpoint, or fails (failures.py)."""
+        trial = self._trials[number]
+        config = self._trainable.build_config(trial.config)
+        verdict = failures.judge(failure, trial, config, self.spec.failures)
+        if verdict.again:
+            self.set_facts(number, verdict.facts)  # first: whatever dies in between, the failure is counted once
+            self._finish(number, State.PAUSED, verdict.reason, event="retried")
+            return
+        self._let_fail(self._streak.failed(trial, failure))
+        self._finish(number, State.FAILED, verdict.reason, failure.traceback)
+        if self._streak.too_long:
+            self._give_up(failure)
 
     def set_test(self, number: int, metrics: dict[str, float]) -> None:
         """The scores of the trial's best checkpoint on the test split; {} where there is none."""
         self._ledger.set_test(self._id, number, metrics)
         self._trials[number] = replace(self._trials[number], test=metrics)
 
-    def set_facts(self, number: int, facts: dict[str, Any]) -> None:
-        """Where the running attempt runs: host, device, process."""
-        self._ledger.set_facts(self._id, number, facts)
-        self._trials[number] = replace(self._trials[number], facts=facts)
+    def set_facts(self, number: int, facts: Mapping[str, Any]) -> None:
+        """What is known of a trial beside its reports: where its attempt runs (host, device, process), its retries."""
+        merged = dict(self._trials[number].facts) | dict(facts)
+        self._ledger.set_facts(self._id, number, merged)
+        self._trials[number] = replace(self._trials[number], facts=merged)
 
     # Inside
 
@@ -223,9 +251,25 @@ class Study:
 
     def _job(self, trial: Trial) -> Job:
         self._running.add(trial.number)
+        self.allowance.start(trial.number)
+        if trial.facts.get("gpus", 0.0) != self.allowance.gpus:
+            self.set_facts(trial.number, {"gpus": self.allowance.gpus})
         self.attempts_started += 1
         self._on_event(Event("started", trial))
-        return Job(trial.number, trial.attempts, trial.config, trial.seed, trial.checkpoint_epoch)
+        return Job(
+            trial.number,
+            trial.attempts,
+            trial.config,
+            trial.seed,
+            trial.checkpoint_epoch,
+            trial.facts.get("accumulation_steps"),
+            self._pace.silence(trial, self.spec.failures),
+        )
+
+    def _must_pause(self) -> bool:
+        if not self.stopping and self.allowance.used_up:
+            self.stop(self.allowance.used_up)
+        return bool(self.stopping or self.over)
 
     def _decide(self, trial: Trial, report: Report) -> Decision:
         decision = self._scheduler.report(trial.number, report.epoch, report.metrics[self._scheduler_metric])
@@ -257,43 +301,36 @@ class Study:
         ended = self._now() if state.final else None
         self._trials[number] = replace(self._trials[number], state=state, reason=reason, error=error, ended=ended)
         self._running.discard(number)
+        self.allowance.end(number)
         if state.final:
             self._open.discard(number)
-        if state is State.FAILED and number == self._best:
-            self._best = self._find_best()
-        if state in _SETTLED:
-            self._settle(number)
+            dethroned = self._leader.ended(self._trials[number])
+            if dethroned is not None:
+                self._tidy(dethroned)
         self._tidy(self._trials[number])
         self._on_event(Event(event or state.value, self._trials[number]))
 
-    def _crown(self, trial: Trial) -> Trial | None:
-        """Let `trial` be the best if it is; returns the trial that no longer is."""
-        value, best = trial.value(self.objective), self.best
-        held = None if best is None else best.value(self.objective)
-        if value is None or trial.number == self._best:
-            return None
-        if best is not None and held is not None:
-            earlier = value == held and trial.number < best.number  # of equals the earliest, as in trial.best_trial
-            if not (earlier or self.objective.better(value, held)):
-                return None
-        self._best = trial.number
-        return best
+    def _let_fail(self, numbers: list[int]) -> None:
+        """It is their configs: what these trials saved goes."""
+        for number in numbers:
+            self._tidy(self._trials[number])
 
-    def _find_best(self, states: Collection[State] = tuple(State)) -> int | None:
-        best = best_trial([trial for trial in self.trials if trial.state in states], self.objective)
-        return None if best is None else best.number
-
-    def _settle(self, number: int) -> None:
-        """See whether the trial is the best that can fail no more: it keeps its checkpoint, whoever leads."""
-        before = self._settled
-        best = best_trial([self._trials[n] for n in (before, number) if n is not None], self.objective)
-        self._settled = None if best is None else best.number
-        if before is not None and before != self._settled:
-            self._tidy(self._trials[before])
+    def _give_up(self, failure: Failure) -> None:
+        """It is not the configs: the study stops, and what failed goes on at the next start."""
+        for number in self._streak.trials:
+            trial = self._trials[number]
+            self.set_facts(number, failures.retried(trial, failure.kind))
+            self._ledger.finish(self._id, number, State.PAUSED, trial.reason, trial.error)
+            self._trials[number] = replace(trial, state=State.PAUSED, ended=None, facts=self._trials[number].facts)
+            self._open.add(number)
+        where = "" if failure.place is None else f" ({failure.place})"
+        count = len(self._streak.trials)
+        self.stop(f"{count} trials in a row failed alike: {failure.message}{where}", Status.FAILED)
 
     def _tidy(self, trial: Trial) -> None:
         """Keep only those of the trial's checkpoints that are worth their disk."""
-        self._keeper.tidy(trial, winner=trial.number in (self._best, self._settled))
+        if trial.number not in self._streak.trials:  # those may go on at the next start
+            self._keeper.tidy(trial, winner=trial.number in self._leader.winners)
 
     def _replay(self) -> None:
         """Rebuild the scheduler from the ledger; settle what a crash left between a report and its consequence."""
@@ -305,14 +342,17 @@ class Study:
             if problem:
                 failed[number] = problem
             else:
+                failed.pop(number, None)
                 last[number] = self._decide(trial, report)
         for number in self._unfinished():
             trial = self._trials[number]
+            if trial.state is not State.RUNNING:
+                continue
             if number in failed:
                 self.fail(number, failed[number])
-            elif last.get(number) is Decision.PRUNE and trial.state is State.RUNNING:
+            elif last.get(number) is Decision.PRUNE:
                 self._prune(number, trial.epochs)
-            elif trial.state is State.RUNNING:
+            else:
                 self._finish(number, State.PAUSED, "the driver died")
 
 

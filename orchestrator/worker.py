@@ -5,19 +5,22 @@ Knows nothing of Ray: the bridge calls `Attempt.step()` once an epoch.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import numbers
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator.checkpoints import trial_directory
-from orchestrator.job import Ended, Failure, FailureClass, Job, Workplace
+from orchestrator.job import Ended, Failure, FailureClass, Job, Silence, Workplace
 from orchestrator.storage import newest_whole, storage_at
 from orchestrator.trial import Report
 from trainables import Trainable, load_trainable
@@ -76,8 +79,10 @@ class Attempt:
     facts: dict[str, str] = field(init=False, default_factory=dict)  # what the ledger should know of it
     _metrics: Iterator[Mapping[str, float]] | None = field(init=False, default=None)
     _run: WorkerRun = field(init=False)
+    _silence: Silence | None = field(init=False)
 
     def __post_init__(self) -> None:
+        self._silence = self.job.silence
         directory = trial_directory(Path(self.workplace.study_directory), self.job.number)
         directory.mkdir(parents=True, exist_ok=True)
         redirect_output(directory / "log.txt")
@@ -87,25 +92,29 @@ class Attempt:
         """One epoch: its report, or the end. Never raises what the trainable raised."""
         started = time.perf_counter()
         try:
-            if self._metrics is None:
-                self._metrics = self._begin()
-            metrics = next(self._metrics, None)
+            with self._watched():
+                if self._metrics is None:
+                    self._metrics = self._begin()
+                metrics = next(self._metrics, None)
             if metrics is None:
                 print("--- done", flush=True)
                 return Ended()
             values = numbers_of(metrics)
-        except Exception as error:  # whatever a trainable raises is the trial's failure, not ours
+        except (Exception, SystemExit) as error:  # whatever a trainable raises is the trial's failure, not ours
             return Ended(self._failure(error))
-        saved = self._run.saved
+        report = Report(self._run.epoch + 1, values, time.perf_counter() - started, time.time(), self._run.saved)
         self._run.reported()
-        print(f"epoch {self._run.epoch}: {values}", flush=True)
-        return Report(self._run.epoch, values, time.perf_counter() - started, time.time(), saved)
+        if self._silence is not None:
+            self._silence = self._silence.after(report.seconds)
+        print(f"epoch {report.epoch}: {values}", flush=True)
+        return report
 
     def close(self) -> None:
         """End the generator and give back what it held."""
         if self._metrics is not None and hasattr(self._metrics, "close"):
             try:
-                self._metrics.close()
+                with self._watched():
+                    self._metrics.close()
             except Exception:
                 traceback.print_exc()
         self._metrics = None
@@ -124,18 +133,56 @@ class Attempt:
             self.facts["checkpoint"] = "; ".join((*passed_over, f"went on {start}"))
             print(f"--- {self.facts['checkpoint']}", flush=True)
         trainable = load(self.workplace)
-        return iter(trainable.train(trainable.build_config(self.job.config), self._run))
+        config = self.job.config
+        if self.job.accumulation_steps is not None:
+            config = config | {"accumulation_steps": self.job.accumulation_steps}
+            print(f"--- accumulation_steps {self.job.accumulation_steps}, because memory ran out", flush=True)
+        return iter(trainable.train(trainable.build_config(config), self._run))
 
-    def _failure(self, error: Exception) -> Failure:
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Past the limit, the stacks of all threads go to the log and the process ends, even if it holds the GIL."""
+        if self._silence is None:
+            yield
+            return
+        limit = min(self._silence.limit, threading.TIMEOUT_MAX)
+        faulthandler.dump_traceback_later(limit, exit=True, file=2)  # by number: sys.stderr may be anybody's
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def _failure(self, error: BaseException) -> Failure:
         text = "".join(traceback.format_exception(error))
         print(text, file=sys.stderr, flush=True)
-        kind = FailureClass.OUT_OF_MEMORY if _is_out_of_memory(error) else FailureClass.EXCEPTION
+        kind = FailureClass.OUT_OF_MEMORY if is_out_of_memory(error) else FailureClass.EXCEPTION
         first_line = (str(error).strip() or "no message").splitlines()[0][:500]
-        return Failure(kind, f"{type(error).__name__}: {first_line}", text)
+        return Failure(kind, f"{type(error).__name__}: {first_line}", text, _place(error))
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+_OUT_OF_MEMORY = (
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Python's, torch's, and what CUDA's libraries and torch's CPU allocator say in a plain RuntimeError."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    said = isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+    return said or (error.__cause__ is not None and is_out_of_memory(error.__cause__))
+
+
+def _place(error: BaseException) -> str:
+    """`RuntimeError at /home/me/train.py:12`: where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + where
 
 
 def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:

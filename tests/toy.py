@@ -10,6 +10,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +29,11 @@ class Config:
     epochs: int = setting(9, "epochs of a complete run", low=1)
     noise: float = setting(0.0, "standard deviation of the score's noise, drawn from (seed, epoch)", low=0.0)
     fail_at: int = setting(0, "epoch in which a fault happens, before its report; 0 never", low=0)
-    fault: str = setting("error", "what happens then", choices=("error", "memory", "exit", "kill"))
+    fault: str = setting("error", "what happens then", choices=("error", "memory", "exit", "kill", "hang", "spin"))
     fail_once: bool = setting(False, "spare an attempt that goes on from a checkpoint")
+    fits: int = setting(0, "fault memory spares a micro-batch of at most so many; 0: none", low=0)
+    batch_size: int = setting(8, "for the fault memory alone", low=1)
+    accumulation_steps: int = setting(1, "pieces that a batch is cut into", low=1)
     nan_at: int = setting(0, "epoch whose score is not a number; 0 never", low=0)
     seconds: float = setting(0.0, "sleep of an epoch", low=0.0)
     checkpoint: bool = setting(True, "save a checkpoint every epoch")
@@ -58,7 +62,8 @@ def train(config: Config, run: Run) -> Iterator[Mapping[str, float]]:
     for epoch in range(state["epoch"] + 1, config.epochs + 1):
         if config.seconds:
             time.sleep(config.seconds)
-        if epoch == config.fail_at and not (config.fail_once and resumed):
+        spared = (config.fail_once and resumed) or config.batch_size / config.accumulation_steps <= config.fits
+        if epoch == config.fail_at and not spared:
             _fail(config.fault, epoch)
         state = {"epoch": epoch, "score": state["score"] + RATE * (plateau(config.lr) - state["score"])}
         noise = config.noise * random.Random(f"{run.seed}/{epoch}").gauss(0.0, 1.0)
@@ -121,6 +126,11 @@ def _fail(fault: str, epoch: int) -> None:
         os._exit(1)
     if fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "hang":
+        while True:
+            time.sleep(3600.0)
+    if fault == "spin":  # for ever and a day in C, holding the GIL
+        re.match(r"(a+)+$", "a" * 64 + "b")
     raise RuntimeError(f"toy: told to fail in epoch {epoch}")
 
 

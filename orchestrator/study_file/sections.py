@@ -95,7 +95,7 @@ class SchedulerSpec(Section):
 
 
 class BudgetSpec(Section):
-    """When the study stops. Whatever comes first; 20 trials where neither trials nor hours are given."""
+    """The study stops at the first of these; 20 trials where neither trials, hours, gpu_hours nor patience is given."""
 
     trials: Annotated[int, Ge(1)] | None = Field(
         default=None, description="So many trials, baselines included.", examples=[40]
@@ -103,7 +103,55 @@ class BudgetSpec(Section):
     hours: Annotated[Finite, Gt(0)] | None = Field(
         default=None, description="So many hours of wall time, over all starts.", examples=[60]
     )
+    gpu_hours: Annotated[Finite, Gt(0)] | None = Field(
+        default=None,
+        description="So many hours of GPU, over all trials and starts: two trials with a GPU each use two an hour.",
+        examples=[120],
+    )
     until: TimeOfDay | None = Field(default=None, description="Until this time of day, local time.", examples=["07:00"])
+    target: Finite | None = Field(
+        default=None, description="Until a trial reports an objective at least as good.", examples=[0.97]
+    )
+    patience: Annotated[int, Ge(1)] | None = Field(
+        default=None,
+        description="Until so many trials have completed or been pruned since the best value improved.",
+        examples=[30],
+    )
+
+
+class FailuresSpec(Section):
+    """What follows when a trial does not come to its end. A metric or loss that is no finite number fails its trial."""
+
+    memory_halvings: Annotated[int, Ge(0)] = Field(
+        default=3,
+        description="Out of memory: the trial goes on from its checkpoint with half the micro-batch at the same "
+        "`batch_size` (`accumulation_steps` doubled), so many times at most.",
+    )
+    lost_workers: Annotated[int, Ge(1)] = Field(
+        default=3,
+        description="A trial whose worker process or machine is lost goes on from its checkpoint; it fails when it has "
+        "lost so many without a further epoch.",
+    )
+    hangs: Annotated[int, Ge(1)] = Field(
+        default=2,
+        description="A trial that hangs is killed and goes on from its checkpoint; it fails when it has hung so many "
+        "times without a further epoch.",
+    )
+    hang_factor: Annotated[Finite, Gt(1)] = Field(
+        default=10.0, description="A trial hangs when its next report takes so many times its longest epoch so far."
+    )
+    hang_minutes: Annotated[Finite, Gt(0)] = Field(
+        default=5.0, description="No trial is taken to hang sooner than after so many minutes."
+    )
+    first_report_minutes: Annotated[Finite, Gt(0)] = Field(
+        default=120.0,
+        description="The same before the first report of an attempt, which loads data, compiles, downloads.",
+    )
+    equal_exceptions: Annotated[int, Ge(1)] | None = Field(
+        default=3,
+        description="The study stops when so many trials in a row raised the same exception at the same place and "
+        "none got further; the next start tries them again. null: it never does.",
+    )
 
 
 class ResourcesSpec(Section):

@@ -21,6 +21,7 @@ from orchestrator.study_file.config_field import ConfigField, config_fields
 from orchestrator.study_file.sections import (
     NAME_PATTERN,
     BudgetSpec,
+    FailuresSpec,
     Must,
     ObjectiveSpec,
     ResourcesSpec,
@@ -45,6 +46,7 @@ SECTIONS: dict[str, type[Section]] = {
     "search": SearchSpec,
     "scheduler": SchedulerSpec,
     "budget": BudgetSpec,
+    "failures": FailuresSpec,
     "resources": ResourcesSpec,
     "tracking": TrackingSpec,
     "source": SourceSpec,
@@ -95,6 +97,7 @@ class StudySpec(BaseModel):
     search: SearchSpec = Field(default_factory=SearchSpec, description=SearchSpec.__doc__)
     scheduler: SchedulerSpec = Field(default_factory=SchedulerSpec, description=SchedulerSpec.__doc__)
     budget: BudgetSpec = Field(default_factory=BudgetSpec, description=BudgetSpec.__doc__)
+    failures: FailuresSpec = Field(default_factory=FailuresSpec, description=FailuresSpec.__doc__)
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description=ResourcesSpec.__doc__)
     tracking: TrackingSpec = Field(default_factory=TrackingSpec, description=TrackingSpec.__doc__)
     source: SourceSpec | None = Field(default=None, description=SourceSpec.__doc__)
@@ -182,7 +185,7 @@ def _scheduler(
 
 def _budget(budget: BudgetSpec | None) -> BudgetSpec:
     budget = budget or BudgetSpec()
-    if budget.trials is None and budget.hours is None:
+    if all(limit is None for limit in (budget.trials, budget.hours, budget.gpu_hours, budget.patience)):
         return budget.model_copy(update={"trials": DEFAULT_TRIALS})
     return budget
 
