@@ -19,11 +19,13 @@ from orchestrator.problem import Problems
 from orchestrator.space.membership import LIMIT, Outside, as_config_of, defaults_of, limit_of
 from orchestrator.space.search_space import SearchSpace, config_key
 from orchestrator.space.space_parser import parse_space
+from orchestrator.storage import try_out
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Extension, Objective, State, Trial
 from trainables import Trainable
 
-NEVER_CHANGE = ("study", "trainable", "objective", "data", "search", "scheduler", "source")  # while trials hang on them
+# While trials hang on them.
+NEVER_CHANGE = ("study", "trainable", "objective", "data", "search", "scheduler", "storage", "source")
 _UNTOLD = ("tracking", "storage")  # addresses, which may hold passwords
 
 
@@ -55,6 +57,8 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
     try:
         row = ledger.study(spec.study)
     except UnknownStudy:
+        if spec.storage is not None:
+            try_out(spec.storage, file or spec.study)
         return ledger.create_study(spec.study, spec.raw, spec.objective.objective, _facts(fingerprint, file))
     if row.objective == spec.objective.objective and not ledger.trials(row.id, reports=False):
         ledger.update_study(row.id, facts=_facts(fingerprint, file))  # no trial hangs on what it was begun with

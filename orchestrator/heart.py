@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from orchestrator.disk import shortage as shortage_of
 from orchestrator.ledger import Ledger
 from orchestrator.outcome import Status
 from orchestrator.progress import Progress
@@ -18,25 +19,52 @@ INTERRUPTED = "interrupted"
 
 
 class Heart:
-    """Called several times a second: shows progress, keeps the lock alive, ends the session at its deadline."""
+    """Called several times a second: shows progress, keeps the lock alive, ends the session at its deadline, and holds
+    the study while a disk is full.
+    """
 
     def __init__(self, ledger: Ledger, study_id: int, study: Study, progress: Progress, ends: float | None) -> None:
         self.ends = ends
         self._ledger, self._id, self._study, self._progress = ledger, study_id, study, progress
         self._beat = time.monotonic()
-        self._said: str | None = None  # why trials pause, once it was said
+        self._short = False  # of room, when it was last looked at
+        self._said: str | None = None  # why the study is held
+        self._told: str | None = None  # why trials pause, once it was said
+        ledger.wait_for_room_unless(self.over)
+        self.watch()  # before the first trial starts
 
     def beat(self) -> None:
         self._progress.tick()
-        if self.ends is not None and time.time() >= self.ends and not self._study.stopping:
-            self._study.stop("the deadline came")
-        why = self._study.stopping or self._study.over
-        if why is not None and why not in (self._said, INTERRUPTED):
-            self._said = why  # an interruption was said by `signals`
-            self._progress.say(f"{why}: running trials pause at their next report")
+        self.over()
+        self.watch()
         if time.monotonic() - self._beat >= BEAT_SECONDS:
             self._beat = time.monotonic()
             self._ledger.beat(self._id)
+
+    def watch(self) -> None:
+        """Hold the study while a disk is full; let it go on when there is room again."""
+        study, reserve = self._study, self._study.spec.checkpoints.reserve
+        shortage = shortage_of(study.folders, reserve + reserve // 4 if study.held else reserve)
+        if shortage is not None:
+            study.hold(shortage)
+        elif study.held and (self._short or time.time() >= study.held_until):
+            study.go_on()
+        self._short = shortage is not None
+        if study.held and self._said is None:
+            self._progress.say(f"{study.held}; nothing starts and running trials pause, until there is room again")
+        elif self._said is not None and not study.held:
+            self._progress.say("trying again: there is room")
+        self._said = study.held
+
+    def over(self) -> bool:
+        """Is the session to end? Sees to its deadline."""
+        if self.ends is not None and time.time() >= self.ends and not self._study.stopping:
+            self._study.stop("the deadline came")
+        why = self._study.stopping or self._study.over
+        if why is not None and why not in (self._told, INTERRUPTED):
+            self._told = why  # an interruption was said by `signals`
+            self._progress.say(f"{why}: running trials pause at their next report")
+        return self._study.stopping is not None
 
 
 @contextmanager

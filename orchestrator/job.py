@@ -59,6 +59,7 @@ class FailureClass(StrEnum):
     OUT_OF_MEMORY = "out of memory"
     WORKER_LOST = "worker lost"  # the process or its node died
     HANG = "hang"  # no report within the time that its epochs take
+    STORAGE = "storage"  # a checkpoint or the log could not be written or read: a full disk, a store that is away
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.checkpoints import epoch_directory, epoch_of, trial_directory
 from orchestrator.manifest import MANIFEST, CorruptCheckpoint, Entry, parse_manifest, seal, verify
-from orchestrator.storage import Sizes, StorageError, complaint, fill_folder
+from orchestrator.secret import mask
+from orchestrator.storage import Sizes, StorageError, below, complaint, fill_folder
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem  # brings in 30 MB that a study in folders has no use for
@@ -25,7 +27,7 @@ class ObjectStore:
     """
 
     def __init__(self, url: str, study_directory: Path) -> None:
-        self.url = url.rstrip("/")
+        self.url = url
         self._study_directory = study_directory
 
     def write(self, number: int, epoch: int, fill: Callable[[Path], None]) -> None:
@@ -102,24 +104,15 @@ class ObjectStore:
             self.delete(number, epoch)
 
     def shown(self, number: int, epoch: int) -> str:
-        return f"{self.url}/{_below(number, epoch)}"
+        return below(self.url, _name(number, epoch))
 
     @cached_property
     def _filesystem(self) -> tuple[FileSystem, str]:
         """And the path of the study's objects in it."""
-        import pyarrow
-        from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
-
-        try:
-            return FileSystem.from_uri(self.url)
-        except pyarrow.ArrowInvalid:  # a scheme that pyarrow does not know
-            import fsspec
-
-            system, path = fsspec.core.url_to_fs(self.url)
-            return PyFileSystem(FSSpecHandler(system)), path
+        return _filesystem(self.url)
 
     def _path(self, number: int, epoch: int) -> str:
-        return f"{self._filesystem[1]}/{_below(number, epoch)}"
+        return f"{self._filesystem[1]}/{_name(number, epoch)}"
 
     def _upload(self, file: Path, target: str) -> None:
         from pyarrow.fs import LocalFileSystem, copy_files
@@ -169,18 +162,47 @@ class ObjectStore:
     def _scratch(self, number: int) -> Path:
         return trial_directory(self._study_directory, number) / ".scratch"
 
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        try:
-            yield
-        except (CorruptCheckpoint, StorageError):
-            raise
-        except Exception as error:  # whatever the libraries below raise
-            what = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise StorageError(f"{self.url} cannot be used for checkpoints: {what}") from error
+    def _explaining(self) -> AbstractContextManager[None]:
+        return _explaining(self.url)
 
 
-def _below(number: int, epoch: int) -> str:
+def try_out_store(url: str) -> None:
+    """Write a little there and remove it. Raises StorageError."""
+    with _explaining(url):
+        filesystem, path = _filesystem(url)
+        filesystem.create_dir(path, recursive=True)
+        name = f"{path}/.nightsweep-{uuid.uuid4().hex}"
+        with filesystem.open_output_stream(name) as stream:
+            stream.write(b"nightsweep")
+        filesystem.delete_file(name)
+
+
+def _filesystem(url: str) -> tuple[FileSystem, str]:
+    """As Ray makes it: pyarrow's own, else fsspec's."""
+    import pyarrow
+    from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
+
+    try:
+        return FileSystem.from_uri(url)
+    except pyarrow.ArrowInvalid:  # a scheme that pyarrow does not know
+        import fsspec
+
+        system, path = fsspec.core.url_to_fs(url)
+        return PyFileSystem(FSSpecHandler(system)), path
+
+
+@contextmanager
+def _explaining(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (CorruptCheckpoint, StorageError):
+        raise
+    except Exception as error:  # whatever the libraries below raise
+        what = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise StorageError(f"{url} cannot be used for checkpoints: {mask(what)}") from error
+
+
+def _name(number: int, epoch: int) -> str:
     return epoch_directory(trial_directory(Path(), number), epoch).as_posix()
 
 

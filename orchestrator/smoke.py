@@ -32,6 +32,7 @@ def smoke_version(spec: StudySpec) -> StudySpec:
     raw.pop("baselines", None)  # their values may lie outside what is now fixed
     raw.pop("constraints", None)
     raw.pop("warm_start", None)
+    raw.pop("storage", None)
     return parse_study(raw, f"{spec.study} (--smoke)")
 
 

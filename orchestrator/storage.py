@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator import disk
 from orchestrator.checkpoints import epoch_directory, epoch_of, trial_directory
 from orchestrator.manifest import CorruptCheckpoint, flush, read_manifest, seal, total_bytes, verify
+from orchestrator.mistakes import InputMistake
 
 Sizes = dict[int, dict[int, int]]  # trial number -> epoch -> bytes
 
@@ -51,7 +54,15 @@ def place_of(raw: Mapping[str, Any], uid: str) -> str | None:
     The id is part of it, because a study that is renamed cannot take its objects with it.
     """
     base = raw.get("storage")
-    return None if base is None else f"{base.rstrip('/')}/{raw['study']}-{uid[:8]}"
+    return None if base is None else below(base, f"{raw['study']}-{uid[:8]}")
+
+
+def below(place: str, path: str) -> str:
+    """The folder or URL of `path` in a folder or URL, whose query (?region=...) stays at its end."""
+    if "://" not in place:
+        return f"{place.rstrip('/')}/{path}"
+    parts = urlsplit(place)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
 
 
 def storage_at(place: str | None, study_directory: Path) -> Storage:
@@ -61,6 +72,22 @@ def storage_at(place: str | None, study_directory: Path) -> Storage:
 
         return ObjectStore(place, study_directory)
     return Folder(study_directory if place is None else Path(place))
+
+
+def try_out(place: str, file: str) -> None:
+    """Write a little to a folder or URL and remove it. Raises InputMistake, in the name of the study file `file`."""
+    try:
+        if "://" in place:
+            from orchestrator.object_store import try_out_store
+
+            try_out_store(place)
+        else:
+            Path(place).mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=place).close()
+    except StorageError as error:
+        raise InputMistake(f"{file}: storage: must take files, but {error}") from error
+    except OSError as error:
+        raise InputMistake(f"{file}: storage: must take files, but {complaint(error, Path(place))}") from error
 
 
 @dataclass(frozen=True)

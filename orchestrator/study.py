@@ -32,6 +32,7 @@ from orchestrator.trial import Objective, Report, State, Trial
 from orchestrator.warm_start import COLD, WarmStart
 from trainables import Trainable
 
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 30.0, 600.0  # while a disk refuses although it says that there is room
 
 @dataclass(frozen=True)
 class Event:
@@ -66,6 +67,8 @@ class Study:
         self.attempts_started = 0  # in this session
         self.stopping: str | None = None  # why no new job starts, once the session was asked to stop
         self._ending = Status.PAUSED  # how it leaves the study then
+        self.held: str | None = None  # why no new job starts until the disk, or the storage, is better
+        self.held_until = 0.0  # unix time before which it is not tried again, whatever the disk says
         self._trainable = trainable
         self._ledger = ledger
         self._id = study_id
@@ -87,13 +90,14 @@ class Study:
             if trial.left_out is None
         }
         self._running: set[int] = set()
+        self._refused = 0  # attempts in a row that ended because nothing could be written
         self._open = {number for number, trial in self._trials.items() if not trial.state.final}
         self._leader = Leader(self._trials, self.objective, spec.budget)
         self._pace = Pace(self.trials, spec.scheduler.grace_epochs)
         self._streak = Streak(spec.failures.equal_exceptions)
         used = budget.gpu_seconds(known, budget.gpu_attempts(ledger, study_id, known))
         self.allowance = budget.Allowance(spec.budget.gpu_hours, used, now)
-        self._keeper = Keeper(storage_at(storage, directory), self.objective, None)
+        self._keeper = Keeper(storage_at(storage, directory), self.objective, spec.checkpoints.quota)
         self._keeper.begin(self._trials, self._leader.winners)
         self._replay()
 
@@ -117,6 +121,11 @@ class Study:
         return self._leader.over
 
     @property
+    def folders(self) -> list[Path]:
+        """Those on whose disks it needs room."""
+        return [self.directory] + ([Path(self.storage)] if self.storage and "://" not in self.storage else [])
+
+    @property
     def finished(self) -> bool:
         """Is the search over, or every trial that the budget allows in a final state?"""
         return self.over is not None or (not self._unfinished() and self._proposals.next(self.trials) is None)
@@ -133,7 +142,7 @@ class Study:
 
     def next_job(self) -> Job | None:
         """The next attempt to start now, recorded in the ledger; None when there is none now."""
-        if self.stopping or self.over or len(self._running) >= self.concurrency:
+        if self.stopping or self.over or self.held or len(self._running) >= self.concurrency:
             return None
         left = self.allowance.seconds
         waiting = [n for n in self._unfinished() if n not in self._running]
@@ -169,6 +178,13 @@ class Study:
         """Start nothing more; every running trial pauses at its next report. status: the study's after that."""
         self.stopping, self._ending = reason, status
 
+    def hold(self, reason: str, seconds: float = 0.0) -> None:
+        """As `stop`, but only until `go_on`, which is not before so many seconds have passed."""
+        self.held, self.held_until = reason, max(self.held_until, self._now() + seconds)
+
+    def go_on(self) -> None:
+        self.held, self.held_until = None, 0.0
+
     def let_go(self, reason: str) -> None:
         """No worker runs any more: what was running is paused and goes on from its checkpoint at the next start."""
         for trial in self.running:
@@ -179,6 +195,7 @@ class Study:
     def report(self, number: int, report: Report) -> Decision:
         """Record one report, then decide. The ledger has it before anything follows from it."""
         self._ledger.record(self._id, number, report)
+        self._refused = 0
         repeated = report.epoch <= self._trials[number].epochs
         trial = self._with_report(number, report)
         if report.checkpoint:
@@ -192,11 +209,13 @@ class Study:
             return Decision.PRUNE
         self._let_fail(self._streak.reported(report.epoch))
         decision = self._decide(trial, report)
+        if repeated and report.epoch < trial.epochs:
+            decision = Decision.CONTINUE  # its checkpoint was corrupt: it passed here before, and is not judged twice
         self._on_event(Event("report", trial))
         if decision is Decision.PRUNE:
             self._prune(number, report.epoch)
         elif self._must_pause() or decision is Decision.PAUSE:
-            self._finish(number, State.PAUSED, self.stopping or self.over)
+            self._finish(number, State.PAUSED, self.stopping or self.over or self.held)
             return Decision.PAUSE
         else:
             self._tidy(trial)
@@ -214,6 +233,11 @@ class Study:
 
     def fail(self, number: int, failure: Failure) -> None:
         """An attempt ended without result: the trial goes on from its checkpoint, or fails (failures.py)."""
+        if failure.kind is FailureClass.STORAGE:  # it would hit the next trial as well: all wait
+            self.hold(failure.message, min(RETRY_SECONDS * 2**self._refused, LONGEST_RETRY_SECONDS))
+            self._refused += 1
+            self._finish(number, State.PAUSED, failure.message)
+            return
         trial = self._trials[number]
         config = self._trainable.build_config(trial.config)
         verdict = failures.judge(failure, trial, config, self.spec.failures)
@@ -269,7 +293,7 @@ class Study:
     def _must_pause(self) -> bool:
         if not self.stopping and self.allowance.used_up:
             self.stop(self.allowance.used_up)
-        return bool(self.stopping or self.over)
+        return bool(self.stopping or self.over or self.held)
 
     def _decide(self, trial: Trial, report: Report) -> Decision:
         decision = self._scheduler.report(trial.number, report.epoch, report.metrics[self._scheduler_metric])
@@ -331,6 +355,7 @@ class Study:
         """Keep only those of the trial's checkpoints that are worth their disk."""
         if trial.number not in self._streak.trials:  # those may go on at the next start
             self._keeper.tidy(trial, winner=trial.number in self._leader.winners)
+        self._keeper.fit(self._trials, self._leader.number)
 
     def _replay(self) -> None:
         """Rebuild the scheduler from the ledger; settle what a crash left between a report and its consequence."""

@@ -14,14 +14,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator import disk
 from orchestrator.checkpoints import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, Silence, Workplace
-from orchestrator.storage import newest_whole, storage_at
+from orchestrator.storage import StorageError, complaint, newest_whole, storage_at
 from orchestrator.trial import Report
 from trainables import Trainable, load_trainable
 
@@ -79,19 +80,25 @@ class Attempt:
     facts: dict[str, str] = field(init=False, default_factory=dict)  # what the ledger should know of it
     _metrics: Iterator[Mapping[str, float]] | None = field(init=False, default=None)
     _run: WorkerRun = field(init=False)
+    _unable: OSError | None = field(init=False, default=None)  # to write its log
     _silence: Silence | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._silence = self.job.silence
         directory = trial_directory(Path(self.workplace.study_directory), self.job.number)
-        directory.mkdir(parents=True, exist_ok=True)
-        redirect_output(directory / "log.txt")
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            redirect_output(directory / "log.txt")
+        except OSError as error:
+            self._unable = error
         self._run = WorkerRun(self.workplace, self.job.number, self.job.seed)
 
     def step(self) -> Report | Ended:
         """One epoch: its report, or the end. Never raises what the trainable raised."""
         started = time.perf_counter()
         try:
+            if self._unable is not None:
+                raise self._unable
             with self._watched():
                 if self._metrics is None:
                     self._metrics = self._begin()
@@ -106,7 +113,8 @@ class Attempt:
         self._run.reported()
         if self._silence is not None:
             self._silence = self._silence.after(report.seconds)
-        print(f"epoch {report.epoch}: {values}", flush=True)
+        with suppress(OSError):  # a full disk costs a line of the log, not an epoch
+            print(f"epoch {report.epoch}: {values}", flush=True)
         return report
 
     def close(self) -> None:
@@ -116,14 +124,16 @@ class Attempt:
                 with self._watched():
                     self._metrics.close()
             except Exception:
-                traceback.print_exc()
+                with suppress(OSError):
+                    traceback.print_exc()
         self._metrics = None
         gc.collect()
         torch = sys.modules.get("torch")  # only where the trainable brought it
         if torch is not None and self.workplace.device == "cuda":
             torch.cuda.empty_cache()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
 
     def _begin(self) -> Iterator[Mapping[str, float]]:
         passed_over = self._run.resume(self.job.checkpoint_epoch)
@@ -154,7 +164,12 @@ class Attempt:
 
     def _failure(self, error: BaseException) -> Failure:
         text = "".join(traceback.format_exception(error))
-        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
+        if isinstance(error, StorageError):
+            return Failure(FailureClass.STORAGE, str(error))
+        if disk.is_full(error):  # a log, or a file of the trainable's own
+            return Failure(FailureClass.STORAGE, complaint(error, Path(self.workplace.study_directory)))
         kind = FailureClass.OUT_OF_MEMORY if is_out_of_memory(error) else FailureClass.EXCEPTION
         first_line = (str(error).strip() or "no message").splitlines()[0][:500]
         return Failure(kind, f"{type(error).__name__}: {first_line}", text, _place(error))
@@ -201,8 +216,9 @@ def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 def redirect_output(path: Path) -> None:
     """Send everything this process and its children print to `path`: file descriptors, not sys.stdout alone."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # what a full disk did not take of the attempt before
+        sys.stdout.flush()
+        sys.stderr.flush()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

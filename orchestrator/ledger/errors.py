@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 
 import sqlalchemy as sa
 
+from orchestrator.disk import is_full
 from orchestrator.ledger.holder import SILENT_SECONDS, Holder
 from orchestrator.secret import HIDDEN, mask
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another
+NO_ROOM = "has no room left to write; free some and start again: every report before is safe"
 
 
 class LedgerError(Exception):
@@ -26,12 +29,20 @@ class LedgerAway(LedgerError):
     """The server does not answer just now; what was asked may be asked again."""
 
 
+class LedgerFull(LedgerAway):
+    """There is no room left to write; what was asked may be asked again when there is."""
+
+
 def explained(error: sa.exc.SQLAlchemyError | sqlite3.Error, address: sa.URL, shown: str) -> LedgerError:
     """The database's error in our words, without the password."""
     cause = _cause(error, address)
     if address.get_backend_name() == "sqlite":
+        if "disk is full" in cause or ("disk I/O" in cause and is_full(error, Path(address.database or "").parent)):
+            return LedgerFull(f"{shown}: {NO_ROOM}")
         return LedgerError(f"{shown}: {_sqlite_meaning(cause, shown)}")
     kind = LedgerAway if _may_pass(error, cause) else LedgerError
+    if "No space left" in cause:
+        kind = LedgerFull
     return kind(f"{shown}: {_postgresql_meaning(cause, address)}")
 
 
@@ -45,8 +56,6 @@ def _cause(error: Exception, address: sa.URL) -> str:
 def _sqlite_meaning(cause: str, shown: str) -> str:
     if "not a database" in cause or "malformed" in cause:
         return f"must be a nightsweep ledger, but {cause}; move it aside"
-    if "disk is full" in cause:
-        return "has no room left to write; free some and start again: every report before is safe"
     if "readonly" in cause or "unable to open" in cause:
         return f"must be a file that can be read and written, but {cause}; see ls -l, or name another home with --home"
     if "locked" in cause:

@@ -97,6 +97,10 @@ class Ledger:
     def close(self) -> None:
         self._database.close()
 
+    def wait_for_room_unless(self, hopeless: Callable[[], bool]) -> None:
+        """A full disk is waited for while `hopeless` says no, which is asked every second."""
+        self._patience.hopeless = hopeless
+
     # Studies
 
     def create_study(

@@ -44,6 +44,7 @@ def _key_schema(name: str) -> Schema:
     kinds: dict[str, Schema] = {
         "data": {"type": ["object", "null"], "properties": {"root": {"type": "string", "minLength": 1}}},
         "space": {"type": "object", "additionalProperties": {"$ref": "#/$defs/domain"}},
+        "storage": {"type": ["string", "null"], "minLength": 1},
         "constraints": {"type": ["array", "null"], "items": {"type": "string"}},
         "warm_start": {"type": ["array", "null"], "items": {"type": "string", "pattern": NAME_PATTERN}},
         "baselines": {

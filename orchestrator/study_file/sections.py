@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 
+from orchestrator.disk import GB
 from orchestrator.problem import Problems, did_you_mean, join, shown, unknown_field
 from orchestrator.trial import Objective
 
@@ -166,6 +167,31 @@ class ResourcesSpec(Section):
     concurrent: Annotated[int, Ge(1)] | Literal["auto"] = Field(
         default="auto", description="Trials at the same time at most; `auto`: as many as fit the machine."
     )
+
+
+class CheckpointsSpec(Section):
+    """What checkpoints may take of the disk."""
+
+    quota_gb: Annotated[Finite, Gt(0)] | None = Field(
+        default=None,
+        description="What they may take in all, in GB; beyond it finished trials give theirs up, the worst first, but "
+        "never the best of the study or the newest of an unfinished trial; null: as much as there are.",
+        examples=[50],
+    )
+    reserve_gb: Annotated[Finite, Ge(0)] = Field(
+        default=1.0,
+        description="What must stay free on the disk, in GB; with less the study pauses until there is room again.",
+    )
+
+    @property
+    def quota(self) -> int | None:
+        """Bytes."""
+        return None if self.quota_gb is None else round(self.quota_gb * GB)
+
+    @property
+    def reserve(self) -> int:
+        """Bytes."""
+        return round(self.reserve_gb * GB)
 
 
 class TrackingSpec(Section):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestrator.plain_data import plain, plain_complaint, with_whole_keys
 from orchestrator.problem import InvalidFile, Problems, did_you_mean, shown, unknown_field
+from orchestrator.secret import mask
 from orchestrator.space.search_space import SearchSpace, Unsatisfiable
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study_file.baselines import Baseline, parse_baselines
@@ -21,6 +22,7 @@ from orchestrator.study_file.config_field import ConfigField, config_fields
 from orchestrator.study_file.sections import (
     NAME_PATTERN,
     BudgetSpec,
+    CheckpointsSpec,
     FailuresSpec,
     Must,
     ObjectiveSpec,
@@ -48,6 +50,7 @@ SECTIONS: dict[str, type[Section]] = {
     "budget": BudgetSpec,
     "failures": FailuresSpec,
     "resources": ResourcesSpec,
+    "checkpoints": CheckpointsSpec,
     "tracking": TrackingSpec,
     "source": SourceSpec,
 }
@@ -99,6 +102,13 @@ class StudySpec(BaseModel):
     budget: BudgetSpec = Field(default_factory=BudgetSpec, description=BudgetSpec.__doc__)
     failures: FailuresSpec = Field(default_factory=FailuresSpec, description=FailuresSpec.__doc__)
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description=ResourcesSpec.__doc__)
+    checkpoints: CheckpointsSpec = Field(default_factory=CheckpointsSpec, description=CheckpointsSpec.__doc__)
+    storage: Text | None = Field(
+        default=None,
+        description="Where checkpoints go: a folder that all machines see, or the URL of an object store (s3://, "
+        "gs://, or what else pyarrow or fsspec knows), whose keys come from the environment; null: the home.",
+        examples=["s3://bucket/nightsweep"],
+    )
     tracking: TrackingSpec = Field(default_factory=TrackingSpec, description=TrackingSpec.__doc__)
     source: SourceSpec | None = Field(default=None, description=SourceSpec.__doc__)
     raw: dict[str, Any] = Field(repr=False)
@@ -141,6 +151,9 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
     found["scheduler"] = _scheduler(found.get("scheduler"), found.get("objective"), problems)
     found["budget"] = _budget(found.get("budget"))
     found["data"] = _data(raw.get("data", {}), problems)
+    if "storage" in raw:
+        found["storage"] = _storage(raw["storage"], problems)
+        raw = raw | {"storage": found["storage"]}  # the same folder, wherever `tune` is started next
     found["warm_start"] = _warm_start(raw.get("warm_start", []), found["study"], problems)
     trainable, fields = _load(found["trainable"], problems) if found["trainable"] is not None else (None, None)
     _read_space(raw, trainable, fields, found, problems)
@@ -220,6 +233,19 @@ def _warm_start(raw: Any, study: str | None, problems: Problems) -> tuple[str, .
         elif name in raw[:index]:
             problems.add(path, f"must differ from the others, but {shown(name)} is there twice; remove one")
     return tuple(name for name in raw if isinstance(name, str))
+
+
+def _storage(raw: Any, problems: Problems) -> str | None:
+    """A URL as it is, a folder as an absolute path."""
+    if not (isinstance(raw, str) and raw and "\0" not in raw):
+        problems.add("storage", f"must be a folder, or a URL such as s3://bucket/nightsweep, but got {shown(raw)}")
+        return None
+    if "://" not in raw:
+        return os.path.abspath(os.path.expanduser(raw))
+    if mask(raw) != raw:
+        must = "must hold no password: put it into the environment, such as AWS_SECRET_ACCESS_KEY"
+        problems.add("storage", f"{must}; got {mask(raw)}")
+    return raw
 
 
 def _load(name: str, problems: Problems) -> tuple[Trainable | None, dict[str, ConfigField] | None]:
