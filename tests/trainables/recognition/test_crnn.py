@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
+from torch.nn.utils import rnn
 
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import Config
-from trainables.recognition.crnn import CRNN, build_crnn
+from trainables.recognition.crnn import CRNN, Neck, build_crnn
 
 CHARSET = Charset(tuple("가나다123"))
 SMALL = Config(neck_hidden_size=16)
@@ -58,6 +60,23 @@ def test_the_loss_is_torchs_of_each_crop_alone(settings: dict[str, Any]) -> None
     assert losses["loss"].item() == pytest.approx(float(sum(alone).detach()) / 3, rel=1e-4)
     losses["loss"].backward()
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in model.parameters())
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_neck_is_torchs_bidirectional_lstm_over_packed_rows(layers: int) -> None:
+    torch.manual_seed(0)
+    neck = Neck(6, 5, layers, dropout=0.0)
+    reference = nn.LSTM(6, 5, layers, batch_first=True, bidirectional=True)
+    for way, suffix in ((neck.ahead, ""), (neck.back, "_reverse")):
+        for layer, lstm in enumerate(way):
+            for name, value in lstm.named_parameters():
+                reference.get_parameter(f"{name[:-1]}{layer}{suffix}").data.copy_(value)
+    x, steps = torch.randn(4, 9, 6), torch.tensor([9, 4, 1, 7])
+    packed = rnn.pack_padded_sequence(x, steps, batch_first=True, enforce_sorted=False)
+    expected, _ = rnn.pad_packed_sequence(reference(packed)[0], batch_first=True)
+    found = neck(x, steps)
+    for row, end in enumerate(steps.tolist()):
+        torch.testing.assert_close(found[row, :end], expected[row, :end])
 
 
 def test_the_share_read_right_is_that_of_reading_the_batch() -> None:
