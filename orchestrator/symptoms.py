@@ -47,8 +47,8 @@ class Symptom:
 _SENTENCES = {
     Kind.STUCK: "train/loss fell from {early:.3g} to {late:.3g}, but the score never left {score:.3g}; "
     "prune on a metric with early signal, try another seed or a longer warm-up",
-    Kind.LABELS: "neither train/loss ({early:.3g} to {late:.3g}) nor the score ({score:.3g}) moved; "
-    "look at labels and augmented images with `tune check`, then at the learning rate (peak {peak:.2g})",
+    Kind.LABELS: "nothing learnt from train (train/loss {early:.3g} to {late:.3g}) shows in validation (score {score:.3g}); "
+    "look with `tune check` whether labels fit their images, then at the learning rate (peak {peak:.2g})",
     Kind.LR_SPENT: "from epoch {epoch:.0f} on lr is below {share:.0%} of its peak {peak:.2g} and nothing is learnt "
     "any more; raise min_lr or step_epochs",
     Kind.OVERFIT: "best {best:.3g} at epoch {epoch:.0f}, {score:.3g} at the end, while train/loss still falls "
@@ -80,7 +80,9 @@ def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
     if spent is not None and max(score) < GOOD and _rests(score[spent:], loss[spent:], loss):
         return Symptom(Kind.LR_SPENT, {"epoch": reports[spent].epoch, "share": SPENT_LR, "peak": peak})
     if max(score) < LEARNT and all(_flat(series[quarter:]) for series in _scores(reports)):
-        return Symptom(Kind.STUCK if early - late > FALLING * abs(early) else Kind.LABELS, numbers)
+        by_heart = _trained(reports[-1], objective.metric) - score[-1] > GAP
+        falling = early - late > FALLING * abs(early)
+        return Symptom(Kind.STUCK if falling and not by_heart else Kind.LABELS, numbers)
     return _overfit(reports, score, loss, objective.metric)
 
 
@@ -93,6 +95,13 @@ def _scores(reports: Sequence[Report]) -> list[list[float]]:
     names = [name for name in reports[0].metrics if name.startswith("val/") and not name.endswith("/loss")]
     series = [[report.metrics.get(name, math.nan) for report in reports] for name in names]
     return [values for values in series if all(0 <= value <= 1 for value in values)]
+
+
+def _trained(report: Report, metric: str) -> float:
+    """The same score in training; NaN where it is not reported."""
+    if not metric.startswith("val/"):
+        return math.nan
+    return report.metrics.get(metric.replace("val/", "train/", 1), math.nan)
 
 
 def _flat(values: Sequence[float]) -> bool:
@@ -118,8 +127,7 @@ def _overfit(reports: Sequence[Report], score: Sequence[float], loss: Sequence[f
     end = fmean(score[-tail:])
     falling = loss[top] - fmean(loss[-tail:]) > FALLING * abs(loss[top])
     lost = top < len(score) - tail and score[top] - end > LOST and falling
-    trained = reports[-1].metrics.get(metric.replace("val/", "train/"), math.nan)
-    apart = metric.startswith("val/") and trained - score[-1] > GAP
+    apart = _trained(reports[-1], metric) - score[-1] > GAP
     if not (lost or apart):
         return None
     numbers = {"best": score[top], "epoch": reports[top].epoch, "score": end, "early": loss[top], "late": loss[-1]}

@@ -45,6 +45,19 @@ def test_loss_and_accuracy_that_never_move_are_labels_without_effect():
     assert kind_of(trial) is Kind.LABELS
 
 
+def test_labels_learnt_by_heart_that_carry_nothing_over_are_labels_without_effect():
+    # as training on 500 drawn plates with shuffled labels went
+    trial = course(
+        40,
+        loss=lambda t: 3.3 - 2.3 * t,
+        acc=lambda t: 0,
+        train_acc=lambda t: 0.2 * t,
+        ned=lambda t: 0.11 + 0.005 * t,
+        lr=cosine,
+    )
+    assert kind_of(trial) is Kind.LABELS
+
+
 def test_a_learning_rate_that_is_spent_in_the_middle_of_the_course_is_named():
     # exp12: learning rate decayed too low to learn; exp13 mended it with a min_lr
     learnt = {"loss": lambda t: 2.5 - 4 * min(t, 0.2), "acc": lambda t: 2 * min(t, 0.2), "ned": lambda t: min(t, 0.2)}
