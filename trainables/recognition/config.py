@@ -44,8 +44,8 @@ class Config(TrainConfig):
     max_width: int = setting(1024, "width 0: px that the widest crops are squeezed to", low=32, high=8192)
 
     aug_prob: float = setting(1.0, "share of crops that are augmented at all", low=0.0, high=1.0)
-    tia_prob: float = setting(0.0, "share distorted, stretched or seen in perspective (TIA)", low=0.0, high=1.0)
-    crop_prob: float = setting(0.0, "share of which a few rows or columns are cut off", low=0.0, high=1.0)
+    tia_prob: float = setting(0.0, "share distorted, stretched and seen in perspective (TIA)", low=0.0, high=1.0)
+    crop_prob: float = setting(0.0, "share of which a few rows are cut off, above or below", low=0.0, high=1.0)
     blur_prob: float = setting(0.0, "share blurred", low=0.0, high=1.0)
     hsv_prob: float = setting(0.0, "share with other hue, saturation and value", low=0.0, high=1.0)
     jitter_prob: float = setting(0.0, "share with other brightness and contrast", low=0.0, high=1.0)
