@@ -47,7 +47,7 @@ class Symptom:
 _SENTENCES = {
     Kind.STUCK: "train/loss fell from {early:.3g} to {late:.3g}, but the score never left {score:.3g}; "
     "prune on a metric with early signal, try another seed or a longer warm-up",
-    Kind.LABELS: "nothing learnt from train (train/loss {early:.3g} to {late:.3g}) shows in validation (score {score:.3g}); "
+    Kind.LABELS: "nothing of train (train/loss {early:.3g} to {late:.3g}) shows in validation (score {score:.3g}); "
     "look with `tune check` whether labels fit their images, then at the learning rate (peak {peak:.2g})",
     Kind.LR_SPENT: "from epoch {epoch:.0f} on lr is below {share:.0%} of its peak {peak:.2g} and nothing is learnt "
     "any more; raise min_lr or step_epochs",

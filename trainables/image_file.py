@@ -53,7 +53,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 raise Image.DecompressionBombError(f"it has {image.width} x {image.height}")
             yield image
     except FileNotFoundError as error:
-        raise BadImage(f"{path}: no such file; check `image` in the annotations and `root`") from error
+        raise BadImage(f"{path}: no such file; check its path in the labels and `root`") from error
     except Image.DecompressionBombError as error:
         limit = Image.MAX_IMAGE_PIXELS
         raise BadImage(f"{path}: must have at most {limit} pixels, but {_reason(error)}; scale it down") from error
