@@ -15,12 +15,18 @@ _NOTHING_LEFT = 2**20  # bytes: less than one write of a library that does not s
 def is_full(error: BaseException, place: Path | None = None) -> bool:
     """Did a full disk, or a used-up quota, cause the error?
 
-    place: where was written. Libraries that write by themselves (PyTorch's C++, SQLite's) hide the system's error: then
+    place: where was written. Libraries that write by themselves (PyTorch, NumPy, SQLite) hide the system's error: then
     the disk of `place` is looked at.
     """
-    if any(isinstance(each, OSError) and each.errno in FULL for each in _causes(error)):
+    if full_disk(error) is not None:
         return True
-    return place is not None and not isinstance(error, OSError) and free_bytes(place) < _NOTHING_LEFT
+    return place is not None and getattr(error, "errno", None) is None and free_bytes(place) < _NOTHING_LEFT
+
+
+def full_disk(error: BaseException) -> OSError | None:
+    """The system's word for a full disk among all that the error came from."""
+    found = (each for each in _causes(error) if isinstance(each, OSError) and each.errno in FULL)
+    return next(found, None)
 
 
 def free_bytes(folder: Path) -> int:

@@ -60,5 +60,3 @@ class Keeper:
         with suppress(StorageError):
             self._storage.delete(number, epoch)
             self._there[number].pop(epoch)
-            if not self._there[number]:
-                self._there.pop(number)

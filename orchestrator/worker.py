@@ -22,7 +22,7 @@ from typing import Any
 from orchestrator import disk
 from orchestrator.checkpoints import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, Silence, Workplace
-from orchestrator.storage import StorageError, complaint, newest_whole, storage_at
+from orchestrator.storage import StorageError, newest_whole, storage_at
 from orchestrator.trial import Report
 from trainables import Trainable, load_trainable
 
@@ -168,8 +168,9 @@ class Attempt:
             print(text, file=sys.stderr, flush=True)
         if isinstance(error, StorageError):
             return Failure(FailureClass.STORAGE, str(error))
-        if disk.is_full(error):  # a log, or a file of the trainable's own
-            return Failure(FailureClass.STORAGE, complaint(error, Path(self.workplace.study_directory)))
+        full = disk.full_disk(error)
+        if full is not None:  # under a log, or a file of the trainable's own
+            return Failure(FailureClass.STORAGE, f"no room left to write: {full}")
         kind = FailureClass.OUT_OF_MEMORY if is_out_of_memory(error) else FailureClass.EXCEPTION
         first_line = (str(error).strip() or "no message").splitlines()[0][:500]
         return Failure(kind, f"{type(error).__name__}: {first_line}", text, _place(error))

@@ -106,7 +106,7 @@ class Learner:
         return sums
 
     def save(self, directory: Path) -> None:
-        torch.save(self.scored_model.state_dict(), directory / MODEL_FILE)
+        write(self.scored_model.state_dict(), directory / MODEL_FILE)
         training = {
             "epoch": self.progress.epoch,
             "best": self.progress.best,
@@ -118,7 +118,7 @@ class Learner:
             "random": random_states(),
             "model": None if self.ema is None else self.model.state_dict(),
         }
-        torch.save(training, directory / TRAINING_FILE)
+        write(training, directory / TRAINING_FILE)
 
     def restore(self, directory: Path) -> None:
         training = torch.load(directory / TRAINING_FILE, map_location="cpu", weights_only=True)
@@ -231,6 +231,12 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def write(content: Any, file: Path) -> None:
+    """Through a file of Python's: torch's own is no faster, and says of a full disk `unexpected pos 576 vs 534`."""
+    with file.open("wb") as stream:
+        torch.save(content, stream)
 
 
 def load_weights(directory: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A ledger in each kind of database, where it is installed."""
+"""A ledger in each kind of database, where it is installed; disks that are soon full."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -84,3 +84,38 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     with contextlib.closing(psycopg2.connect(server)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {name}")
     return f"{server}?options=-csearch_path%3D{name}"
+
+
+@pytest.fixture
+def mount_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """`mount_disk("8m")` -> a folder on a disk of that size; skipped where none can be mounted."""
+    mounted: list[Path] = []
+
+    def mount(size: str, *options: str) -> Path:
+        place = tmp_path / f"disk-{len(mounted)}"
+        place.mkdir()
+        words = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "tmpfs", str(place)]
+        if subprocess.run(words, capture_output=True).returncode != 0:
+            pytest.skip("a file system can be mounted by root only")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.fixture
+def fill_disk() -> Callable[[Path], Path]:
+    """`fill_disk(folder)` -> a file that takes all that was free; the disk has room again once it is removed."""
+
+    def fill(folder: Path) -> Path:
+        file = folder / "somebody-elses-data"
+        with file.open("wb", buffering=0) as stream:
+            for size in (2**20, 2**12):
+                with contextlib.suppress(OSError):
+                    while stream.write(bytes(size)):
+                        continue
+        return file
+
+    return fill
