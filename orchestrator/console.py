@@ -19,6 +19,7 @@ from orchestrator.ledger import StudyRow
 from orchestrator.outcome import Outcome, Status
 from orchestrator.progress import duration, short
 from orchestrator.summary import study_summary
+from orchestrator.symptoms import symptoms_of
 from orchestrator.trial import State, Trial, best_trial
 from trainables import Finding
 
@@ -64,6 +65,7 @@ def show_study(row: StudyRow, trials: list[Trial], home: Home, *, history: bool 
     elif kept["count"]:
         _print(f"checkpoints kept: {kept['count']}, {in_gb(kept['bytes'])}")
     _print_failures(row, trials)
+    _print_symptoms(row, trials)
     searched = _searched(trials)
     table = _table("trial", "state", "epochs", objective.metric, "at", "time", *searched)
     for trial in trials:
@@ -92,6 +94,8 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
     for name, value in trial.config.items():
         _print(f"  {name}: {value}")
     _show_reports(trial)
+    if summary["symptom"]:
+        _print(f"its curves say {summary['symptom']}")
     if trial.test:
         _print("on the test split: " + _metrics(trial.test))
     if summary["checkpoint"]:
@@ -153,6 +157,7 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
         value = report.metrics[objective.metric]
         _print(f"best: {objective.metric} {value:.4f} by trial {best.number} at epoch {report.epoch}{test}")
     _print_failures(row, trials)
+    _print_symptoms(row, trials)
     _print(f"report: {home.shown(page)}")
     if outcome.status in (Status.INTERRUPTED, Status.PAUSED):
         _print(f"next: {command}   goes on from here")
@@ -173,6 +178,12 @@ def _print_failures(row: StudyRow, trials: Sequence[Trial]) -> None:
     for trial in trials:
         if trial.state is State.FAILED:
             _print(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
+
+
+def _print_symptoms(row: StudyRow, trials: Sequence[Trial]) -> None:
+    for group in symptoms_of(trials, row.objective):
+        others = ", ".join(str(trial.number) for trial in group.trials[1:])
+        _print(f"trial {group.trials[0].number} is {group.first}" + (f"; so are trials {others}" if others else ""))
 
 
 def _show_reports(trial: Trial) -> None:

@@ -9,6 +9,7 @@ from orchestrator.kept import Kept
 from orchestrator.ledger import StudyRow
 from orchestrator.space.search_space import as_fixed
 from orchestrator.study_file.yaml_file import write_yaml
+from orchestrator.symptoms import symptom_of
 from orchestrator.trial import Objective, Trial, best_trial
 
 
@@ -45,6 +46,7 @@ def _trial_summary(trial: Trial, objective: Objective, checkpoint: str | None, h
         "test": dict(trial.test) if trial.test else None,
         "seed": trial.seed,
         "attempts": trial.attempts,
+        "symptom": None if (symptom := symptom_of(trial, objective)) is None else str(symptom),
     }
     if history:
         summary["reports"] = [

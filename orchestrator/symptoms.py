@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean
 
-from orchestrator.trial import Objective, Report, Trial
+from orchestrator.trial import Objective, Report, State, Trial
 
 FEWEST = 6  # reports below which a curve says nothing
 FLAT = 0.08  # a score from 0 to 1 that stays within so much has not moved
@@ -79,11 +79,32 @@ def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
     spent = _spent_from(rates, peak)
     if spent is not None and max(score) < GOOD and _rests(score[spent:], loss[spent:], loss):
         return Symptom(Kind.LR_SPENT, {"epoch": reports[spent].epoch, "share": SPENT_LR, "peak": peak})
-    if max(score) < LEARNT and all(_flat(series[quarter:]) for series in _scores(reports)):
+    cut = trial.state is State.PRUNED  # in mid-course, perhaps on the plateau that CTC begins with
+    if not cut and max(score) < LEARNT and all(_flat(series[quarter:]) for series in _scores(reports)):
         by_heart = _trained(reports[-1], objective.metric) - score[-1] > GAP
         falling = early - late > FALLING * abs(early)
         return Symptom(Kind.STUCK if falling and not by_heart else Kind.LABELS, numbers)
     return _overfit(reports, score, loss, objective.metric)
+
+
+@dataclass(frozen=True)
+class Symptoms:
+    """Trials with the same symptom. first: of the first of them, whose numbers stand for all."""
+
+    kind: Kind
+    first: Symptom
+    trials: tuple[Trial, ...]
+
+
+def symptoms_of(trials: Sequence[Trial], objective: Objective) -> tuple[Symptoms, ...]:
+    """The trials whose curves show a symptom, by its kind, the most frequent first."""
+    groups: dict[Kind, list[tuple[Symptom, Trial]]] = {}
+    for trial in trials:
+        found = symptom_of(trial, objective)
+        if found is not None:
+            groups.setdefault(found.kind, []).append((found, trial))
+    told = [Symptoms(kind, group[0][0], tuple(trial for _, trial in group)) for kind, group in groups.items()]
+    return tuple(sorted(told, key=lambda each: -len(each.trials)))
 
 
 def _complete(report: Report, metric: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.home import Home
+from orchestrator.symptoms import symptoms_of
 from orchestrator.trial import State
 from reports import figures, standing_tables, tables
 from reports.advice import advice, original_command, reproduction
@@ -21,7 +22,7 @@ from reports.progress_figure import progress_figure
 from reports.quantity import Quantity
 from reports.slice_figure import slice_figure, survivors_range
 from reports.tables import Table
-from reports.troubles import Trouble, failure_trouble, symptom_trouble, symptoms
+from reports.troubles import Trouble, failure_trouble, symptom_trouble
 from reports.verdict import shown_lead, standing_of, verdict
 from reports.words import NO_BREAK, Words, one_line, short
 
@@ -98,7 +99,7 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
     view, best = comparison.view, comparison.best
     found_rungs, found_slices = rungs(comparison), slices(comparison)
     said, step = verdict(comparison), advice(comparison, found_slices)
-    failed, ill = failures(view.trials), symptoms(view.trials, view.objective)
+    failed, ill = failures(view.trials), symptoms_of(view.trials, view.objective)
     shown_slices = found_slices[:_SLICES]
     drawn = _figures(comparison, found_rungs, shown_slices, words, index)
     cost = "" if step.device_hours is None else words.hours(step.device_hours, comparison.cost.device)

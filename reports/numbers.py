@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from orchestrator.symptoms import Symptoms
 from reports.advice import Advice, original_command, reproduction
 from reports.comparison import Comparison, Cost, Lead, Row
 from reports.diagnosis import Failures, Rung, Slice
-from reports.troubles import Symptoms
 from reports.verdict import Verdict
 from reports.words import Words
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.symptoms import Kind, Symptom, symptom_of
-from orchestrator.trial import Objective, Trial
+from orchestrator.symptoms import Symptoms
+from orchestrator.trial import Trial
 from reports.diagnosis import Failures
 from reports.quantity import Quantity
 from reports.words import Words, one_line
@@ -24,26 +24,6 @@ class Trouble:
     about: str = ""
     traceback_title: str = ""
     traceback: str = ""
-
-
-@dataclass(frozen=True)
-class Symptoms:
-    """Trials with the same symptom. first: of the first of them, whose numbers stand for all."""
-
-    kind: Kind
-    first: Symptom
-    trials: tuple[Trial, ...]
-
-
-def symptoms(trials: Sequence[Trial], objective: Objective) -> tuple[Symptoms, ...]:
-    """The trials whose curves show a symptom, by its kind, the most frequent first."""
-    groups: dict[Kind, list[tuple[Symptom, Trial]]] = {}
-    for trial in trials:
-        found = symptom_of(trial, objective)
-        if found is not None:
-            groups.setdefault(found.kind, []).append((found, trial))
-    told = [Symptoms(kind, group[0][0], tuple(trial for _, trial in group)) for kind, group in groups.items()]
-    return tuple(sorted(told, key=lambda each: -len(each.trials)))
 
 
 def failure_trouble(group: Failures, words: Words) -> Trouble:

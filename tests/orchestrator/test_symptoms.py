@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from orchestrator.symptoms import Kind, symptom_of
-from orchestrator.trial import Objective, Report, Trial
+from orchestrator.trial import Objective, Report, State, Trial
 
 ACCURACY = Objective("val/acc", "max")
 
@@ -109,6 +110,12 @@ def test_the_plateau_of_ctc_that_ends_is_no_symptom():
         30, loss=lambda t: 3 - 2.5 * t, acc=lambda t: max(0, 2 * (t - 0.6)), ned=lambda t: 0.3 + 0.6 * t, lr=cosine
     )
     assert symptom_of(trial, ACCURACY) is None
+
+
+def test_a_trial_cut_on_the_plateau_is_not_called_stuck():
+    trial = course(16, loss=lambda t: 3 - t, acc=lambda t: 0, ned=lambda t: 0.27, lr=cosine)
+    assert kind_of(trial) is Kind.STUCK
+    assert symptom_of(replace(trial, state=State.PRUNED), ACCURACY) is None
 
 
 def test_a_short_course_or_one_without_a_loss_says_nothing():

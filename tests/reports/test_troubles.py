@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.symptoms import Kind
+from orchestrator.symptoms import Kind, symptoms_of
 from orchestrator.trial import Objective, Report, State, Trial
 from reports.diagnosis import failures
-from reports.troubles import failure_trouble, symptom_trouble, symptoms
+from reports.troubles import failure_trouble, symptom_trouble
 from reports.words import Words
 
 ACCURACY = Objective("val/acc", "max")
@@ -27,7 +27,7 @@ HEALTHY = trial(1, [3.0, 2.6, 2.2, 1.8, 1.4, 1.0, 0.6, 0.2], [0.1, 0.2, 0.3, 0.4
 
 
 def test_trials_are_grouped_by_symptom_the_most_frequent_first():
-    found = symptoms([HEALTHY, BROKEN, *STUCK], ACCURACY)
+    found = symptoms_of([HEALTHY, BROKEN, *STUCK], ACCURACY)
     assert [(each.kind, [t.number for t in each.trials]) for each in found] == [
         (Kind.STUCK, [2, 5]),
         (Kind.LABELS, [3]),
@@ -37,7 +37,7 @@ def test_trials_are_grouped_by_symptom_the_most_frequent_first():
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_symptom_has_words_in_every_language(lang: str, kind: Kind):
-    [group] = symptoms(STUCK, ACCURACY)
+    [group] = symptoms_of(STUCK, ACCURACY)
     names = ("early", "late", "score", "peak", "epoch", "share", "best")
     everything = type(group)(kind, type(group.first)(kind, dict.fromkeys(names, 0.02)), group.trials)
     told = symptom_trouble(everything, Words(lang))
@@ -46,7 +46,7 @@ def test_every_symptom_has_words_in_every_language(lang: str, kind: Kind):
 
 
 def test_the_numbers_of_the_first_trial_stand_for_all():
-    [group] = symptoms(STUCK, ACCURACY)
+    [group] = symptoms_of(STUCK, ACCURACY)
     about = symptom_trouble(group, Words("en")).about
     assert about.startswith("Trial 2: train/loss fell from 2.2 to 0.4, but the score never left 0.01.")
 

@@ -38,7 +38,8 @@ def test_no_korean_phrase_was_left_in_english():
 
 # Groups and beginnings of keys that are put together where they are used, as in f"state.{trial.state}".
 BUILT = ("unit.", "state.", "status.", "words.", "head.m", "progress.axis_", "pruning.", "next.widen_", "curves.")
-BUILT += ("config.edge_", "slices.edge_", "key.", "compare.", "symptoms.", "standing.", "trials.behind", "trials.baseline")
+BUILT += ("config.edge_", "slices.edge_", "key.", "compare.", "symptoms.", "standing.")
+BUILT += ("trials.behind", "trials.baseline")
 BUILT += tuple(f"verdict.{word}_" for word in ("baseline", "over", "noise", "runner_up", "one_run"))
 
 
