@@ -14,8 +14,10 @@ class InputMistake(ValueError):
 def explain(error: Exception) -> tuple[list[str], int]:
     """The lines for stderr and the exit code: 2 for mistakes of the user's, 1 for what failed. Raises what is a bug."""
     from orchestrator.ledger import BadAddress, LedgerError, StudyHeld, UnknownStudy
+    from orchestrator.manifest import CorruptCheckpoint
     from orchestrator.problem import InvalidFile
     from orchestrator.ray_session import RayUnavailable
+    from orchestrator.storage import StorageError
     from orchestrator.tracking.store import TrackingError
     from trainables import UnknownTrainable
 
@@ -23,7 +25,7 @@ def explain(error: Exception) -> tuple[list[str], int]:
         return error.lines, 2
     if isinstance(error, (BadAddress, StudyHeld, UnknownStudy, UnknownTrainable)):
         return [str(error)], 2
-    if isinstance(error, (LedgerError, RayUnavailable, TrackingError)):
+    if isinstance(error, (LedgerError, RayUnavailable, TrackingError, StorageError, CorruptCheckpoint)):
         return [str(error)], 1
     if isinstance(error, OSError):  # a full disk, a folder that cannot be written
         return [f"{error.filename or 'the system'}: {error.strerror or error}"], 1

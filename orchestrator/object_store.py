@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ class ObjectStore:
     """s3://, gs://, file:/// and whatever else pyarrow or fsspec knows. Raises StorageError when it does not answer.
 
     Objects cannot be renamed: a checkpoint is filled in a local folder and uploaded, its manifest last. What has no
-    manifest is not there. Downloads lie in the trial's directory until the trial is swept.
+    manifest is not there. Downloads lie in the trial's directory until they are released.
     """
 
     def __init__(self, url: str, study_directory: Path) -> None:
@@ -50,7 +51,7 @@ class ObjectStore:
     def read(self, number: int, epoch: int) -> Path:
         from pyarrow.fs import LocalFileSystem, copy_files
 
-        local = self._scratch(number) / f"download-{epoch:04d}"
+        local = self._downloads(number) / f"{epoch:04d}"
         entries = self._manifest(number, epoch)
         with self._explaining():
             shutil.rmtree(local, ignore_errors=True)
@@ -67,6 +68,11 @@ class ObjectStore:
                     raise CorruptCheckpoint(f"{name} is missing") from None
         verify(local, entries)
         return local
+
+    def release(self, number: int) -> None:
+        shutil.rmtree(self._downloads(number), ignore_errors=True)
+        with suppress(OSError):  # another process may be at work beside it
+            self._scratch(number).rmdir()
 
     def check(self, number: int, epoch: int) -> None:
         """By the sizes of its objects: a store guards their content itself."""
@@ -158,6 +164,9 @@ class ObjectStore:
         with self._explaining():
             selector = FileSelector(path, allow_not_found=True, recursive=True)
             return [info for info in self._filesystem[0].get_file_info(selector) if info.is_file]
+
+    def _downloads(self, number: int) -> Path:
+        return self._scratch(number) / f"downloads-{os.getpid()}"
 
     def _scratch(self, number: int) -> Path:
         return trial_directory(self._study_directory, number) / ".scratch"

@@ -24,7 +24,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 def predict(row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path], output: TextIO) -> list[str]:
     """Write what the study's best trial reads in `files` to `output`; a line for each file that cannot be read.
 
-    Raises InputMistake where the trainable cannot predict or the winner saved no checkpoint.
+    Raises InputMistake where the trainable cannot predict or the winner saved no checkpoint, CorruptCheckpoint and
+    StorageError where it cannot be read.
     """
     trainable = load_trainable(row.raw["trainable"])
     if trainable.predict is None:
@@ -40,9 +41,9 @@ def predict(row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path
     device = "cuda" if local_resources()["GPU"] >= 1 else "cpu"
     place = place_of(row.raw, row.uid)
     workplace = Workplace(row.raw["trainable"], spec.data, str(directory), device, str(Path.cwd()), place)
-    run = WorkerRun(workplace, best.number, best.seed)
-    run.load(epoch)
-    return trainable.predict(trainable.build_config(spec.space.restore(best.config)), run, pictures_in(files), output)
+    config, pictures = trainable.build_config(spec.space.restore(best.config)), pictures_in(files)
+    with WorkerRun(workplace, best.number, best.seed).at(epoch) as run:
+        return trainable.predict(config, run, pictures, output)
 
 
 def pictures_in(files: Sequence[Path]) -> list[Path]:

@@ -33,9 +33,8 @@ def score(job: Job, workplace: Workplace, pictures: bool) -> dict[str, float]:
     trainable = load(workplace)
     config = trainable.build_config(job.config)
     assert job.checkpoint_epoch is not None
-    run = WorkerRun(workplace, job.number, job.seed)
-    run.load(job.checkpoint_epoch)
-    if pictures and trainable.examples is not None:
-        (directory / "examples").mkdir(exist_ok=True)
-        trainable.examples(config, run, directory / "examples")
-    return dict(trainable.test(config, run)) if trainable.test is not None else {}
+    with WorkerRun(workplace, job.number, job.seed).at(job.checkpoint_epoch) as run:
+        if pictures and trainable.examples is not None:
+            (directory / "examples").mkdir(exist_ok=True)
+            trainable.examples(config, run, directory / "examples")
+        return dict(trainable.test(config, run)) if trainable.test is not None else {}

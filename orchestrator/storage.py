@@ -32,6 +32,9 @@ class Storage(Protocol):
     def read(self, number: int, epoch: int) -> Path:
         """A local folder with the checkpoint, verified. Raises CorruptCheckpoint, StorageError."""
 
+    def release(self, number: int) -> None:
+        """What this process was given to read is not needed any more."""
+
     def check(self, number: int, epoch: int) -> None:
         """See that the checkpoint is whole, without fetching it. Raises CorruptCheckpoint, StorageError."""
 
@@ -144,8 +147,13 @@ class Folder:
         shutil.rmtree(replaced, ignore_errors=True)
 
     def read(self, number: int, epoch: int) -> Path:
+        if not self.root.is_dir():  # then it is not this checkpoint that is lost
+            raise StorageError(f"{self.root} is not there, but held checkpoints; is its disk mounted?")
         self.check(number, epoch)
         return self._directory(number, epoch)
+
+    def release(self, number: int) -> None:
+        return None
 
     def check(self, number: int, epoch: int) -> None:
         directory = self._directory(number, epoch)

@@ -22,6 +22,7 @@ from typing import Any
 from orchestrator import disk
 from orchestrator.checkpoints import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, Silence, Workplace
+from orchestrator.manifest import CorruptCheckpoint
 from orchestrator.storage import StorageError, newest_whole, storage_at
 from orchestrator.trial import Report
 from trainables import Trainable, load_trainable
@@ -57,9 +58,20 @@ class WorkerRun:
         self.checkpoint_dir, self.epoch = found.directory, found.epoch
         return found.passed_over
 
-    def load(self, epoch: int) -> None:
-        """Take exactly this checkpoint. Raises CorruptCheckpoint, StorageError."""
-        self.checkpoint_dir, self.epoch = self._storage.read(self._number, epoch), epoch
+    @contextmanager
+    def at(self, epoch: int) -> Iterator[WorkerRun]:
+        """With exactly this checkpoint. Raises CorruptCheckpoint, StorageError."""
+        try:
+            self.checkpoint_dir, self.epoch = self._storage.read(self._number, epoch), epoch
+            yield self
+        except CorruptCheckpoint as corrupt:
+            name = self._storage.shown(self._number, epoch)
+            raise CorruptCheckpoint(f"{name} is corrupt: {corrupt}; train it again: see `tune best`") from corrupt
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._storage.release(self._number)
 
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
         """Save the state after the epoch that the next report is about. Raises StorageError."""
@@ -127,6 +139,7 @@ class Attempt:
                 with suppress(OSError):
                     traceback.print_exc()
         self._metrics = None
+        self._run.close()
         gc.collect()
         torch = sys.modules.get("torch")  # only where the trainable brought it
         if torch is not None and self.workplace.device == "cuda":

@@ -8,13 +8,16 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
+from orchestrator.manifest import CorruptCheckpoint
 from orchestrator.mistakes import InputMistake
 from orchestrator.prediction import pictures_in, predict
 from orchestrator.storage import Folder
 from orchestrator.study_file.study_spec import load_study
+from orchestrator.summary import best_config
 from orchestrator.trial import Report, State
 
 
@@ -49,6 +52,18 @@ def test_a_study_without_a_checkpoint_cannot_predict(place: tuple[Home, Ledger])
     row = ledger.study("toy")
     with pytest.raises(InputMistake, match="must have a trial with a checkpoint"):
         predict(row, [], home, [Path(__file__)], StringIO())
+
+
+def test_a_corrupt_checkpoint_is_not_predicted_with(place: tuple[Home, Ledger]):
+    home, ledger = place
+    row = ledger.study("toy")
+    file = Folder(home.study("toy")).read(1, 2) / "state.json"
+    file.write_text(file.read_text().replace("0.5", "0.9"))
+    with pytest.raises(CorruptCheckpoint, match=r"epoch-0002 is corrupt: state\.json is not as it was written"):
+        predict(row, ledger.trials(row.id), home, [Path(__file__)], StringIO())
+    config = best_config(row, ledger.trials(row.id)[0], home)
+    assert "epoch-0002 cannot be used: state.json is not as it was written" in config
+    assert yaml.safe_load(config)["source"]["checkpoint"] is None
 
 
 def test_a_folder_stands_for_its_pictures_by_name(tmp_path: Path):

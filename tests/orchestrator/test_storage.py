@@ -19,7 +19,7 @@ from orchestrator.checkpoints import best_saved_epoch
 from orchestrator.keeper import Keeper
 from orchestrator.ledger import Ledger
 from orchestrator.manifest import CorruptCheckpoint
-from orchestrator.storage import Folder, Storage, newest_whole, place_of, storage_at
+from orchestrator.storage import Folder, Storage, StorageError, newest_whole, place_of, storage_at
 from orchestrator.trial import Objective, Report
 
 OBJECTIVE = Objective("val/acc", "max")
@@ -101,8 +101,16 @@ def test_a_corrupt_checkpoint_gives_way_to_the_one_before_and_then_to_the_start(
 
 
 def test_a_checkpoint_that_is_not_there_is_missing(storage: Storage):
+    storage.write(1, 2, fill_with(""))
     with pytest.raises(CorruptCheckpoint, match="it is missing"):
         storage.read(1, 1)
+
+
+def test_a_disk_that_is_not_mounted_is_not_taken_for_lost_checkpoints(storage: Storage, tmp_path: Path):
+    storage.write(1, 1, fill_with(""))
+    (tmp_path / "toy").rename(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="is its disk mounted"):
+        newest_whole(storage, 1, 1)
 
 
 def test_a_study_has_a_place_of_its_own_in_a_storage(tmp_path: Path):

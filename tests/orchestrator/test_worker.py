@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.checkpoints import epoch_directory, trial_directory
 from orchestrator.job import Ended, FailureClass, Job, Workplace
 from orchestrator.trial import Report
 from orchestrator.worker import Attempt, numbers_of
 from tests import toy
 
 
-def steps_of(directory: Path, config: dict[str, Any], checkpoint_epoch: int | None = None) -> list[Report | Ended]:
+def steps_of(
+    directory: Path, config: dict[str, Any], checkpoint_epoch: int | None = None, storage: str | None = None
+) -> list[Report | Ended]:
     """Everything that one attempt says, run in a fresh process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_run, (str(directory), config, checkpoint_epoch))
+        return pool.apply(_run, (str(directory), config, checkpoint_epoch, storage))
 
 
-def _run(directory: str, config: dict[str, Any], checkpoint_epoch: int | None) -> list[Report | Ended]:
-    workplace = Workplace("tests.toy", {}, directory, "cpu", str(Path.cwd()))
+def _run(
+    directory: str, config: dict[str, Any], checkpoint_epoch: int | None, storage: str | None
+) -> list[Report | Ended]:
+    workplace = Workplace("tests.toy", {}, directory, "cpu", str(Path.cwd()), storage)
     attempt = Attempt(Job(1, 1, config, 0, checkpoint_epoch), workplace)
     said: list[Report | Ended] = []
     while not said or isinstance(said[-1], Report):
@@ -44,6 +52,52 @@ def test_an_attempt_from_a_checkpoint_goes_on_exactly_where_it_stood(tmp_path: P
     whole = steps_of(tmp_path, {"lr": 0.01, "epochs": 4})
     again = steps_of(tmp_path, {"lr": 0.01, "epochs": 4}, checkpoint_epoch=2)
     assert [(r.epoch, r.metrics) for r in again[:-1]] == [(r.epoch, r.metrics) for r in whole[2:-1]]
+
+
+def test_a_corrupt_checkpoint_gives_way_to_the_one_before_and_the_log_says_why(tmp_path: Path):
+    whole = steps_of(tmp_path, {"lr": 0.01, "epochs": 4})
+    (epoch_directory(trial_directory(tmp_path, 1), 3) / "state.json").write_text('{"epoch": 3, "score": 1.0}')
+    left = epoch_directory(trial_directory(tmp_path, 1), 4).with_name(".epoch-0004.partial")
+    left.mkdir()
+    again = steps_of(tmp_path, {"lr": 0.01, "epochs": 4}, checkpoint_epoch=3)
+    assert [(r.epoch, r.metrics) for r in again[:-1]] == [(r.epoch, r.metrics) for r in whole[2:-1]]
+    assert not left.exists()
+    log = (tmp_path / "trials" / "0001" / "log.txt").read_text()
+    assert "attempt 1 from the checkpoint of epoch 2" in log
+    assert (
+        "--- the checkpoint of epoch 3 is corrupt: state.json has 26 bytes instead of 38; went on from the checkpoint "
+        "of epoch 2\n"
+    ) in re.sub(r"instead of \d+", "instead of 38", log)
+
+
+@pytest.mark.parametrize("storage", [None, "folder", "url"])
+def test_an_attempt_goes_on_from_wherever_checkpoints_are_kept(tmp_path: Path, storage: str | None):
+    place = {None: None, "folder": str(tmp_path / "shared"), "url": (tmp_path / "bucket").as_uri()}[storage]
+    whole = steps_of(tmp_path / "toy", {"lr": 0.01, "epochs": 4}, storage=place)
+    again = steps_of(tmp_path / "toy", {"lr": 0.01, "epochs": 4}, checkpoint_epoch=2, storage=place)
+    assert [(r.epoch, r.metrics) for r in again[:-1]] == [(r.epoch, r.metrics) for r in whole[2:-1]]
+    assert storage is None or not list((tmp_path / "toy").rglob("state.json"))
+
+
+@pytest.mark.parametrize("where", ["at its start", "after an epoch"])
+def test_a_full_disk_ends_an_attempt_without_failing_its_trial(
+    mount_disk: Callable[..., Path], fill_disk: Callable[[Path], Path], where: str
+):
+    disk = mount_disk("1m", "nr_inodes=64")
+    steps_of(disk, {"lr": 0.1, "epochs": 1})
+    taken = fill_disk(disk)
+    for number in range(100):  # nor is there room for another file
+        with suppress(OSError):
+            (disk / f"empty-{number}").touch()
+    said = steps_of(disk, {"lr": 0.1, "epochs": 3}, checkpoint_epoch=None if where == "at its start" else 1)
+    [end] = said
+    assert isinstance(end, Ended) and end.failure is not None
+    assert end.failure.kind is FailureClass.STORAGE
+    assert "is full: 0.0 MB are free" in end.failure.message or "No space left on device" in end.failure.message
+    taken.unlink()
+    for empty in disk.glob("empty-*"):
+        empty.unlink()
+    assert [r.epoch for r in steps_of(disk, {"lr": 0.1, "epochs": 3}, checkpoint_epoch=1)[:-1]] == [2, 3]
 
 
 def test_what_a_trainable_raises_is_told_as_a_failure_with_its_traceback(tmp_path: Path):
