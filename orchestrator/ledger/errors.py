@@ -81,7 +81,7 @@ def _postgresql_meaning(cause: str, address: sa.URL) -> str:
     if re.search(r"database \".*\" does not exist", cause):
         host = f" -h {address.host}" if address.host else ""
         return f"must name a database that is there, but: {cause}; make it with: createdb{host} {address.database}"
-    if "permission denied" in cause:
+    if "permission denied" in cause or "no schema has been selected" in cause:
         user = address.username or "its user"
         return f"must let {user} make and write tables, but: {cause}; ask its owner to grant that"
     if "No space left" in cause or "disk" in cause.lower():
