@@ -160,6 +160,7 @@ def show(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Show one study: states, best, failures with reasons."""
+    from orchestrator.budget import gpu_attempts
     from orchestrator.console import show_study, show_trial
     from orchestrator.mistakes import InputMistake
     from orchestrator.summary import study_summary
@@ -170,14 +171,14 @@ def show(
     if trial is not None and trial not in [t.number for t in trials]:
         raise InputMistake(f"{study}: --trial: must be 1 to {len(trials)}, but got {trial}; see `tune show {study}`")
     if as_json:
-        summary = study_summary(row, trials, place, history=history)
+        summary = study_summary(row, trials, place, attempts=gpu_attempts(ledger, row.id, trials), history=history)
         if trial is not None:
             summary = next(t for t in summary["trials"] if t["number"] == trial)
         print(json.dumps(summary, indent=1, ensure_ascii=False))
     elif trial is not None:
         show_trial(row, next(t for t in trials if t.number == trial), place)
     else:
-        show_study(row, trials, place, history=history)
+        show_study(row, trials, place, attempts=gpu_attempts(ledger, row.id, trials), history=history)
 
 
 @app.command(epilog="Example: tune report quickstart --lang ko")

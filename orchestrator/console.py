@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +18,7 @@ from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
 from orchestrator.outcome import Outcome, Status
 from orchestrator.progress import duration, short
-from orchestrator.summary import study_summary
+from orchestrator.summary import Attempts, study_summary
 from orchestrator.symptoms import symptoms_of
 from orchestrator.trial import State, Trial, best_trial
 from trainables import Finding
@@ -47,8 +47,10 @@ def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
     console().print(table)
 
 
-def show_study(row: StudyRow, trials: list[Trial], home: Home, *, history: bool = False) -> None:
-    summary = study_summary(row, trials, home)
+def show_study(
+    row: StudyRow, trials: list[Trial], home: Home, *, attempts: Attempts | None = None, history: bool = False
+) -> None:
+    summary = study_summary(row, trials, home, attempts=attempts)
     objective = row.objective
     reason = f" ({row.reason})" if row.reason else ""
     _print(f"{row.name}: {row.status}{reason}, {_count(trials)}, {duration(row.seconds)}")
@@ -64,6 +66,11 @@ def show_study(row: StudyRow, trials: list[Trial], home: Home, *, history: bool 
         _print(f"checkpoints: {kept['problem']}")
     elif kept["count"]:
         _print(f"checkpoints kept: {kept['count']}, {in_gb(kept['bytes'])}")
+    used = _used(summary["used"], row.raw.get("budget") or {})
+    if used:
+        _print(f"budget used: {used}")
+    if summary["failures"]:
+        _print(f"failures, retries included: {_by_class(summary['failures'])}")
     _print_failures(row, trials)
     _print_symptoms(row, trials)
     searched = _searched(trials)
@@ -100,6 +107,12 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
         _print("on the test split: " + _metrics(trial.test))
     if summary["checkpoint"]:
         _print(f"checkpoint: {summary['checkpoint']}")
+    if "retried" in trial.facts:
+        steps = trial.facts.get("accumulation_steps")
+        _print(
+            f"tried again after {_by_class(trial.facts['retried'])}"
+            + (f"; accumulation_steps {steps}" if steps else "")
+        )
     if "checkpoint" in trial.facts:  # of its last attempt: why it did not begin with the newest one
         _print(f"last attempt: {trial.facts['checkpoint']}")
     _print(f"log: {home.shown(trial_directory(home.study(row.name), trial.number) / 'log.txt')}")
@@ -146,7 +159,9 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
     objective = row.objective
     best = best_trial(trials, objective)
     if outcome.started == 0 and outcome.status is Status.FINISHED:
-        _print(f"{row.name} is finished: {_count(trials)}; no trial was started. More: {command} --trials +4")
+        more = f"More: {command} --trials +4" if row.reason is None else "More: change that limit under `budget`"
+        reason = "" if row.reason is None else f" ({row.reason})"
+        _print(f"{row.name} is finished{reason}: {_count(trials)}; no trial was started. {more}")
     else:
         reason = f" ({row.reason})" if row.reason and row.reason != outcome.status else ""
         _print(f"{row.name}: {outcome.status}{reason}: {_count(trials)}, {duration(row.seconds)} in all")
@@ -162,6 +177,12 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
     if outcome.status in (Status.INTERRUPTED, Status.PAUSED):
         _print(f"next: {command}   goes on from here")
         return 130 if outcome.status is Status.INTERRUPTED else 0
+    if outcome.status is Status.FAILED and row.reason is not None:
+        _print(
+            f"next: mend that, and {command} goes on and tries those trials again; if it is their configs that fail,"
+        )
+        _print("      add --set failures.equal_exceptions=null")
+        return 1
     if outcome.status is Status.FAILED:
         _print("next: mend what the failed trials name, then run the study again with --fresh")
         return 1
@@ -172,6 +193,22 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
     else:
         _print(f"next: tune best {row.name} --output best.yaml && tune train best.yaml")
     return 0
+
+
+def _used(used: Mapping[str, float], budget: Mapping[str, object]) -> str:
+    """`1.4 of 60 hours, 2.8 GPU-hours`: of what is limited, and the GPU-hours where there are any."""
+    words = {"hours": ("hours", "hours"), "gpu_hours": ("gpu_hours", "GPU-hours")}
+    words["trials_since_best"] = ("patience", "trials since the best")
+    parts = []
+    for name, (key, unit) in words.items():
+        limit = budget.get(key)
+        if limit is not None or (name == "gpu_hours" and used[name]):
+            parts.append(f"{used[name]:g}" + ("" if limit is None else f" of {limit}") + f" {unit}")
+    return ", ".join(parts)
+
+
+def _by_class(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{times} {key.replace('_', ' ')}" for key, times in counts.items())
 
 
 def _print_failures(row: StudyRow, trials: Sequence[Trial]) -> None:

@@ -1,7 +1,8 @@
 """What counts as a failure, and what follows from each class of them.
 
 What must outlast a crash of the driver is kept as facts of the trial in the ledger: `retried` {class: times}; `stuck`,
-those of them since its last new epoch, {"epoch": 3, "hang": 1}; and `accumulation_steps` once memory ran out.
+those of them since its last new epoch, {"epoch": 3, "hang": 1}; `accumulation_steps` once memory ran out; and `gpus`,
+which the budget counts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 from orchestrator.job import Failure, FailureClass
 from orchestrator.study_file.sections import FailuresSpec
 from orchestrator.trial import Report, State, Trial
+
+FACTS = ("retried", "stuck", "accumulation_steps", "gpus")  # of the trial, not of one attempt
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,7 @@ def problem_of(report: Report, required: set[str]) -> Failure | None:
     for metric in sorted(required):
         if metric not in report.metrics:
             given = ", ".join(sorted(report.metrics)) or "nothing"
-            message = f"epoch {report.epoch} must report `{metric}`, but reported {given}"
-            return Failure(FailureClass.EXCEPTION, message, place=f"a report without `{metric}`")
+            return Failure(FailureClass.EXCEPTION, f"epoch {report.epoch} must report `{metric}`, but reported {given}")
     for metric in sorted(required | {"train/loss"} & report.metrics.keys()):
         if not math.isfinite(report.metrics[metric]):
             message = f"`{metric}` is {report.metrics[metric]} at epoch {report.epoch}"
@@ -105,7 +107,7 @@ class Streak:
     def __init__(self, allowed: int | None) -> None:
         self.trials: list[int] = []
         self._allowed = math.inf if allowed is None else allowed
-        self._place: str | None = None
+        self._alike: tuple[str, str | None] | None = None  # what was raised, and where
         self._epochs = 0  # that the furthest of them had reported
 
     @property
@@ -116,8 +118,8 @@ class Streak:
         """One more, if it is of that kind; returns the trials whose streak it has broken."""
         if failure.kind is not FailureClass.EXCEPTION:
             return []
-        place = failure.place or failure.message
-        broken = [] if place == self._place else self._begin(place)
+        alike = (failure.message.partition(":")[0], failure.place)
+        broken = [] if alike == self._alike else self._begin(alike)
         self.trials.append(trial.number)
         self._epochs = max(self._epochs, trial.epochs)
         return broken
@@ -126,6 +128,10 @@ class Streak:
         """A trial came through this epoch. Those that did not get so far owe it to their configs; returns them."""
         return self._begin(None) if epoch > self._epochs else []
 
-    def _begin(self, place: str | None) -> list[int]:
-        before, self.trials, self._place, self._epochs = self.trials, [], place, 0
+    def end(self) -> list[int]:
+        """The session ends; returns the trials of a streak that was not too long."""
+        return [] if self.too_long else self._begin(None)
+
+    def _begin(self, alike: tuple[str, str | None] | None) -> list[int]:
+        before, self.trials, self._alike, self._epochs = self.trials, [], alike, 0
         return before

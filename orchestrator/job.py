@@ -65,9 +65,9 @@ class FailureClass(StrEnum):
 @dataclass(frozen=True)
 class Failure:
     kind: FailureClass
-    message: str  # one line
+    message: str  # one line; of an exception `RuntimeError: what it says`
     traceback: str | None = None
-    place: str | None = None  # of an exception: `RuntimeError at /home/me/train.py:12`
+    place: str | None = None  # where an exception was raised: /home/me/train.py:12
 
 
 @dataclass(frozen=True)

@@ -136,8 +136,8 @@ def summary(study: Study, deadline: float | None, now: float | None = None) -> s
     else:
         left = time_left(study)
         parts += [f"about {duration(left)} left"] if left is not None else []
-    if study.stopping:
-        parts.append(f"stopping ({study.stopping}): trials pause at their next report")
+    if study.stopping or study.over:
+        parts.append(f"stopping ({study.stopping or study.over}): trials pause at their next report")
     return " · ".join(parts)
 
 

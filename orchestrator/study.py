@@ -189,6 +189,7 @@ class Study:
         """No worker runs any more: what was running is paused and goes on from its checkpoint at the next start."""
         for trial in self.running:
             self._finish(trial.number, State.PAUSED, reason)
+        self._let_fail(self._streak.end())
 
     # What happened
 
@@ -242,7 +243,8 @@ class Study:
         config = self._trainable.build_config(trial.config)
         verdict = failures.judge(failure, trial, config, self.spec.failures)
         if verdict.again:
-            self.set_facts(number, verdict.facts)  # first: whatever dies in between, the failure is counted once
+            # First the facts: whatever dies in between, the failure is counted once.
+            self._keep_facts(number, dict(trial.facts) | dict(verdict.facts))
             self._finish(number, State.PAUSED, verdict.reason, event="retried")
             return
         self._let_fail(self._streak.failed(trial, failure))
@@ -256,10 +258,9 @@ class Study:
         self._trials[number] = replace(self._trials[number], test=metrics)
 
     def set_facts(self, number: int, facts: Mapping[str, Any]) -> None:
-        """What is known of a trial beside its reports: where its attempt runs (host, device, process), its retries."""
-        merged = dict(self._trials[number].facts) | dict(facts)
-        self._ledger.set_facts(self._id, number, merged)
-        self._trials[number] = replace(self._trials[number], facts=merged)
+        """Where the running attempt runs: host, device, process."""
+        before = self._trials[number].facts
+        self._keep_facts(number, {name: before[name] for name in failures.FACTS if name in before} | dict(facts))
 
     # Inside
 
@@ -277,7 +278,7 @@ class Study:
         self._running.add(trial.number)
         self.allowance.start(trial.number)
         if trial.facts.get("gpus", 0.0) != self.allowance.gpus:
-            self.set_facts(trial.number, {"gpus": self.allowance.gpus})
+            self._keep_facts(trial.number, dict(trial.facts) | {"gpus": self.allowance.gpus})
         self.attempts_started += 1
         self._on_event(Event("started", trial))
         return Job(
@@ -289,6 +290,10 @@ class Study:
             trial.facts.get("accumulation_steps"),
             self._pace.silence(trial, self.spec.failures),
         )
+
+    def _keep_facts(self, number: int, facts: dict[str, Any]) -> None:
+        self._ledger.set_facts(self._id, number, facts)
+        self._trials[number] = replace(self._trials[number], facts=facts)
 
     def _must_pause(self) -> bool:
         if not self.stopping and self.allowance.used_up:
@@ -341,15 +346,16 @@ class Study:
 
     def _give_up(self, failure: Failure) -> None:
         """It is not the configs: the study stops, and what failed goes on at the next start."""
-        for number in self._streak.trials:
-            trial = self._trials[number]
-            self.set_facts(number, failures.retried(trial, failure.kind))
-            self._ledger.finish(self._id, number, State.PAUSED, trial.reason, trial.error)
-            self._trials[number] = replace(trial, state=State.PAUSED, ended=None, facts=self._trials[number].facts)
-            self._open.add(number)
-        where = "" if failure.place is None else f" ({failure.place})"
-        count = len(self._streak.trials)
-        self.stop(f"{count} trials in a row failed alike: {failure.message}{where}", Status.FAILED)
+        for trial in [self._trials[n] for n in self._streak.trials if self._trials[n].state is State.FAILED]:
+            facts = dict(trial.facts) | failures.retried(trial, failure.kind)
+            self._keep_facts(trial.number, facts)
+            self._ledger.finish(self._id, trial.number, State.PAUSED, trial.reason, trial.error)
+            self._trials[trial.number] = replace(trial, state=State.PAUSED, ended=None, facts=facts)
+            self._open.add(trial.number)
+        if not self.stopping:
+            where = "" if failure.place is None else f" at {failure.place}"
+            count = len(self._streak.trials)
+            self.stop(f"{count} trials in a row failed alike: {failure.message}{where}", Status.FAILED)
 
     def _tidy(self, trial: Trial) -> None:
         """Keep only those of the trial's checkpoints that are worth their disk."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.budget import gpu_seconds, trials_since_best
+from orchestrator.failures import count_by_class
 from orchestrator.home import Home
 from orchestrator.kept import Kept
-from orchestrator.ledger import StudyRow
+from orchestrator.ledger import Attempt, StudyRow
 from orchestrator.space.search_space import as_fixed
 from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.symptoms import symptom_of
 from orchestrator.trial import Objective, Trial, best_trial
 
+Attempts = Mapping[int, Sequence[Attempt]]
 
-def study_summary(row: StudyRow, trials: list[Trial], home: Home, *, history: bool = False) -> dict[str, Any]:
-    """The schema is a promise: docs/interface.md."""
+
+def study_summary(
+    row: StudyRow, trials: list[Trial], home: Home, *, attempts: Attempts | None = None, history: bool = False
+) -> dict[str, Any]:
+    """The schema is a promise: docs/interface.md. attempts: those of trials that took a GPU."""
     objective, kept = row.objective, Kept.of(row.raw, row.uid, row.name, home)
     best = best_trial(trials, objective)
     return {
@@ -23,9 +30,22 @@ def study_summary(row: StudyRow, trials: list[Trial], home: Home, *, history: bo
         "reason": row.reason,
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "seconds": round(row.seconds, 1),
+        "used": _used(row, trials, best, attempts or {}),
+        "failures": count_by_class(trials),
         "trials": [_trial_summary(trial, objective, kept.shown(trial, objective), history) for trial in trials],
         "best": None if best is None else _best_summary(best, objective, kept.shown(best, objective)),
         "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.problem},
+    }
+
+
+def _used(row: StudyRow, trials: list[Trial], best: Trial | None, attempts: Attempts) -> dict[str, Any]:
+    """Of the budget."""
+    counted = [trial for trial in trials if trial.left_out is None]
+    return {
+        "trials": len(counted),
+        "hours": round(row.seconds / 3600, 3),
+        "gpu_hours": round(gpu_seconds(trials, attempts, row.active) / 3600, 3),
+        "trials_since_best": 0 if best is None else trials_since_best(counted, best, row.objective),
     }
 
 

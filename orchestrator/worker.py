@@ -207,11 +207,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return said or (error.__cause__ is not None and is_out_of_memory(error.__cause__))
 
 
-def _place(error: BaseException) -> str:
-    """`RuntimeError at /home/me/train.py:12`: where it was raised."""
+def _place(error: BaseException) -> str | None:
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return type(error).__name__ + where
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
 
 
 def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
