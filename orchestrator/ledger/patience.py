@@ -22,6 +22,7 @@ class Patience:
     def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
         self._seconds = seconds
         self._say = say
+        self._in_vain = 0.0  # seconds
         self.hopeless: Callable[[], bool] = lambda: False  # asked while a disk is full: is it to be waited for no more?
 
     def insist(self, act: Callable[[], T]) -> T:
@@ -47,12 +48,12 @@ class Patience:
                         self._say(f"{away}; trying again for {self._seconds:.0f} s, trials wait at their next report")
                     began = now
                 if now - began >= self._seconds:
-                    waited, self._seconds = self._seconds, 0.0
-                    if waited == 0:
+                    self._in_vain, self._seconds = self._in_vain or self._seconds, 0.0
+                    if not self._in_vain:
                         raise
                     raise LedgerAway(
-                        f"{away}; it did not come back within {waited:.0f} s: when it has, start the same command "
-                        "again, every report before is safe"
+                        f"{away}; it did not come back within {self._in_vain:.0f} s: when it has, start the same "
+                        "command again, every report before is safe"
                     ) from away
                 time.sleep(min(pause, max(0.0, began + self._seconds - now)))
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -180,7 +180,7 @@ def test_a_server_that_stays_away_ends_the_wait_once_and_what_is_left_to_do_fail
             LedgerAway, match="it did not come back within 2 s: when it has, start the same command again"
         ):
             ledger.beat(study)
-        with pytest.raises(LedgerAway, match="must be a PostgreSQL server that answers"):
+        with pytest.raises(LedgerAway, match="it did not come back within 2 s"):
             ledger.release(study, "paused")
         assert len(said) == 1
         with pytest.raises(LedgerAway, match=r"must be a PostgreSQL server that answers, but: .*Connection refused"):
