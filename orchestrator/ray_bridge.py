@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import ray.tune
 from ray.tune import Callback
@@ -21,11 +21,18 @@ from ray.tune.search import Searcher
 
 from orchestrator import checkpoints
 from orchestrator.job import Ended, Failure, FailureClass, Job, Workplace
-from orchestrator.schedulers import Decision
-from orchestrator.study import Study
 from orchestrator.trial import Report
 from orchestrator.watch import Watch
 from orchestrator.worker import Attempt
+
+STUCK_SECONDS = 60.0  # a worker that has no place for so long waits for one in pieces
+
+
+class Driver(Protocol):
+    """The process that owns the study (orchestrator/desk.py answers there)."""
+
+    def ask(self, name: str, *arguments: Any) -> Any: ...
+    def exchange(self, stuck: bool = False) -> bool: ...
 
 
 class Worker(ray.tune.Trainable):
@@ -68,19 +75,19 @@ class _Unpickled:
 class JobSearcher(_Unpickled, Searcher):
     """Hands out the study's jobs as Ray trials."""
 
-    def __init__(self, study: Study, workplace: Workplace) -> None:
+    def __init__(self, driver: Driver, workplace: Workplace) -> None:
         super().__init__()
-        self._study = study
+        self._driver = driver
         self._workplace = workplace
         self.jobs: dict[str, Job] = {}  # Ray's trial id -> what it runs
 
     def suggest(self, trial_id: str) -> Any:
-        job = self._study.next_job()
+        job: Job | None = self._driver.ask("next_job")
         if job is not None:
             self.jobs[trial_id] = job
             return {"job": job, "workplace": self._workplace}
         # Said too early, FINISHED would end the reuse of actors; said at the true end, it lets fit() return.
-        return Searcher.FINISHED if self._study.done_starting and not self._study.running else None
+        return Searcher.FINISHED if self._driver.ask("is_over") else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         return None
@@ -97,10 +104,11 @@ class ReportScheduler(_Unpickled, TrialScheduler):
 
     _supports_buffered_results = False
 
-    def __init__(self, study: Study, searcher: JobSearcher, watch: Watch) -> None:
+    def __init__(self, driver: Driver, searcher: JobSearcher, watch: Watch, directory: Path) -> None:
         super().__init__()
-        self._study = study
+        self._driver = driver
         self._searcher = searcher
+        self._directory = directory  # the study's
         self._watch = watch
         self._placed: set[str] = set()  # Ray's trial ids of the attempts whose place is in the ledger
 
@@ -109,29 +117,27 @@ class ReportScheduler(_Unpickled, TrialScheduler):
         said = result["said"]
         if trial.trial_id not in self._placed:
             self._placed.add(trial.trial_id)
-            self._study.set_facts(number, dict(result["facts"]))
+            self._driver.ask("place", number, dict(result["facts"]))
         if isinstance(said, Report):
             self._watch.reported(trial.trial_id, said.seconds)
-            decision = self._study.report(number, said)
-            if decision is not Decision.CONTINUE:
-                self._watch.end(trial.trial_id)
-            return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
+            if self._driver.ask("report", number, said):
+                return TrialScheduler.CONTINUE
+            self._watch.end(trial.trial_id)
+            return TrialScheduler.STOP
+        self._driver.ask("end", number, said)
         if said.failure is None:
             self._watch.end(trial.trial_id)
-            self._study.complete(number)
             return TrialScheduler.STOP
-        self._study.fail(number, said.failure)
         return TrialScheduler.CONTINUE  # its next step ends the process
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         job = self._searcher.jobs[trial.trial_id]
         failure = _out_of_memory(trial)
         if failure is None:
-            log = checkpoints.trial_directory(self._study.directory, job.number) / "log.txt"
+            log = checkpoints.trial_directory(self._directory, job.number) / "log.txt"
             failure = self._watch.why_lost(trial.trial_id, log)
         self._watch.end(trial.trial_id)
-        if any((running.number, running.attempts) == (job.number, job.attempt) for running in self._study.running):
-            self._study.fail(job.number, failure)  # else the attempt had its end already, and its process was let die
+        self._driver.ask("lost", job.number, job.attempt, failure)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         return None
@@ -143,6 +149,9 @@ class ReportScheduler(_Unpickled, TrialScheduler):
         return None
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        controller = tune_controller._tune_controller
+        if controller._actor_cache.num_cached_objects and self._driver.ask("is_full"):
+            controller._cleanup_cached_actors(force_all=True)  # an idle worker holds its place: others wait for it
         waiting = (t for t in tune_controller.get_trials() if t.status == "PENDING")
         return next((t for t in waiting if tune_controller.trial_executor.has_resources_for_trial(t)), None)
 
@@ -159,12 +168,13 @@ def _out_of_memory(trial: Any) -> Failure | None:
 
 
 class Tick(_Unpickled, Callback):
-    """Calls `tick` several times a second while Ray runs, and ends workers that are frozen."""
+    """Keeps the study's share of the cluster up to date, and ends workers that are frozen."""
 
-    def __init__(self, tick: Callable[[], None], searcher: JobSearcher, watch: Watch) -> None:
-        self._tick = tick
+    def __init__(self, driver: Driver, searcher: JobSearcher, watch: Watch) -> None:
+        self._driver = driver
         self._searcher = searcher
         self._watch = watch
+        self._waiting: dict[str, float] = {}  # Ray's trial id -> monotonic time since which it has no place
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         job = self._searcher.jobs[trial.trial_id]
@@ -172,7 +182,9 @@ class Tick(_Unpickled, Callback):
         self._watch.begin(trial.trial_id, job.silence)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        self._tick()
+        now = time.monotonic()
+        self._waiting = {t.trial_id: self._waiting.get(t.trial_id, now) for t in trials if t.status == "PENDING"}
+        self._driver.exchange(any(now - since > STUCK_SECONDS for since in self._waiting.values()))
         self._watch.tick()
         frozen = self._watch.frozen()
         for trial in trials if frozen else ():
@@ -192,17 +204,15 @@ class Silent(TrialProgressCallback):
         return object.__getattribute__(self, name)
 
 
-def drive(
-    study: Study, workplace: Workplace, *, cpu: float, gpu: float, storage: str, tick: Callable[[], None]
-) -> None:
-    """Run the study's jobs on Ray (already initialised) until it has none left or was asked to stop."""
-    study.allowance.gpus = gpu
-    searcher, watch = JobSearcher(study, workplace), Watch()
+def drive(driver: Driver, workplace: Workplace, *, cpu: float, gpu: float, storage: str) -> None:
+    """Run the driver's jobs on Ray (already initialised) until it says that it is over."""
+    searcher, watch = JobSearcher(driver, workplace), Watch()
+    scheduler = ReportScheduler(driver, searcher, watch, Path(workplace.study_directory))
     tuner = ray.tune.Tuner(
         ray.tune.with_resources(Worker, ray.tune.PlacementGroupFactory([{"CPU": cpu, "GPU": gpu}])),
         tune_config=ray.tune.TuneConfig(
             search_alg=searcher,
-            scheduler=ReportScheduler(study, searcher, watch),
+            scheduler=scheduler,
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.trial_id,
@@ -212,7 +222,7 @@ def drive(
             name="ray",
             storage_path=storage,
             verbose=0,
-            callbacks=[Tick(tick, searcher, watch), Silent()],
+            callbacks=[Tick(driver, searcher, watch), Silent()],
             failure_config=ray.tune.FailureConfig(max_failures=0),
         ),
     )

@@ -1,22 +1,36 @@
-"""A quiet Ray cluster to work on, and single calls on it."""
+"""The Ray that a session works on, seen from the driver: a process of its own that alone speaks with Ray.
+
+Whatever Ray does when its cluster dies (it waits a minute, then ends its process), the driver and its ledger live on.
+"""
 
 from __future__ import annotations
 
-import importlib
-import logging
+import json
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from orchestrator.job import Workplace
+from orchestrator.ray_host import HostFailed, Seat, seat
+
+CHECK_SECONDS = 0.5  # between two looks whether the cluster lives
+KNOCK_SECONDS = 5.0  # the same for a cluster of other machines
+TICK_SECONDS = 0.1
+END_SECONDS = 10.0  # for Ray to take its leave
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are the runner's
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are the driver's
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger holds the results
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "100000000",  # Ray's own snapshots are never read
@@ -25,74 +39,188 @@ _ENVIRONMENT = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "100000000",
 }
 
+# Variables of a terminal or a session, and those that only a driver reads: no reason for workers of another kind.
+_NOT_FOR_WORKERS = ("_", "PWD", "OLDPWD", "SHLVL", "TERM", "COLUMNS", "LINES", "NIGHTSWEEP_HOME", "NIGHTSWEEP_NOTIFY")
+_NOT_FOR_WORKERS_PREFIXES = ("RAY_", "TUNE_", "SSH_", "XDG_SESSION", "TMUX", "DBUS_", "PYTEST_", "VSCODE_")
+
 
 class RayUnavailable(RuntimeError):
     """No Ray cluster could be started or reached."""
 
 
+class RayLost(RuntimeError):
+    """The cluster that the session worked on is gone."""
+
+
+class WorkFailed(RuntimeError):
+    """What was to be done on the cluster raised; the text is what it said."""
+
+
 @contextmanager
-def session(address: str | None, threads: int) -> Iterator[dict[str, float]]:
-    """A Ray cluster, ours or the one at `address`; yields its resources {"CPU": n, "GPU": n}. Ray prints nothing.
+def session(address: str | None, threads: int) -> Iterator[RayProcess]:
+    """A process that is connected to this machine's cluster, or to the one at `address`. Raises RayUnavailable.
 
     threads: how many each worker's numeric libraries may use.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
-    if address is not None:
+    environment = {**_ENVIRONMENT, **os.environ}
+    wanted = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    if address is None:
+        environment["RAY_AUTH_MODE"] = "token"
+    else:
         _knock(address)
-    import ray
-
-    # 3 s of imports, while ray.init waits for the processes that it starts.
-    threading.Thread(target=importlib.import_module, args=("ray.tune",), daemon=True).start()
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
-    threads_wanted = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    try:
+        if (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ:
+            # `ray start` asks for a token as soon as one lies there, but ray.init(address) does not bring it along.
+            environment.setdefault("RAY_AUTH_MODE", "token")
+    with ExitStack() as stack:
+        process = stack.enter_context(_process(environment))  # it imports Ray while the cluster starts
         if address is None:
-            # Processes that Ray starts inherit the environment: quicker than a runtime_env for every worker.
-            with _environment(threads_wanted):
-                ray.init(include_dashboard=False, **quiet)
+            # The host starts with what this study's workers need: no runtime_env, which takes them half a second each.
+            place = stack.enter_context(_seat(environment | wanted))
+            process.watch = place.lost
+            process.connect(place.address, differences(environment | wanted, place.environment), on_this_machine=True)
         else:
-            ray.init(address=address, runtime_env={"env_vars": threads_wanted}, **quiet)
-    except Exception as error:
-        where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
-        raise RayUnavailable(f"{where} cannot be used: {error}; try `tune doctor`") from error
-    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    ray._private.worker.print_to_stdstream = lambda *arguments, **named: None
+            process.watch = Knocking(address)
+            process.connect(address, wanted, on_this_machine=False)
+        yield process
+
+
+@contextmanager
+def _seat(environment: Mapping[str, str]) -> Iterator[Seat]:
     try:
-        yield {kind: float(ray.cluster_resources().get(kind, 0.0)) for kind in ("CPU", "GPU")}
-    finally:
-        ray.shutdown()
+        with seat(environment) as place:
+            yield place
+    except HostFailed as error:
+        raise RayUnavailable(f"no Ray can be started on this machine: {error}; try `tune doctor`") from error
 
 
-def local_resources() -> dict[str, float]:
-    """What a Ray cluster of this machine alone will have, {"CPU": n, "GPU": n}, without starting one."""
-    from ray._private.accelerators.nvidia_gpu import NvidiaGPUAcceleratorManager
-    from ray._private.utils import get_num_cpus
+class RayProcess:
+    """A process of ray_driver.py. One request at a time; while it works, it may ask `desk`."""
 
-    gpus = NvidiaGPUAcceleratorManager.get_current_node_num_accelerators()
-    visible = NvidiaGPUAcceleratorManager.get_current_process_visible_accelerator_ids()
-    return {"CPU": float(get_num_cpus()), "GPU": float(gpus if visible is None else min(gpus, len(visible)))}
+    def __init__(self, process: subprocess.Popen[bytes], connection: Connection, output: IO[bytes]) -> None:
+        self.resources: dict[str, float] = {}  # {"CPU": n, "GPU": n} of all machines of the cluster
+        self.watch: Callable[[], bool] = lambda: False  # is the cluster gone? cheap
+        self._process, self._connection, self._output = process, connection, output
+        self._looked = self._ticked = time.monotonic()
+
+    def connect(self, address: str, environment: Mapping[str, str], *, on_this_machine: bool) -> None:
+        """environment: of the workers, where it differs from the cluster's. Raises RayUnavailable."""
+        try:
+            self.resources = self._ask("connect", address, dict(environment), on_this_machine)
+        except (WorkFailed, RayLost) as error:
+            where = "this machine" if on_this_machine else address
+            raise RayUnavailable(f"the Ray cluster of {where} cannot be used: {error}; try `tune doctor`") from error
+
+    def wait(self, desk: Any, tick: Callable[[], None]) -> None:
+        """Until the desk says that a trial may start."""
+        self._ask("wait", desk=desk, tick=tick)
+
+    def drive(
+        self, desk: Any, workplace: Workplace, cpu: float, gpu: float, storage: str, tick: Callable[[], None]
+    ) -> None:
+        """Run the desk's jobs until it says that it is over."""
+        self._ask("drive", workplace, cpu, gpu, storage, desk=desk, tick=tick)
+
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, cpu: float, gpu: float, desk: Any, tick: Callable[[], None]
+    ) -> Any:
+        """Run `function` in a worker with these resources. Raises WorkFailed with what it raised."""
+        return self._ask("call", function, arguments, cpu, gpu, desk=desk, tick=tick)
+
+    def end(self) -> None:
+        """Let Ray take its leave; what does not go in time is ended."""
+        with suppress(OSError):
+            self._connection.send(("end", ()))
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
+
+    def _ask(self, request: str, *arguments: Any, desk: Any = None, tick: Callable[[], None] = lambda: None) -> Any:
+        try:
+            self._connection.send((request, arguments))
+            while True:
+                if self._connection.poll(TICK_SECONDS):
+                    kind, *said = self._connection.recv()
+                    if kind == "done":
+                        return said[0]
+                    if kind == "raised":
+                        raise WorkFailed(said[0])
+                    self._connection.send(getattr(desk, said[0])(*said[1]))
+                now = time.monotonic()
+                if now - self._ticked >= TICK_SECONDS:
+                    self._ticked = now
+                    tick()
+                if now - self._looked >= CHECK_SECONDS:
+                    self._looked = now
+                    if self.watch():
+                        raise RayLost("Ray died")
+        except (EOFError, ConnectionError) as error:
+            raise RayLost(f"the process that speaks with Ray ended: {self._last_words()}") from error
+
+    def _last_words(self) -> str:
+        self._output.seek(0)
+        lines = [line.strip() for line in self._output.read().decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1][:300] if lines else "it said nothing"
 
 
-def call(function: Callable[..., Any], *arguments: Any, cpu: float, gpu: float, tick: Callable[[], None]) -> Any:
-    """Run `function` in a worker process with these resources; `tick` is called meanwhile. Raises what it raised."""
-    import ray
+@contextmanager
+def _process(environment: Mapping[str, str]) -> Iterator[RayProcess]:
+    ours, theirs = socket.socketpair()
+    program = "import json, sys; sys.path[:], sys.argv[:] = json.loads(sys.argv[2]), [sys.argv[3], sys.argv[1]]; "
+    program += "from orchestrator.ray_driver import main; main(int(sys.argv[1]))"
+    words = [str(theirs.fileno()), json.dumps(sys.path), sys.argv[0]]  # Ray's workers look beside our script as well
+    with ours, tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *words],
+            stdin=subprocess.PIPE,  # its end is our end
+            stdout=output,
+            stderr=output,
+            env=dict(environment),
+            start_new_session=True,  # a signal to a whole group of processes is for the driver alone
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        connection = Connection(os.dup(ours.fileno()))
+        talk = RayProcess(process, connection, output)
+        try:
+            yield talk
+            talk.end()
+        finally:
+            process.kill()
+            process.wait()
+            connection.close()
+            assert process.stdin is not None
+            process.stdin.close()
 
-    remote = ray.remote(num_cpus=cpu, num_gpus=gpu, max_retries=0)(function)
-    result = remote.remote(*arguments)
-    while not ray.wait([result], timeout=0.5)[0]:
-        tick()
-    return ray.get(result)
+
+def differences(mine: Mapping[str, str], hosts: Mapping[str, str]) -> dict[str, str]:
+    """What has to be set for workers that would inherit `hosts`; a variable that `mine` has not becomes empty."""
+    names = {
+        name
+        for name in mine.keys() | hosts.keys()
+        if name not in _NOT_FOR_WORKERS and not name.startswith(_NOT_FOR_WORKERS_PREFIXES)
+    }
+    return {name: mine.get(name, "") for name in sorted(names) if mine.get(name, "") != hosts.get(name, "")}
+
+
+class Knocking:
+    """Is the cluster at `address` gone? Looks now and then; twice without answer is gone."""
+
+    def __init__(self, address: str) -> None:
+        self._address, self._looked, self._missed = address, time.monotonic(), 0
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self._looked >= KNOCK_SECONDS:
+            self._looked = time.monotonic()
+            try:
+                _knock(self._address)
+            except RayUnavailable:
+                self._missed += 1
+            else:
+                self._missed = 0
+        return self._missed >= 2
 
 
 def _knock(address: str) -> None:
-    """See that somebody listens there, because Ray itself waits for minutes; and bring the token, where there is one.
-
-    `ray start` asks for a token as soon as one lies in the user's home, but ray.init(address) does not bring it along.
-    """
-    if (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    """See that somebody listens there, because Ray itself waits for minutes. Raises RayUnavailable."""
     host, _, port = address.rpartition(":")
     if not port.isdigit() or "/" in address:  # auto, or a form that Ray alone understands
         return
@@ -105,18 +233,14 @@ def _knock(address: str) -> None:
         ) from error
 
 
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
+def local_resources() -> dict[str, float]:
+    """What a Ray cluster of this machine alone will have, {"CPU": n, "GPU": n}, without starting one."""
+    from ray._private.accelerators.nvidia_gpu import NvidiaGPUAcceleratorManager
+    from ray._private.utils import get_num_cpus
+
+    gpus = NvidiaGPUAcceleratorManager.get_current_node_num_accelerators()
+    visible = NvidiaGPUAcceleratorManager.get_current_process_visible_accelerator_ids()
+    return {"CPU": float(get_num_cpus()), "GPU": float(gpus if visible is None else min(gpus, len(visible)))}
 
 
 def ray_command(arguments: list[str]) -> None:

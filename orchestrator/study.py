@@ -123,7 +123,7 @@ class Study:
     @property
     def folders(self) -> list[Path]:
         """Those on whose disks it needs room."""
-        return [self.directory] + ([Path(self.storage)] if self.storage and "://" not in self.storage else [])
+        return [self.directory.parent] + ([Path(self.storage)] if self.storage and "://" not in self.storage else [])
 
     @property
     def finished(self) -> bool:
@@ -184,6 +184,10 @@ class Study:
 
     def go_on(self) -> None:
         self.held, self.held_until = None, 0.0
+
+    def pause(self, number: int, reason: str) -> None:
+        """The trial goes on from its checkpoint, later in this session or in the next."""
+        self._finish(number, State.PAUSED, reason)
 
     def let_go(self, reason: str) -> None:
         """No worker runs any more: what was running is paused and goes on from its checkpoint at the next start."""

@@ -21,7 +21,7 @@ ORDER = ("trainables", "orchestrator", "reports", "tune")
 
 # Outside library -> where it may be imported, as shell patterns.
 FENCES = {
-    "ray": ("orchestrator/ray_bridge.py", "orchestrator/ray_session.py"),
+    "ray": tuple(f"orchestrator/ray_{name}.py" for name in ("bridge", "driver", "host", "session")),
     "mlflow": ("orchestrator/tracking/tracking.py",),
     "sqlalchemy": ("orchestrator/ledger/*",),
     "optuna": ("orchestrator/searchers/*", "reports/*"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.mistakes import InputMistake
-from orchestrator.runner import placement
+from orchestrator.placement import placement
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 
 
