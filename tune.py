@@ -381,7 +381,11 @@ def _run(
     ledger = Ledger(home.ledger)
     page = home.report(outcome.study) / "report.html"
     if outcome.started or not page.exists():
-        page = _write_report(home, ledger, [outcome.study], "en", None)
+        try:
+            page = _write_report(home, ledger, [outcome.study], "en", None)
+        except OSError as error:  # a full disk: how the study stands is said all the same
+            why = error.strerror or error
+            print(f"{page}: must be written, but {why}; then type: tune report {outcome.study}", file=sys.stderr)
     row = ledger.study(outcome.study)
     raise typer.Exit(show_outcome(row, ledger.trials(row.id), outcome, page, home, command))
 

@@ -45,8 +45,8 @@ def shortage(folders: Sequence[Path], reserve: int) -> str | None:
         free = free_bytes(folder)
         if free < reserve:
             return (
-                f"the disk of {folder} is full: {in_gb(free)} are free, and {in_gb(reserve)} must be "
-                f"(checkpoints.reserve_gb); see what takes it: du -xsh {folder}/*"
+                f"the disk of {folder} is full: {in_gb(free)} are free, {in_gb(reserve)} must be; free some (see "
+                f"du -xsh {folder}/*), or ask for less: --set checkpoints.reserve_gb=0.1"
             )
     return None
 

@@ -46,12 +46,14 @@ class Heart:
         study, reserve = self._study, self._study.spec.checkpoints.reserve
         shortage = shortage_of(study.folders, reserve + reserve // 4 if study.held else reserve)
         if shortage is not None:
-            study.hold(shortage)
+            study.hold(shortage.partition(";")[0])
         elif study.held and (self._short or time.time() >= study.held_until):
             study.go_on()
         self._short = shortage is not None
         if study.held and self._said is None:
-            self._progress.say(f"{study.held}; nothing starts and running trials pause, until there is room again")
+            self._progress.say(
+                f"{shortage or study.held}; nothing starts and running trials pause, until there is room again"
+            )
         elif self._said is not None and not study.held:
             self._progress.say("trying again: there is room")
         self._said = study.held

@@ -34,7 +34,7 @@ def test_a_shortage_names_the_disk_what_is_free_and_what_must_be(mount_disk: Mou
     assert shortage([roomy, small], 1_500_000) is None
     said = shortage([roomy, small], 5_000_000)
     assert said is not None
-    assert said.startswith(f"the disk of {small} is full: 2.1 MB are free, and 5.0 MB must be (checkpoints.reserve_gb)")
+    assert said.startswith(f"the disk of {small} is full: 2.1 MB are free, 5.0 MB must be; ")
     assert f"du -xsh {small}/*" in said
 
 

@@ -70,7 +70,8 @@ def test_a_disk_that_fills_up_pauses_the_study_until_there_is_room(desk: Desk, s
     heart.beat()
     assert study.next_job() is None
     assert study.report(job.number, report(job, 1)) is Decision.PAUSE
-    assert len(said) == 1 and f"the disk of {desk.directory / 'toy'} is full" in said[0] and "du -xsh" in said[0]
+    assert len(said) == 1 and f"the disk of {desk.directory} is full" in said[0] and "du -xsh" in said[0]
+    assert desk.study.trials[0].reason == f"the disk of {desk.directory} is full: 1.5 MB are free, 2.5 MB must be"
     taken.unlink()
     heart.beat()
     assert said[1:] == ["trying again: there is room"]
