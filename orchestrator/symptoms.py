@@ -22,6 +22,7 @@ SPENT_EPOCHS = 0.25  # of all: so many of them with a spent learning rate are wa
 GOOD = 0.95  # a score that a spent learning rate may rest on
 LOST = 0.02  # of a score from 0 to 1: fallen so far below its best, while the training loss still falls
 GAP = 0.1  # between the same score in training and in validation
+CARRIED_OVER = 0.1  # of a score in training: less than that in validation is nothing
 RISEN = 2.0  # times the smallest training loss
 
 
@@ -50,7 +51,7 @@ _SENTENCES = {
     Kind.LABELS: "nothing of train (train/loss {early:.3g} to {late:.3g}) shows in validation (score {score:.3g}); "
     "look with `tune check` whether labels fit their images, then at the learning rate (peak {peak:.2g})",
     Kind.LR_SPENT: "from epoch {epoch:.0f} on lr is below {share:.0%} of its peak {peak:.2g} and nothing is learnt "
-    "any more; raise min_lr or step_epochs",
+    "any more, stuck at {score:.3g}; raise min_lr or step_epochs",
     Kind.OVERFIT: "best {best:.3g} at epoch {epoch:.0f}, {score:.3g} at the end, while train/loss still falls "
     "({early:.3g} to {late:.3g}); more augmentation or weight decay, or fewer epochs",
     Kind.DIVERGED: "train/loss rose from {early:.3g} to {late:.3g}; lower lr, or lengthen warmup_epochs",
@@ -78,12 +79,13 @@ def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
     numbers = {"early": early, "late": late, "score": max(score), "peak": peak}
     spent = _spent_from(rates, peak)
     if spent is not None and max(score) < GOOD and _rests(score[spent:], loss[spent:], loss):
-        return Symptom(Kind.LR_SPENT, {"epoch": reports[spent].epoch, "share": SPENT_LR, "peak": peak})
+        return Symptom(Kind.LR_SPENT, numbers | {"epoch": reports[spent].epoch, "share": SPENT_LR})
+    trained = _trained(reports[-1], objective.metric)
+    if trained > GAP and max(score) < CARRIED_OVER * trained:  # learnt by heart
+        return Symptom(Kind.LABELS, numbers)
     cut = trial.state is State.PRUNED  # in mid-course, perhaps on the plateau that CTC begins with
     if not cut and max(score) < LEARNT and all(_flat(series[quarter:]) for series in _scores(reports)):
-        by_heart = _trained(reports[-1], objective.metric) - score[-1] > GAP
-        falling = early - late > FALLING * abs(early)
-        return Symptom(Kind.STUCK if falling and not by_heart else Kind.LABELS, numbers)
+        return Symptom(Kind.STUCK if early - late > FALLING * abs(early) else Kind.LABELS, numbers)
     return _overfit(reports, score, loss, objective.metric)
 
 
