@@ -79,7 +79,7 @@ def show_study(
         report = trial.best_report(objective)
         table.add_row(
             f"{trial.number:04d}" + (f" {trial.baseline}" if trial.baseline else ""),
-            trial.state.value,
+            trial.state.value + (", left out" if trial.left_out else ""),
             str(trial.epochs),
             "" if report is None else f"{report.metrics[objective.metric]:.4f}",
             "" if report is None else str(report.epoch),
@@ -87,6 +87,9 @@ def show_study(
             *(short(trial.config[name]) if name in trial.config else "" for name in searched),
         )
     console().print(table)
+    for trial in trials:
+        for line in _particulars(trial):
+            _print(f"trial {trial.number} {line}")
     if history:
         for trial in trials:
             _print(f"trial {trial.number}")
@@ -100,6 +103,8 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
     _print(f"trial {trial.number} of {row.name}: {trial.state}{reason}; {attempts}, {duration(trial.seconds)}")
     for name, value in trial.config.items():
         _print(f"  {name}: {value}")
+    for line in _particulars(trial):
+        _print(f"it {line}")
     _show_reports(trial)
     if summary["symptom"]:
         _print(f"its curves say {summary['symptom']}")
@@ -118,6 +123,18 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
     _print(f"log: {home.shown(trial_directory(home.study(row.name), trial.number) / 'log.txt')}")
     if trial.error:
         _print(trial.error.rstrip())
+
+
+def _particulars(trial: Trial) -> list[str]:
+    """What makes the trial another thing than a config that the searcher proposed and that was trained in one go."""
+    said = []
+    if trial.origin is not None:
+        study, _, number = trial.origin.rpartition("/")
+        said.append(f"has the config of trial {number} of {study}")
+    said += [f"was {extension}: its lr_schedule is not that of a run planned for them" for extension in trial.extended]
+    if trial.left_out is not None:
+        said.append(f"does not count in the space as it is now: {trial.left_out}")
+    return said
 
 
 def show_check(file: Path, findings: Iterable[Finding]) -> bool:

@@ -215,7 +215,7 @@ def with_limits(spec: StudySpec, limits: Limits, ledger: Ledger, row: StudyRow) 
     if limits.trials is not None:
         trials: int | None = limits.trials
     elif limits.more_trials is not None and (extension is None or extension["more"] != limits.more_trials):
-        existing = len(ledger.trials(row.id, reports=False))
+        existing = sum(trial.left_out is None for trial in ledger.trials(row.id, reports=False))
         # A study cut short is first owed what its file asks for.
         owed = existing if row.status == Status.FINISHED else max(existing, spec.budget.trials or 0)
         trials = owed + limits.more_trials

@@ -34,6 +34,7 @@ from trainables import Trainable
 
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 30.0, 600.0  # while a disk refuses although it says that there is room
 
+
 @dataclass(frozen=True)
 class Event:
     """What the progress display is told. kind: started, report, paused, completed, pruned, failed, retried."""
@@ -372,6 +373,8 @@ class Study:
         last: dict[int, Decision] = {}
         failed: dict[int, Failure] = {}
         for _, number, report in self._ledger.history(self._id):
+            if number not in self._trials:  # left out
+                continue
             trial = self._trials[number]
             problem = problem_of(report, {self.objective.metric, self._scheduler_metric})
             if problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from orchestrator.budget import gpu_seconds, trials_since_best
@@ -66,6 +67,9 @@ def _trial_summary(trial: Trial, objective: Objective, checkpoint: str | None, h
         "test": dict(trial.test) if trial.test else None,
         "seed": trial.seed,
         "attempts": trial.attempts,
+        "origin": trial.origin,
+        "left_out": trial.left_out,
+        "extended": [asdict(extension) for extension in trial.extended],
         "symptom": None if (symptom := symptom_of(trial, objective)) is None else str(symptom),
     }
     if history:

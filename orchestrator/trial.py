@@ -68,6 +68,9 @@ class Extension:
     limit: int
     new_limit: int
 
+    def __str__(self) -> str:
+        return f"extended from {self.limit} to {self.new_limit} epochs after epoch {self.after}"
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
