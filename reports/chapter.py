@@ -12,6 +12,7 @@ from orchestrator.symptoms import symptoms_of
 from orchestrator.trial import State
 from reports import figures, standing_tables, tables
 from reports.advice import advice, original_command, reproduction
+from reports.changes import changes
 from reports.comparison import Comparison, value_on_test
 from reports.diagnosis import FEW, Rung, Slice, failures, rungs, slices
 from reports.environment import environment, is_dirty
@@ -73,6 +74,7 @@ class Chapter:
     fixed: tuple[tuple[str, str], ...]
     trials_table: Table
     trials_note: str
+    changes: tuple[str, ...]
     curves_notes: tuple[str, ...]
     zoom: list[float] | None
     slices_beyond: bool
@@ -123,6 +125,7 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
         fixed=tuple((one_line(name), short(value, 6)) for name, value in view.fixed.items()),
         trials_table=tables.trials_table(comparison, words),
         trials_note=_trials_note(comparison, words),
+        changes=tuple(changes(view, words)),
         curves_notes=tuple(_curves_notes(comparison, found_rungs, words)),
         zoom=figures.zoom_range(comparison, words),
         slices_beyond=survivors_range(comparison) is not None,

@@ -37,11 +37,12 @@ def study_numbers(
     trial `ahead` is better than trial `other` in the objective, whatever the mode; `test_by` on the test data.
     counts: {state: trials}. scored: trials with a value that did not fail.
     cost: {seconds, epochs, saved_epochs, saved_seconds, saved_share, wall_seconds, device, per_trial, device_hours}.
-    trials: [{number, rank, state, reason, baseline, value, best_epoch, behind, epochs, seconds, attempts, seed, config,
-    test, curve [{epoch, metrics..., seconds}]}], best first.
+    trials: [{number, rank, state, reason, baseline, origin, extended [{after, limit, new_limit}], value, best_epoch,
+    behind, epochs, seconds, attempts, seed, config, test, curve [{epoch, metrics..., seconds}]}], best first.
     rungs: [{epoch, seen, cut, compared, correlation, low, high, winner_rank}].
     parameters: [{name, low, high, step, log, choices, best, edge, edge_by_chance, natural, leaning,
     explained, by_chance, correlation}].
+    left_out: [{number, reason}], of trials outside the space as it is now, which are in nothing else here.
     failures: [{reason, trials [number]}]. symptoms: [{symptom, trials [number]}]. searched, fixed, facts: of the study.
     Values are as reported: fractions, not percentages. What is no finite number is null.
     """
@@ -69,6 +70,7 @@ def study_numbers(
         "scored": comparison.scored,
         "cost": _cost(comparison.cost),
         "trials": [_trial(row) for row in comparison.rows],
+        "left_out": [{"number": trial.number, "reason": trial.left_out} for trial in view.left_out],
         "rungs": [asdict(rung) for rung in rungs],
         "parameters": [{k: v for k, v in asdict(each).items() if k != "points"} for each in slices],
         "failures": [{"reason": each.reason, "trials": [t.number for t in each.trials]} for each in failed],
@@ -107,6 +109,8 @@ def _trial(row: Row) -> dict[str, Any]:
         "state": trial.state.value,
         "reason": trial.reason,
         "baseline": trial.baseline,
+        "origin": trial.origin,
+        "extended": [asdict(extension) for extension in trial.extended],
         "value": row.value,
         "best_epoch": row.best_epoch,
         "behind": row.behind,

@@ -51,6 +51,7 @@ class StudyView:
     home: Path | None = None  # None: the default, ./runs
     created: float | None = None  # unix time
     source: Mapping[str, Any] = field(default_factory=dict)  # study and trial that a single config came from
+    left_out: tuple[Trial, ...] = ()  # none of `trials`: they lie outside the space as it is now
     checkpoint: str | None = None  # of the best trial's best epoch: its folder or URL
 
     @property
@@ -70,14 +71,15 @@ class StudyView:
 def view(row: StudyRow, trials: Sequence[Trial], home: Path) -> StudyView:
     """The study of a ledger row. Nothing is imported for it: a report can be written where the trainable is absent."""
     raw = row.raw
-    searched, fixed = _space(raw, trials)
+    counted = [trial for trial in trials if trial.left_out is None]
+    searched, fixed = _space(raw, counted)
     best = best_trial(list(trials), row.objective)
     return StudyView(
         name=row.name,
         status=row.status,
         reason=row.reason,
         objective=row.objective,
-        trials=list(trials),
+        trials=counted,
         searched=searched,
         fixed=fixed,
         scheduler=SCHEDULER | dict(raw.get("scheduler") or {}),
@@ -91,6 +93,7 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path) -> StudyView:
         home=None if Home.at(home) == Home.at("runs") else home,
         created=row.created,
         source=raw.get("source") or {},
+        left_out=tuple(trial for trial in trials if trial.left_out is not None),
         checkpoint=None if best is None else Kept.of(raw, row.uid, row.name, Home.at(home)).shown(best, row.objective),
     )
 

@@ -141,6 +141,9 @@ def _reservations(comparison: Comparison) -> list[Sentence]:
         )
     elif best is not None and best.trial.state is State.PRUNED:
         said.append(sentence("verdict.best_pruned", trial=best.number, epochs=Quantity("epochs", best.trial.epochs)))
+    if best is not None and best.trial.extended:
+        before, after = best.trial.extended[0].limit, best.trial.extended[-1].new_limit
+        said.append(sentence("verdict.best_extended", trial=best.number, before=before, after=after))
     failed = comparison.counts.get(State.FAILED, 0)
     if 3 * failed >= len(view.trials):
         said.append(sentence("verdict.many_failed", failed=failed, trials=Quantity("trials", len(view.trials))))
