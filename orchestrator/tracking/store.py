@@ -32,8 +32,13 @@ class TrackingError(Exception):
 
 def default_uri(home: Path, spec_uri: str | None) -> str:
     """The study file's tracking.uri, else MLFLOW_TRACKING_URI, else a SQLite file in the home."""
-    embedded = "sqlite:///" + str(home.absolute() / "mlflow.db").translate(_QUOTED)
+    embedded = f"sqlite:///{quoted(home.absolute() / 'mlflow.db')}"
     return spec_uri or os.environ.get("MLFLOW_TRACKING_URI") or embedded
+
+
+def quoted(file: Path) -> str:
+    """As it stands in an address."""
+    return str(file).translate(_QUOTED)
 
 
 def is_database(uri: str) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from orchestrator.tracking.projection import EPOCH_SECONDS, NUMBER, UID, Point, batches, milliseconds
-from orchestrator.tracking.store import QUIET, address, identity
+from orchestrator.tracking.store import QUIET, address, file_of, identity, quoted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,6 +36,9 @@ def connect(uri: str) -> MlflowClient:
 
     for name in ("mlflow", "alembic", "urllib3.connectionpool"):  # what fails comes as an exception, and once
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    path = file_of(uri)
+    if path is not None and not path.exists() and path.parent.is_dir():
+        _make_store(path)
     file = identity(uri)
     last, generation = _files.get(uri, (file, 0))
     generation += file != last
@@ -39,6 +46,28 @@ def connect(uri: str) -> MlflowClient:
     client = MlflowClient(tracking_uri=place, registry_uri=place)
     _files[uri] = identity(uri), generation
     return client
+
+
+def _make_store(path: Path) -> None:
+    """A SQLite store, there with all of its tables or not at all.
+
+    MLflow makes them in dozens of steps that take seconds; killed in between, it could never go on.
+    """
+    from mlflow import MlflowClient
+
+    new = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
+    for left in path.parent.glob(f".{path.name}.*"):
+        pid = left.name.removeprefix(f".{path.name}.").partition(".")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):  # it was killed meanwhile
+            left.unlink(missing_ok=True)
+    try:
+        store = MlflowClient(f"sqlite:///{quoted(new)}")._tracking_client.store
+        store.engine.dispose()
+        os.link(new, path)
+    except FileExistsError:  # another process was faster
+        pass
+    finally:
+        new.unlink(missing_ok=True)
 
 
 # Runs
