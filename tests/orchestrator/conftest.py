@@ -55,14 +55,20 @@ class PostgreSQL:
         subprocess.run(command, check=True, user=self._user, cwd=self._folder, stdout=subprocess.DEVNULL)
 
 
+def postgresql_programs() -> Path | None:
+    """The folder of its programs, as PATH or Debian's packages have it; None without them or without a driver."""
+    found = [shutil.which("initdb"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
+    initdb = next(filter(None, found), None)
+    return Path(initdb).resolve().parent if initdb and importlib.util.find_spec("psycopg2") else None
+
+
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
     """Skipped where PostgreSQL is not installed. A test that stops it starts it again."""
-    found = [shutil.which("initdb"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
-    initdb = next(filter(None, found), None)
-    if initdb is None or importlib.util.find_spec("psycopg2") is None:
+    programs = postgresql_programs()
+    if programs is None:
         pytest.skip("no PostgreSQL server or no psycopg2")
-    server = PostgreSQL(Path(initdb).resolve().parent)
+    server = PostgreSQL(programs)
     yield server
     server.remove()
 

@@ -1,0 +1,150 @@
+"""Processes that die: the driver, a worker, parts of Ray, all at once; killed -9 at random instants."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+import psutil
+
+from benchmarks.faults import audit
+from benchmarks.faults.scene import Scene, Session, hosts, kill, ray_processes
+from benchmarks.faults.stage import ONE_AT_A_TIME, TWO_AT_A_TIME, Stage, Undisturbed
+
+LATE_SECONDS = 0.4  # after an event, at most
+KILLS_IN_A_STUDY = 5
+
+
+def driver_one_at_a_time(stage: Stage) -> None:
+    """The driver dies again and again, and the same command is typed again; ASHA, one trial at a time."""
+    _drivers(stage, 3 if stage.quick else 12, stage.references.of(ONE_AT_A_TIME), **ONE_AT_A_TIME)
+
+
+def driver_two_at_a_time(stage: Stage) -> None:
+    """The same with two trials at a time, of which none is pruned."""
+    _drivers(stage, 12, stage.references.of(TWO_AT_A_TIME), **TWO_AT_A_TIME)
+
+
+def everything(stage: Stage) -> None:
+    """As by a loss of power: the driver, Ray and all workers at one instant."""
+    like = stage.references.of(TWO_AT_A_TIME)
+    scene, snapshots = stage.scene(), []
+    for _ in range(4):
+        session = scene.start()
+        _wait(session, _anytime(stage.rng, like.seconds))
+        if session.over:
+            break
+        kill([psutil.Process(session.process.pid), *hosts(), *ray_processes()])
+        session.process.wait()
+        stage.caused += 1
+        snapshots.append(audit.snapshot(scene))
+    stage.finish(scene)
+    stage.judge(scene, snapshots, like=like)
+
+
+def workers(stage: Stage) -> None:
+    """A worker dies in the middle of an epoch, again and again, under a driver that lives."""
+    like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene()
+    session = scene.start()
+    for _ in range(2 if stage.quick else 8):
+        scene.wait_for_epochs(stage.rng.randint(2, 4), session)
+        time.sleep(stage.rng.uniform(0.0, 0.15))
+        stage.caused += _kill_worker(scene.begun()[-1].pid)
+    stage.ended(session)
+    stage.judge(scene, like=like)
+
+
+def parts_of_ray(stage: Stage) -> None:
+    """The raylet, the GCS and the process that owns them die, one after another, under a driver that lives."""
+    like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene()
+    session = scene.start()
+    for part in ("raylet", "gcs_server", "host"):
+        scene.wait_for_epochs(stage.rng.randint(2, 4), session)
+        time.sleep(stage.rng.uniform(0.0, LATE_SECONDS))
+        found = hosts() if part == "host" else ray_processes(part)
+        stage.expect(found, f"a {part} must be there to be killed")
+        kill(found)
+        stage.caused += 1
+    stage.ended(session)
+    stage.judge(scene, like=like)
+
+
+def _drivers(stage: Stage, kills: int, like: Undisturbed, **sections: object) -> None:
+    """Study after study, until the driver has died so often."""
+    while stage.caused < kills:
+        scene, snapshots = stage.scene(**sections), []
+        for instant in _instants(stage.rng, scene, like)[: kills - stage.caused]:
+            session = scene.start()
+            _wait(session, instant)
+            if not session.over:
+                session.kill()
+                stage.caused += 1
+                snapshots.append(audit.snapshot(scene))
+        stage.finish(scene)
+        stage.judge(scene, snapshots, ends=("completed", "pruned"), like=like)
+
+
+def _instants(rng: random.Random, scene: Scene, like: Undisturbed) -> list[Callable[[], bool]]:
+    """When the sessions of one study are to be killed: while the first makes its tables, at any time, in the middle of
+    epochs, and when all epochs have begun: while the winner is scored, MLflow catches up, the report is written."""
+    epochs = sum(epochs for _, epochs, _ in like.result.values())
+
+    def after(event: Callable[[], bool], late: float) -> Callable[[], bool]:
+        happened: list[float] = []
+
+        def now() -> bool:
+            if not happened and event():
+                happened.append(time.monotonic() + rng.uniform(0.0, late))
+            return bool(happened) and time.monotonic() >= happened[0]
+
+        return now
+
+    def trained() -> bool:
+        return len({(line.lr, line.epoch) for line in scene.begun()}) >= epochs
+
+    def further(count: int) -> Callable[[], bool]:
+        before: list[int] = []
+
+        def now() -> bool:
+            begun = len(scene.begun())
+            before.append(begun)
+            return begun >= before[0] + count
+
+        return now
+
+    file = rng.choice([scene.ledger, scene.mlflow])
+    middle = [after(further(rng.randint(1, 4)), LATE_SECONDS) for _ in range(2)]
+    anytime = [_anytime(rng, like.seconds)]
+    rng.shuffle(either := [*middle, *anytime])
+    return [after(file.exists, 2.0), *either, after(trained, 4.0)]
+
+
+def _anytime(rng: random.Random, seconds: float) -> Callable[[], bool]:
+    """An instant within as many seconds as an undisturbed session takes, counted from when it is first asked."""
+    until: list[float] = []
+
+    def now() -> bool:
+        if not until:
+            until.append(time.monotonic() + rng.uniform(0.0, seconds))
+        return time.monotonic() >= until[0]
+
+    return now
+
+
+def _wait(session: Session, instant: Callable[[], bool]) -> None:
+    """Until the instant, or the end of the session."""
+    while not session.over and not instant():
+        time.sleep(0.01)
+
+
+def _kill_worker(pid: int) -> bool:
+    """False if it has ended already, or its number is another process's now."""
+    try:
+        worker = psutil.Process(pid)
+        if not any("ray" in word for word in worker.cmdline()[:1]):
+            return False
+        worker.kill()
+        return True
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,59 @@
+"""The toy with a diary: which process began which epoch of which trial, and when, whatever the ledger says of it.
+
+`trainable: benchmarks.faults.diary`; `data: {diary: /a/file}`, on a disk that no fault fills.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import toy
+from trainables import Run
+
+Config = toy.Config
+
+
+def train(config: toy.Config, run: Run) -> Iterator[Mapping[str, float]]:
+    """As the toy, but a line is written before each epoch; a worker asked for another one knows that the last counted.
+
+    Raises as long as the file `broken` lies beside the diary: a mistake in the code, which somebody mends.
+    """
+    if Path(run.data["diary"]).with_name("broken").exists():
+        raise TypeError("the trainable's code is broken")
+    attempt = f"{os.getpid()}.{time.monotonic_ns()}"
+    epoch = 0
+    if run.checkpoint_dir is not None:
+        epoch = json.loads((run.checkpoint_dir / "state.json").read_text())["epoch"]
+    epochs = toy.train(config, run)
+    while epoch < config.epochs:
+        epoch += 1
+        _note(Path(run.data["diary"]), Begun(config.lr, epoch, attempt, os.getpid(), time.time()))
+        yield next(epochs)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """One line. lr: names the trial, as no two have the same. attempt: of one generator. at: unix time."""
+
+    lr: float
+    epoch: int
+    attempt: str
+    pid: int
+    at: float
+
+
+def read(diary: Path) -> list[Begun]:
+    """In the order in which the epochs began."""
+    lines = diary.read_text().splitlines() if diary.exists() else []
+    return [Begun(**json.loads(line)) for line in lines]
+
+
+def _note(diary: Path, begun: Begun) -> None:
+    descriptor = os.open(diary, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.write(descriptor, (json.dumps(begun.__dict__) + "\n").encode())  # one write: lines of two workers do not mix
+    os.close(descriptor)

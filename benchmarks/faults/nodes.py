@@ -1,0 +1,132 @@
+"""A Ray cluster of two machines, which are one: a machine is lost in mid-study, then the whole cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from benchmarks.faults import audit
+from benchmarks.faults.audit import trials_in
+from benchmarks.faults.scene import REPOSITORY, Scene, Stuck
+from benchmarks.faults.stage import TWO_AT_A_TIME, Stage
+
+START_SECONDS = 120.0
+
+
+def lost(stage: Stage) -> None:
+    """The second machine of a cluster is lost while it trains; its trials go on, on the first one, or a third."""
+    like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space={"seconds": 0.4})
+    with _cluster() as cluster:
+        second = cluster.add()
+        session = scene.start("--address", cluster.address)
+        for another in (True, False):
+            scene.wait_for(partial(cluster.trains, second, scene), "an epoch on the second machine", session)
+            time.sleep(stage.rng.uniform(0.0, 1.0))
+            cluster.kill(second)
+            stage.caused += 1
+            if another:
+                second = cluster.add()
+        stage.ended(session)
+        stage.finish(scene, "--address", cluster.address)
+        stage.expect(len(scene.sessions) == 2, "one session is enough")
+        again = sum(trial.attempts - 1 for trial in trials_in(scene))
+        stage.expect(again >= stage.caused, f"a trial of each lost machine must be tried again, but {again} were")
+        stage.judge(scene, like=like)
+
+
+def driver_beside_a_cluster(stage: Stage) -> None:
+    """The driver dies beside a cluster that lives; then the cluster dies, and the driver says so; another one comes."""
+    like, scene, snapshots = stage.references.of(TWO_AT_A_TIME), stage.scene(space={"seconds": 0.4}), []
+    with _cluster() as cluster:
+        cluster.add()
+        session = scene.start("--address", cluster.address)
+        scene.wait_for_epochs(stage.rng.randint(3, 6), session)
+        session.kill()
+        stage.caused += 1
+        snapshots.append(audit.snapshot(scene))
+        session = scene.start("--address", cluster.address)
+        scene.wait_for_epochs(stage.rng.randint(3, 6), session)
+    stage.caused += 1
+    stage.ended(session, 1)
+    stage.expect("the same command goes on" in session.said, f"it must say what to do: {session.said[-500:]}")
+    snapshots.append(audit.snapshot(scene))
+    with _cluster() as cluster:
+        cluster.add()
+        stage.finish(scene, "--address", cluster.address)
+    stage.judge(scene, snapshots, like=like)
+
+
+class _Cluster:
+    """Each machine is a process group of its own, as `ray start --block` makes it, and has one CPU."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
+        self._start("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
+        self._wait_for_nodes(1)
+
+    def add(self) -> subprocess.Popen[bytes]:
+        node = self._start(f"--address={self.address}")
+        self._wait_for_nodes(len(self._nodes))
+        return node
+
+    def kill(self, node: subprocess.Popen[bytes]) -> None:
+        """-9, to all of its processes at once."""
+        children = psutil.Process(node.pid).children(recursive=True)
+        for process in [*children, psutil.Process(node.pid)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        node.wait()
+        self._nodes.remove(node)
+
+    def trains(self, node: subprocess.Popen[bytes], scene: Scene) -> bool:
+        """Has an epoch begun in one of its processes, that lives?"""
+        pids = {process.pid for process in psutil.Process(node.pid).children(recursive=True)}
+        return any(line.pid in pids for line in scene.begun())
+
+    def end(self) -> None:
+        for node in self._nodes[::-1]:
+            self.kill(node)
+
+    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+        command = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--num-cpus=1", *words]
+        with (self._folder / "said.txt").open("ab") as said:
+            node = subprocess.Popen(
+                [*command, "--disable-usage-stats"], cwd=REPOSITORY, stdout=said, stderr=said, start_new_session=True
+            )
+        self._nodes.append(node)
+        return node
+
+    def _wait_for_nodes(self, count: int) -> None:
+        """Asked in a process of its own: this one is no part of any cluster."""
+        text = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR')\n"
+        text += "sys.exit(sum(node['Alive'] for node in ray.nodes()) < int(sys.argv[2]))"
+        until = time.monotonic() + START_SECONDS
+        while subprocess.run([sys.executable, "-c", text, self.address, str(count)], capture_output=True).returncode:
+            if time.monotonic() > until:
+                raise Stuck(f"no cluster of {count} within {START_SECONDS:.0f} s")
+            time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def _cluster() -> Iterator[_Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: the paths of sockets may not be long
+    cluster = _Cluster(folder)
+    try:
+        yield cluster
+    finally:
+        cluster.end()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""MLflow away, gone in the middle, answering 500 or not at all, its database locked; the study goes on all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from benchmarks.faults import audit
+from benchmarks.faults.scene import Scene
+from benchmarks.faults.stage import TWO_AT_A_TIME, Stage
+from orchestrator.tracking.store import QUIET, artifacts
+from tests.orchestrator.tracking.pictures import free_port
+from tests.orchestrator.tracking.servers import Line, locked, until_killed
+
+LONGER = {"seconds": 0.4}  # an epoch, so that the study outlives the fault
+
+
+def away(stage: Stage) -> None:
+    """No server from the beginning to the end, and a driver dies meanwhile; `tune sync` makes good for it."""
+    like, scene, port = stage.references.of(TWO_AT_A_TIME), stage.scene(), _use_server(stage.scenes[-1])
+    session = scene.start()
+    scene.wait_for_epochs(5, session)
+    session.kill()
+    snapshots = [audit.snapshot(scene)]
+    session = scene.start()
+    stage.ended(session)
+    stage.expect("send it with: tune sync" in session.said, "it must say what to type")
+    stage.caused = 1
+    with _server(scene, port):
+        stage.ended(scene.tune("sync", scene.name))
+    stage.judge(scene, snapshots, like=like)
+
+
+def killed(stage: Stage) -> None:
+    """The server dies in mid-study, the driver too; both are started again, the driver first."""
+    like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space=LONGER)
+    port, snapshots = _use_server(scene), []
+    with _server(scene, port):
+        session = scene.start()
+        scene.wait_for_epochs(stage.rng.randint(6, 12), session)
+    stage.caused = 1
+    scene.wait_for_epochs(3, session)
+    session.kill()
+    snapshots.append(audit.snapshot(scene))
+    session = scene.start()
+    scene.wait_for_epochs(2, session)
+    with _server(scene, port):
+        stage.ended(session)
+        stage.finish(scene)
+    stage.judge(scene, snapshots, like=like)
+
+
+def unreliable(stage: Stage) -> None:
+    """Every third request is answered 500, every third is carried out and its answer lost; then the server is well."""
+    like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space=LONGER)
+    snapshots = []
+    with _server(scene, free_port()) as server:
+        line = Line(server)
+        scene.environment["MLFLOW_TRACKING_URI"] = line.address
+        line.does = lambda method, path: stage.rng.choice(["pass", "500", "lose"])
+        session = scene.start()
+        scene.wait_for_epochs(stage.rng.randint(15, 20), session)
+        session.kill()
+        snapshots.append(audit.snapshot(scene))
+        session = scene.start()
+        scene.wait_for_epochs(8, session)
+        stage.caused = len(line.seen)
+        line.does = lambda method, path: "pass"
+        stage.ended(session)
+        stage.finish(scene)
+        line.close()
+    stage.judge(scene, snapshots, like=like)
+
+
+def database_locked(stage: Stage) -> None:
+    """Another process keeps MLflow's embedded database to itself for a while, twice; once the driver dies meanwhile."""
+    like, scene, snapshots = stage.references.of(TWO_AT_A_TIME), stage.scene(space=LONGER), []
+    session = scene.start()
+    for dies in (True, False):
+        scene.wait_for(lambda: audit.points_in(scene) > 0, "points in MLflow", session)
+        with locked(f"sqlite:///{scene.mlflow}"):
+            stage.caused += 1
+            scene.wait_for_epochs(3, session)
+            if dies:
+                session.kill()
+                snapshots.append(audit.snapshot(scene))
+                session = scene.start()
+                scene.wait_for_epochs(2, session)
+    stage.ended(session)
+    stage.finish(scene)
+    stage.judge(scene, snapshots, like=like)
+
+
+def _use_server(scene: Scene) -> int:
+    """The port at which the scene's sessions look for MLflow."""
+    port = free_port()
+    scene.environment["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{port}"
+    return port
+
+
+@contextlib.contextmanager
+def _server(scene: Scene, port: int) -> Iterator[str]:
+    """`mlflow server` until SIGKILL; over the file that the scene's MLflow has otherwise, so that it can be read."""
+    scene.home.mkdir(exist_ok=True)
+    words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    words += ["--artifacts-destination", artifacts(scene.home)]
+    store = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{scene.mlflow}", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "server", *words]
+    with until_killed(command, scene.folder / "mlflow.txt", port, **QUIET, **store):
+        yield f"http://127.0.0.1:{port}"
