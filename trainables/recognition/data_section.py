@@ -46,7 +46,7 @@ class DataSection:
     root: str
     labels: tuple[LabelFile, ...] = ()
     charset: Path | None = None
-    crops: int = 2000
+    crops: int = 1000
     hardness: float = 0.5
     folds: int | None = None
     fold: int = 0
