@@ -12,6 +12,7 @@ import os
 import random
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import Any, TextIO
 from trainables import Finding, Run, setting
 
 RATE = 0.4  # of the gap to the plateau that an epoch closes
+FAULTS = ("error", "memory", "exit", "kill", "hang", "spin", "freeze", "leave")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Config:
     epochs: int = setting(9, "epochs of a complete run", low=1)
     noise: float = setting(0.0, "standard deviation of the score's noise, drawn from (seed, epoch)", low=0.0)
     fail_at: int = setting(0, "epoch in which a fault happens, before its report; 0 never", low=0)
-    fault: str = setting("error", "what happens then", choices=("error", "memory", "exit", "kill", "hang", "spin"))
+    fault: str = setting("error", "what happens then", choices=FAULTS)
     fail_once: bool = setting(False, "spare an attempt that goes on from a checkpoint")
     fits: int = setting(0, "fault memory spares a micro-batch of at most so many; 0: none", low=0)
     batch_size: int = setting(8, "for the fault memory alone", low=1)
@@ -122,10 +124,14 @@ def _fill(directory: Path, text: str) -> None:
 def _fail(fault: str, epoch: int) -> None:
     if fault == "memory":
         raise MemoryError(f"toy: out of memory in epoch {epoch}")
+    if fault == "leave":
+        sys.exit(3)
     if fault == "exit":
         os._exit(1)
     if fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "freeze":  # all threads of it, as a process in an uninterruptible sleep
+        os.kill(os.getpid(), signal.SIGSTOP)
     if fault == "hang":
         while True:
             time.sleep(3600.0)

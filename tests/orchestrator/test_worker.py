@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,25 +13,33 @@ from typing import Any
 import pytest
 
 from orchestrator.checkpoints import epoch_directory, trial_directory
-from orchestrator.job import Ended, FailureClass, Job, Workplace
+from orchestrator.job import Ended, FailureClass, Job, Silence, Workplace
 from orchestrator.trial import Report
-from orchestrator.worker import Attempt, numbers_of
+from orchestrator.worker import Attempt, is_out_of_memory, numbers_of
 from tests import toy
 
 
 def steps_of(
-    directory: Path, config: dict[str, Any], checkpoint_epoch: int | None = None, storage: str | None = None
+    directory: Path,
+    config: dict[str, Any],
+    checkpoint_epoch: int | None = None,
+    storage: str | None = None,
+    accumulation_steps: int | None = None,
 ) -> list[Report | Ended]:
     """Everything that one attempt says, run in a fresh process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_run, (str(directory), config, checkpoint_epoch, storage))
+        return pool.apply(_run, (str(directory), config, checkpoint_epoch, storage, accumulation_steps))
 
 
 def _run(
-    directory: str, config: dict[str, Any], checkpoint_epoch: int | None, storage: str | None
+    directory: str,
+    config: dict[str, Any],
+    checkpoint_epoch: int | None,
+    storage: str | None,
+    accumulation_steps: int | None,
 ) -> list[Report | Ended]:
     workplace = Workplace("tests.toy", {}, directory, "cpu", str(Path.cwd()), storage)
-    attempt = Attempt(Job(1, 1, config, 0, checkpoint_epoch), workplace)
+    attempt = Attempt(Job(1, 1, config, 0, checkpoint_epoch, accumulation_steps), workplace)
     said: list[Report | Ended] = []
     while not said or isinstance(said[-1], Report):
         said.append(attempt.step())
@@ -107,6 +116,74 @@ def test_what_a_trainable_raises_is_told_as_a_failure_with_its_traceback(tmp_pat
     assert end.failure.kind is FailureClass.EXCEPTION
     assert end.failure.message == "RuntimeError: toy: told to fail in epoch 2"
     assert "in _fail" in (end.failure.traceback or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), False),
+        (RuntimeError("the shapes do not fit"), False),
+        (KeyError("CUDA out of memory"), False),
+    ],
+)
+def test_libraries_run_out_of_memory_in_words_of_their_own(error: Exception, expected: bool):
+    assert is_out_of_memory(error) == expected
+    wrapped = RuntimeError("training failed")
+    wrapped.__cause__ = error
+    assert is_out_of_memory(wrapped) == expected
+
+
+def test_torch_runs_out_of_memory_by_both_of_its_allocators():
+    import torch
+
+    assert is_out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"))
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**60)
+    assert is_out_of_memory(raised.value)
+
+
+@pytest.mark.parametrize("fault", ["hang", "spin"])
+def test_a_worker_that_hangs_leaves_all_its_stacks_in_the_log_and_ends(tmp_path: Path, fault: str):
+    config = {"lr": 0.1, "fail_at": 2, "fault": fault}
+    process = multiprocessing.get_context("spawn").Process(target=_hang, args=(str(tmp_path), config))
+    process.start()
+    process.join(100)
+    assert process.exitcode == 1
+    log = (tmp_path / "trials" / "0001" / "log.txt").read_text()
+    stacks = log.partition("Timeout (")[2]
+    assert "epoch 1: " in log and "epoch 2: " not in log
+    assert log.count("Thread 0x") == 2 and "in _fail" in stacks and "in _wait" in stacks
+    line = next(line for line in stacks.splitlines() if "in _fail" in line)
+    number = int(line.partition(" line ")[2].partition(" ")[0])
+    assert {"hang": "time.sleep", "spin": "re.match"}[fault] in Path(toy.__file__).read_text().splitlines()[number - 1]
+
+
+def _hang(directory: str, config: dict[str, Any]) -> None:
+    threading.Thread(target=_wait, daemon=True).start()
+    silence = Silence(limit=60.0, longest=0.0, factor=10.0, floor=0.5)
+    attempt = Attempt(Job(1, 1, config, 0, None, silence=silence), Workplace("tests.toy", {}, directory, "cpu", "."))
+    while isinstance(attempt.step(), Report):
+        pass
+
+
+def _wait() -> None:
+    threading.Event().wait()
+
+
+def test_what_took_the_place_of_accumulation_steps_reaches_the_trainable(tmp_path: Path):
+    config = {"lr": 0.1, "epochs": 1, "fail_at": 1, "fault": "memory", "batch_size": 8, "fits": 2}
+    assert len(steps_of(tmp_path, config, accumulation_steps=2)) == 1
+    assert len(steps_of(tmp_path, config, accumulation_steps=4)) == 2
+
+
+def test_a_trainable_that_exits_has_failed_and_its_worker_lives(tmp_path: Path):
+    [end] = steps_of(tmp_path, {"lr": 0.1, "fail_at": 1, "fault": "leave"})
+    assert isinstance(end, Ended) and end.failure is not None
+    assert (end.failure.kind, end.failure.message) == (FailureClass.EXCEPTION, "SystemExit: 3")
 
 
 def test_out_of_memory_has_a_class_of_its_own(tmp_path: Path):

@@ -1,0 +1,104 @@
+"""Attempts on a real Ray that end as they should not: each fault is caused for real, in a study as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.ledger import Ledger
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+
+Started = subprocess.Popen[str]
+
+
+@pytest.fixture
+def tune(home: Path, repository: Path) -> Iterator[Callable[..., Started]]:
+    """Starts `tune ...`; what is left of it is killed at the end."""
+    started: list[Started] = []
+
+    def start(*arguments: str, **environment: str) -> Started:
+        command = [sys.executable, "-m", "tune", *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        env = os.environ | {"NIGHTSWEEP_HOME": str(home)} | environment
+        started.append(subprocess.Popen(command, cwd=repository, env=env, start_new_session=True, **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def ended(process: Started) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=200)
+    return process.returncode, out, err
+
+
+def shown(tune: Callable[..., Started]) -> dict[str, Any]:
+    code, out, err = ended(tune("show", "toy", "--json", "--history"))
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_hangs_memory_and_exceptions_each_have_their_end_and_the_study_goes_on(
+    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+):
+    faults = {"freeze": 2, "spin": 2, "memory": 2, "error": 1}  # and the attempts that follow
+    space = {"lr": 0.1, "epochs": 3, "fail_at": 2, "fault": list(faults), "fail_once": True, "fits": 2}
+    patience = {"hang_minutes": 0.05, "first_report_minutes": 1}  # 3 s from the first report on
+    file = toy_study(space=space, scheduler={"name": "none"}, budget={"trials": 4}, failures=patience)
+    code, out, err = ended(tune("run", str(file)))
+    assert (code, err) == (0, ""), out
+    summary = shown(tune)
+    trials = {trial["config"]["fault"]: trial for trial in summary["trials"]}
+    assert summary["failures"] == {"exception": 1, "out_of_memory": 1, "hang": 2}
+    for fault, attempts in faults.items():
+        assert trials[fault]["state"] == ("failed" if fault == "error" else "completed"), fault
+        assert trials[fault]["attempts"] == attempts
+        if fault != "error":
+            assert [report["epoch"] for report in trials[fault]["reports"]] == [1, 2, 3]
+    assert "; its stacks are in log.txt" in out  # it held the GIL
+    assert "; the whole process stood still" in out
+    ledger = Ledger(home / "ledger.db")
+    facts = ledger.trial(ledger.study("toy").id, trials["memory"]["number"]).facts
+    assert facts["accumulation_steps"] == 2
+    log = (home / "toy" / "trials" / f"{trials['spin']['number']:04d}" / "log.txt").read_text()
+    assert "Timeout (0:00:03" in log and "in _fail" in log
+
+
+def test_a_worker_that_ray_kills_for_memory_ran_out_of_memory(
+    tune: Callable[..., Started], toy_study: Callable[..., Path]
+):
+    file = toy_study(space={"lr": 0.1, "seconds": 30.0, "batch_size": 2}, budget={"trials": 1})
+    process = tune("run", str(file), RAY_memory_usage_threshold="0.0001", RAY_memory_monitor_refresh_ms="250")
+    code, out, err = ended(process)
+    assert (code, err) == (1, ""), out
+    summary = shown(tune)
+    assert summary["failures"] == {"out_of_memory": 2}
+    reason = summary["trials"][0]["reason"]
+    assert reason.startswith("out of memory: its machine ran out of memory, and Ray killed the worker; ")
+
+
+def test_the_same_exception_over_and_over_stops_the_study_with_a_message_and_keeps_the_trials(
+    tune: Callable[..., Started], toy_study: Callable[..., Path]
+):
+    file = str(toy_study(space={"fail_at": 2, "epochs": 3}, scheduler={"name": "none"}, budget={"trials": 20}))
+    code, out, err = ended(tune("run", file))
+    assert (code, err) == (1, "")
+    stop = "trials in a row failed alike: RuntimeError: toy: told to fail in epoch 2 at "
+    assert stop in out and "next: mend that, and tune run" in out
+    summary = shown(tune)
+    assert summary["status"] == "failed" and stop in summary["reason"]
+    assert 3 <= len(summary["trials"]) <= 6
+    assert {trial["state"] for trial in summary["trials"]} == {"paused"}
+    assert all(trial["checkpoint"] for trial in summary["trials"] if trial["epochs"])
