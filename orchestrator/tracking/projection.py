@@ -17,6 +17,7 @@ from typing import Any
 
 from orchestrator.ledger.rows import StudyRow, storable
 from orchestrator.secret import mask
+from orchestrator.space.membership import LIMIT
 from orchestrator.trial import Objective, Report, State, Trial
 
 UID = "nightsweep.study"  # tag: the ledger's id of the study; its runs and its experiment bear it
@@ -65,7 +66,9 @@ def trial_name(trial: Trial) -> str:
 
 
 def trial_params(trial: Trial) -> dict[str, str]:
-    return {legal(name): param_text(value) for name, value in trial.config.items()}
+    """The config as the trial began: MLflow changes no param, so that of a trial that was extended is told by a tag."""
+    begun = {LIMIT: trial.extended[0].limit} if trial.extended else {}
+    return {legal(name): param_text(value) for name, value in (trial.config | begun).items()}
 
 
 def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
@@ -83,6 +86,9 @@ def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
             "reason": trial.reason or "",
             "error": _text(trial.error or "")[-TAG_LENGTH:],  # a traceback's gist is its end
             "baseline": trial.baseline or "",
+            "origin": trial.origin,
+            "left_out": trial.left_out or "",
+            "extended": "; ".join(map(str, trial.extended)) or None,
             "seed": trial.seed,
             "attempts": trial.attempts,
             "git_commit": row.facts.get("git_commit"),

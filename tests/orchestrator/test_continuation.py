@@ -17,6 +17,7 @@ from orchestrator.schedulers import Decision
 from orchestrator.study import Study
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from orchestrator.summary import study_summary
+from orchestrator.tracking.projection import trial_params, trial_tags
 from orchestrator.trial import Extension, Objective, Report, State, Trial
 from tests import toy
 from trainables import load_trainable
@@ -321,6 +322,15 @@ def test_a_crash_right_after_the_limit_was_raised_prunes_nobody_for_an_old_decis
     assert job is not None and job.number == extended[0]
     d.start(space={"lr": [0.1, 0.11, 0.09, 0.12], "epochs": 10}, scheduler={"name": "asha", "eta": 2})
     assert {t.number: t.state for t in d.study.trials}[job.number] is State.PAUSED
+
+
+def test_mlflow_keeps_the_param_that_a_trial_began_with_and_tells_the_rest_in_tags(desk: Callable[..., Desk]):
+    d = desk(budget={"trials": 1})
+    d.run_out()
+    d.start(space={"lr": LR, "epochs": 6}, budget={"trials": 1})
+    extended = d.ledger.trial(d.id, 1)
+    assert trial_params(extended)["epochs"] == "4"
+    assert trial_tags(extended, d.ledger.study("toy"))["extended"] == "extended from 4 to 6 epochs after epoch 4"
 
 
 def test_a_limit_raised_twice_is_told_twice(desk: Callable[..., Desk]):
