@@ -108,6 +108,7 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
         "space": {name: as_fixed(value) for name, value in trial.config.items()},
         "search": {"seed": trial.seed},
         "resources": raw.get("resources", {}),
+        "storage": raw.get("storage"),
         "source": {
             "study": row.name,
             "trial": trial.number,
@@ -116,7 +117,7 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
             "checkpoint": checkpoint,
         },
     }
-    content = {key: part for key, part in content.items() if part != {}}
+    content = {key: part for key, part in content.items() if part not in ({}, None)}
     heading = f"# Trial {trial.number} of {row.name}: {objective.metric} {value:.4f} at epoch {best.epoch}.\n"
     if complaint is not None:
         heading += f"# {complaint[0].upper()}{complaint[1:]}.\n"

@@ -98,6 +98,7 @@ def desk(tmp_path: Path) -> Callable[..., Desk]:
         ("search", {"seed": 1}),
         ("scheduler", {"name": "none"}),
         ("trainable", "tests.toy:train"),
+        ("storage", "/elsewhere"),
     ],
 )
 def test_what_the_trials_were_measured_by_never_changes(desk: Callable[..., Desk], section: str, value: Any):

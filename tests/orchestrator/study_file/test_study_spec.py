@@ -205,6 +205,15 @@ def test_the_root_of_the_data_is_absolute_unless_it_is_drawn(load, tmp_path):
     assert load(BASE).data == {}
 
 
+def test_a_folder_for_checkpoints_is_absolute_and_stays_where_it_is(load, tmp_path, monkeypatch):
+    spec = load(BASE | {"storage": "shared/checkpoints"})
+    assert spec.storage == spec.raw["storage"] == str(tmp_path / "shared" / "checkpoints")
+    assert load(BASE | {"storage": "s3://bucket/runs?region=eu-west-1"}).storage == "s3://bucket/runs?region=eu-west-1"
+    assert load(BASE | {"storage": None}).storage is None
+    monkeypatch.chdir("/")
+    assert parse_study(spec.raw, "s.yaml").storage == spec.storage
+
+
 def test_values_take_the_type_of_the_trainables_field(load):
     raw = space(
         lr=1,
@@ -384,7 +393,7 @@ nightly: {}
     assert found == [
         "unknown field `stdy`, did you mean `study`?",
         "unknown field `nightly`; known are: study, trainable, objective, data, space, constraints, baselines, "
-        "warm_start, search, scheduler, budget, resources, tracking, source, extends",
+        "warm_start, search, scheduler, budget, failures, resources, checkpoints, storage, tracking, source, extends",
         "objective.mode: must be `max` or `min`, but got 'maximum', did you mean `max`?",
         "objective: unknown field `weight`; known are: metric, mode",
         "search.sampler: must be `auto` or `random`, but got 'tpe'",
@@ -529,6 +538,13 @@ def test_a_domain_must_lie_inside_the_trainables_field(mistakes, name, value, sa
         ({"space": None}, "space: must be a mapping of names to domains, but got null"),
         ({"data": [1]}, "data: must be a mapping such as {root: data/receipts}, but got [1]"),
         ({"data": {"root": 3}}, "data.root: must be the path of a folder, or synthetic/..., but got 3"),
+        ({"storage": ["s3://bucket"]}, "storage: must be a folder, or a URL such as s3://bucket/nightsweep, but got"),
+        (
+            {"storage": "s3://key:secret@bucket/runs"},
+            "storage: must hold no password: put it into the environment, such as AWS_SECRET_ACCESS_KEY; got "
+            "s3://key:***@bucket/runs",
+        ),
+        ({"checkpoints": {"quota_gb": 0}}, "checkpoints.quota_gb: must be a number, above 0, or null, but got 0"),
         ({"data": {"x": [float("inf")]}}, "data.x: must be a finite number, but got Infinity"),
         ({"constraints": "lr < 1"}, "constraints: must be a list such as"),
         ({"baselines": {"lr": 1}}, "baselines: must be a list of mappings such as"),
