@@ -26,6 +26,12 @@ def placement(spec: StudySpec, available: Mapping[str, float]) -> tuple[float, i
             f"{spec.study}: resources.cpu: must be at most the {cpus:g} CPU cores there are, "
             f"but got {wanted.cpu:g}; add --set resources.cpu={cpus:g}"
         )
+    budget = spec.budget
+    if gpu == 0 and budget.gpu_hours and all(limit is None for limit in (budget.trials, budget.hours, budget.patience)):
+        raise InputMistake(
+            f"{spec.study}: budget.gpu_hours: must not be the only limit where trials take no GPU, but is; "
+            "add --set budget.hours=8"
+        )
     fits = int(cpus / wanted.cpu)
     if gpu > 0:
         fits = min(fits, int(gpus / gpu + 1e-9))  # 0.1 goes into 0.3 three times

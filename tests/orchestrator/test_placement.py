@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.mistakes import InputMistake
 from orchestrator.placement import placement
+from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 
 
@@ -44,3 +45,12 @@ def test_a_gpu_that_is_not_there_is_the_users_mistake_with_two_ways_out():
 def test_more_cores_than_there_are_is_the_users_mistake():
     with pytest.raises(InputMistake, match=r"resources\.cpu: must be at most the 2 CPU cores .* but got 4"):
         placement(spec(gpu=0, cpu=4), {"CPU": 2.0, "GPU": 0.0})
+
+
+def test_gpu_hours_alone_do_not_limit_trials_that_take_no_gpu():
+    study = spec(gpu=0)
+    endless = study.model_copy(update={"budget": BudgetSpec(gpu_hours=5.0)})
+    with pytest.raises(InputMistake, match=r"budget\.gpu_hours: must not be the only limit .* budget\.hours=8"):
+        placement(endless, {"CPU": 2.0, "GPU": 0.0})
+    bounded = study.model_copy(update={"budget": BudgetSpec(gpu_hours=5.0, trials=4)})
+    assert placement(bounded, {"CPU": 2.0, "GPU": 0.0}) == (0.0, 2)
