@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import pickle
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -228,6 +230,36 @@ def test_a_checkpoint_says_its_epoch_and_predicts_with_plain_weights(tmp_path: P
     fresh = Line()
     fresh.load_state_dict(load_weights(run.saved[-1]))
     assert torch.equal(fresh.weight, model.weight)
+
+
+class Intruder:
+    """Unpickled, it would write a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.write_text, (self.file, "here")
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
+    for name in (MODEL_FILE, TRAINING_FILE):
+        torch.save({"weight": Intruder(tmp_path / "intruder"), "epoch": 1}, tmp_path / name)
+    run = FakeRun(tmp_path, checkpoint_dir=tmp_path)
+    for load in (load_weights, checkpoint_epoch, lambda folder: next(fit(task_of(Line()), TrainConfig(), run))):
+        with pytest.raises(pickle.UnpicklingError):
+            load(tmp_path)
+    assert not (tmp_path / "intruder").exists()
+
+
+def test_nothing_that_is_shipped_unpickles() -> None:
+    root = Path(__file__).resolve().parents[2]
+    for file in [path for name in ("trainables", "orchestrator", "reports") for path in (root / name).rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                assert "weights_only=True" in ast.unparse(node), f"{file}:{node.lineno}"
+            if isinstance(node, ast.Import):
+                assert not {alias.name for alias in node.names} & {"pickle", "joblib", "dill"}, file
 
 
 def test_the_averaged_weights_are_those_that_are_scored_and_kept(tmp_path: Path) -> None:
