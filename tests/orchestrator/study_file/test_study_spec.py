@@ -177,12 +177,10 @@ def test_raw_survives_the_ledgers_json_and_gives_an_equal_study(load):
 
 def test_without_budget_a_study_has_twenty_trials_but_not_beside_hours(load):
     assert load(BASE).budget.trials == 20
-    assert load(changed(budget={"until": "7:05"})).budget.model_dump() == {
-        "trials": 20,
-        "hours": None,
-        "until": "07:05",
-    }
-    assert load(changed(budget={"hours": 2})).budget.trials is None
+    until = load(changed(budget={"until": "7:05", "target": 0.9})).budget
+    assert until.model_dump(exclude_none=True) == {"trials": 20, "until": "07:05", "target": 0.9}
+    for limit in ({"hours": 2}, {"gpu_hours": 2}, {"patience": 5}):
+        assert load(changed(budget=limit)).budget.trials is None
 
 
 def test_a_section_whose_lines_are_all_comments_is_as_good_as_absent(load):
