@@ -19,11 +19,17 @@ class Keeper:
     def __init__(self, storage: Storage, objective: Objective, quota: int | None) -> None:
         self._storage, self._objective, self._quota = storage, objective, quota
         self._there: Sizes = {}
+        self._looked = False
+
+    def epochs(self, number: int) -> Collection[int] | None:
+        """The checkpoints of a trial that are there; None where the storage did not say."""
+        return self._there.get(number, {}).keys() if self._looked else None
 
     def begin(self, trials: Mapping[int, Trial], winners: Collection[int | None]) -> None:
         """See what is there, and delete what a crash did not let go. No worker writes meanwhile."""
         with suppress(StorageError):
             self._there = {number: sizes for number, sizes in self._storage.sizes().items() if number in trials}
+            self._looked = True
         for number in list(self._there):
             self.tidy(trials[number], winner=number in winners)
 

@@ -42,7 +42,7 @@ class Kept:
 
     def shown(self, trial: Trial, objective: Objective) -> str | None:
         """The folder or URL of the best epoch's checkpoint among those there; None without one."""
-        epoch = self._best_epoch(trial, objective)
+        epoch = self.best_epoch(trial, objective)
         if epoch is None:
             return None
         name = self.storage.shown(trial.number, epoch)
@@ -50,7 +50,7 @@ class Kept:
 
     def checked(self, trial: Trial, objective: Objective) -> tuple[str | None, str | None]:
         """The same, seen to be whole; or None, and what is wrong."""
-        epoch, name = self._best_epoch(trial, objective), self.shown(trial, objective)
+        epoch, name = self.best_epoch(trial, objective), self.shown(trial, objective)
         if epoch is None:
             return None, self.problem
         try:
@@ -59,5 +59,5 @@ class Kept:
             return None, f"the checkpoint {name} cannot be used: {error}"
         return name, None
 
-    def _best_epoch(self, trial: Trial, objective: Objective) -> int | None:
+    def best_epoch(self, trial: Trial, objective: Objective) -> int | None:
         return best_saved_epoch(trial, objective, self.sizes.get(trial.number, {}))

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from orchestrator.checkpoints import best_saved_epoch
 from orchestrator.home import Home
 from orchestrator.job import Workplace
+from orchestrator.kept import Kept
 from orchestrator.ledger import StudyRow
 from orchestrator.mistakes import InputMistake
 from orchestrator.ray_session import local_resources
-from orchestrator.storage import place_of
+from orchestrator.storage import StorageError, place_of
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Trial, best_trial
 from orchestrator.worker import WorkerRun
@@ -31,7 +31,10 @@ def predict(row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path
     if trainable.predict is None:
         raise InputMistake(f"{row.name}: trainable `{trainable.name}` must have a hook `predict`, but has none")
     best = best_trial(trials, row.objective)
-    epoch = None if best is None else best_saved_epoch(best, row.objective)
+    kept = Kept.of(row.raw, row.uid, row.name, home)
+    if kept.problem is not None:
+        raise StorageError(kept.problem)
+    epoch = None if best is None else kept.best_epoch(best, row.objective)
     if best is None or epoch is None:
         raise InputMistake(
             f"{row.name}: must have a trial with a checkpoint to predict with, but has none; see `tune show {row.name}`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.checkpoints import best_saved_epoch, trial_directory
+from orchestrator.checkpoints import trial_directory
 from orchestrator.job import Job, Workplace
 from orchestrator.study import Study
 from orchestrator.trial import Trial
@@ -18,12 +18,12 @@ def due(study: Study, trainable: Trainable) -> list[Trial]:
     if best is None or (trainable.test is None and trainable.examples is None):
         return []
     wanted = [best] + [t for t in study.trials if t.baseline is not None and t.number != best.number]
-    return [t for t in wanted if t.test is None and best_saved_epoch(t, study.objective) is not None]
+    return [t for t in wanted if t.test is None and study.best_kept_epoch(t) is not None]
 
 
 def job_of(trial: Trial, study: Study) -> Job:
-    """The scoring of one trial as a job: its best saved epoch is the one to load."""
-    return Job(trial.number, trial.attempts, trial.config, trial.seed, best_saved_epoch(trial, study.objective))
+    """The scoring of one trial as a job: the best of its checkpoints is the one to load."""
+    return Job(trial.number, trial.attempts, trial.config, trial.seed, study.best_kept_epoch(trial))
 
 
 def score(job: Job, workplace: Workplace, pictures: bool) -> dict[str, float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import budget, failures
+from orchestrator.checkpoints import best_saved_epoch
 from orchestrator.failures import Streak, problem_of
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.keeper import Keeper
@@ -120,6 +121,10 @@ class Study:
     def over(self) -> str | None:
         """Why the search needs no further report: its target or its patience; None while it goes on."""
         return self._leader.over
+
+    def best_kept_epoch(self, trial: Trial) -> int | None:
+        """The best epoch of those whose checkpoints are still there."""
+        return best_saved_epoch(trial, self.objective, self._keeper.epochs(trial.number))
 
     @property
     def folders(self) -> list[Path]:
