@@ -6,9 +6,8 @@ ledger goes on where the last one stopped, however it stopped.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,15 @@ from orchestrator.ledger import DuplicateConfig, Ledger
 from orchestrator.outcome import Status
 from orchestrator.pace import Pace
 from orchestrator.proposals import Proposals
-from orchestrator.schedulers import Decision, build_scheduler
+from orchestrator.pruning import Pruning
+from orchestrator.schedulers import Decision
 from orchestrator.searchers import build_searcher
 from orchestrator.space.membership import Outside, as_config_of, defaults_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.storage import storage_at
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, Report, State, Trial
+from orchestrator.trials import Trials
 from orchestrator.warm_start import COLD, WarmStart
 from trainables import Trainable
 
@@ -72,28 +73,19 @@ class Study:
         self.held: str | None = None  # why no new job starts until the disk, or the storage, is better
         self.held_until = 0.0  # unix time before which it is not tried again, whatever the disk says
         self._trainable = trainable
-        self._ledger = ledger
-        self._id = study_id
         self._on_event = on_event
         self._now = now
         self._proposals = Proposals(spec, build_searcher(spec.search.sampler, spec.space, spec.search.seed), warm)
-        self._scheduler_metric = spec.scheduler.metric or self.objective.metric
-        self._scheduler = build_scheduler(
-            spec.scheduler.name,
-            eta=spec.scheduler.eta,
-            grace_epochs=spec.scheduler.grace_epochs,
-            mode=spec.scheduler.mode or self.objective.mode,
-        )
-        defaults = defaults_of(trainable)
-        known = ledger.trials(study_id)
-        self._trials: dict[int, Trial] = {
-            trial.number: replace(trial, config=_as_now(trial.config, spec.space, defaults))
+        self._pruning = Pruning(spec, trainable)
+        defaults, known = defaults_of(trainable), ledger.trials(study_id)
+        counting = [
+            replace(trial, config=_as_now(trial.config, spec.space, defaults))
             for trial in known
             if trial.left_out is None
-        }
+        ]
+        self._trials = Trials(ledger, study_id, counting, now)
         self._running: set[int] = set()
         self._refused = 0  # attempts in a row that ended because nothing could be written
-        self._open = {number for number, trial in self._trials.items() if not trial.state.final}
         self._leader = Leader(self._trials, self.objective, spec.budget)
         self._pace = Pace(self.trials, spec.scheduler.grace_epochs)
         self._streak = Streak(spec.failures.equal_exceptions)
@@ -101,13 +93,13 @@ class Study:
         self.allowance = budget.Allowance(spec.budget.gpu_hours, used, now)
         self._keeper = Keeper(storage_at(storage, directory), self.objective, spec.checkpoints.quota)
         self._keeper.begin(self._trials, self._leader.winners)
-        self._replay()
+        self._replay(ledger.history(study_id))
 
     # What there is
 
     @property
     def trials(self) -> list[Trial]:
-        return list(self._trials.values())  # numbers only grow, so this is their order
+        return list(self._trials.values())
 
     @property
     def running(self) -> list[Trial]:
@@ -134,7 +126,7 @@ class Study:
     @property
     def finished(self) -> bool:
         """Is the search over, or every trial that the budget allows in a final state?"""
-        return self.over is not None or (not self._unfinished() and self._proposals.next(self.trials) is None)
+        return self.over is not None or (not self._trials.unfinished and self._proposals.next(self.trials) is None)
 
     @property
     def outcome(self) -> tuple[Status, str | None]:
@@ -151,29 +143,19 @@ class Study:
         if self.stopping or self.over or self.held or len(self._running) >= self.concurrency:
             return None
         left = self.allowance.seconds
-        waiting = [n for n in self._unfinished() if n not in self._running]
-        for number in waiting:
-            if self._pace.seconds_needed(self._trials[number]) <= left:
-                return self._start_again(number)
+        for number in self._trials.unfinished:
+            if number not in self._running and self._pace.seconds_needed(self._trials[number]) <= left:
+                return self._job(self._trials.start_again(number))
         proposal = self._proposals.next(self.trials) if self._pace.seconds_needed(None) <= left else None
         if proposal is None:
             if not self._running and not self.finished:
                 self.stop("no trial would get far enough in what is left of the budget")
             return None
         try:
-            trial = self._ledger.add_trial(
-                self._id,
-                proposal.config,
-                baseline=proposal.baseline,
-                seed=self.spec.search.seed,
-                origin=proposal.origin,
-            )
+            return self._job(self._trials.add(proposal, self.spec.search.seed))
         except DuplicateConfig:
             self._proposals.skip(proposal)
             return self.next_job()
-        self._trials[trial.number] = trial
-        self._open.add(trial.number)
-        return self._job(trial)
 
     @property
     def done_starting(self) -> bool:
@@ -205,21 +187,20 @@ class Study:
 
     def report(self, number: int, report: Report) -> Decision:
         """Record one report, then decide. The ledger has it before anything follows from it."""
-        self._ledger.record(self._id, number, report)
-        self._refused = 0
         repeated = report.epoch <= self._trials[number].epochs
-        trial = self._with_report(number, report)
+        trial = self._trials.record(number, report)
+        self._refused = 0
         if report.checkpoint:
             self._keeper.saved(number, report.epoch)
         dethroned = self._leader.reported(trial, repeated=repeated)
         if not repeated:
             self._pace.reported(trial)
-        problem = problem_of(report, {self.objective.metric, self._scheduler_metric})
+        problem = problem_of(report, {self.objective.metric, self._pruning.metric})
         if problem:
             self.fail(number, problem)
             return Decision.PRUNE
         self._let_fail(self._streak.reported(report.epoch))
-        decision = self._decide(trial, report)
+        decision = self._pruning.decide(trial, report)
         if repeated and report.epoch < trial.epochs:
             decision = Decision.CONTINUE  # its checkpoint was corrupt: it passed here before, and is not judged twice
         self._on_event(Event("report", trial))
@@ -254,7 +235,7 @@ class Study:
         verdict = failures.judge(failure, trial, config, self.spec.failures)
         if verdict.again:
             # First the facts: whatever dies in between, the failure is counted once.
-            self._keep_facts(number, dict(trial.facts) | dict(verdict.facts))
+            self._trials.set_facts(number, dict(trial.facts) | dict(verdict.facts))
             self._finish(number, State.PAUSED, verdict.reason, event="retried")
             return
         self._let_fail(self._streak.failed(trial, failure))
@@ -264,31 +245,20 @@ class Study:
 
     def set_test(self, number: int, metrics: dict[str, float]) -> None:
         """The scores of the trial's best checkpoint on the test split; {} where there is none."""
-        self._ledger.set_test(self._id, number, metrics)
-        self._trials[number] = replace(self._trials[number], test=metrics)
+        self._trials.set_test(number, metrics)
 
     def set_facts(self, number: int, facts: Mapping[str, Any]) -> None:
         """Where the running attempt runs: host, device, process."""
         before = self._trials[number].facts
-        self._keep_facts(number, {name: before[name] for name in failures.FACTS if name in before} | dict(facts))
+        self._trials.set_facts(number, {name: before[name] for name in failures.FACTS if name in before} | dict(facts))
 
     # Inside
-
-    def _unfinished(self) -> list[int]:
-        return sorted(self._open)
-
-    def _start_again(self, number: int) -> Job:
-        trial = self._trials[number]
-        attempt = self._ledger.start_attempt(self._id, number)
-        trial = replace(trial, state=State.RUNNING, reason=None, attempts=attempt)
-        self._trials[number] = trial
-        return self._job(trial)
 
     def _job(self, trial: Trial) -> Job:
         self._running.add(trial.number)
         self.allowance.start(trial.number)
         if trial.facts.get("gpus", 0.0) != self.allowance.gpus:
-            self._keep_facts(trial.number, dict(trial.facts) | {"gpus": self.allowance.gpus})
+            self._trials.set_facts(trial.number, dict(trial.facts) | {"gpus": self.allowance.gpus})
         self.attempts_started += 1
         self._on_event(Event("started", trial))
         return Job(
@@ -301,53 +271,23 @@ class Study:
             self._pace.silence(trial, self.spec.failures),
         )
 
-    def _keep_facts(self, number: int, facts: dict[str, Any]) -> None:
-        self._ledger.set_facts(self._id, number, facts)
-        self._trials[number] = replace(self._trials[number], facts=facts)
-
     def _must_pause(self) -> bool:
         if not self.stopping and self.allowance.used_up:
             self.stop(self.allowance.used_up)
         return bool(self.stopping or self.over or self.held)
 
-    def _decide(self, trial: Trial, report: Report) -> Decision:
-        decision = self._scheduler.report(trial.number, report.epoch, report.metrics[self._scheduler_metric])
-        if decision is Decision.CONTINUE:
-            return decision
-        if trial.baseline is not None or report.epoch >= self._last_epoch(trial):
-            return Decision.CONTINUE  # a baseline is compared with: it is trained whole; a last epoch saves nothing
-        if any(report.epoch <= extension.after for extension in trial.extended):
-            return Decision.CONTINUE  # decided then, and it goes on all the same
-        return decision
-
-    def _last_epoch(self, trial: Trial) -> float:
-        config = self._trainable.build_config(trial.config)
-        epochs = config.get("epochs") if isinstance(config, dict) else getattr(config, "epochs", None)
-        return math.inf if epochs is None else epochs
-
-    def _with_report(self, number: int, report: Report) -> Trial:
-        trial = self._trials[number]
-        others = [r for r in trial.reports if r.epoch != report.epoch]
-        reports = tuple(sorted([*others, report], key=lambda r: r.epoch))
-        self._trials[number] = replace(trial, reports=reports)
-        return self._trials[number]
-
     def _prune(self, number: int, epoch: int) -> None:
         self._finish(number, State.PRUNED, f"below the best 1/{self.spec.scheduler.eta} at epoch {epoch}")
 
     def _finish(self, number: int, state: State, reason: str | None, error: str | None = None, event: str = "") -> None:
-        self._ledger.finish(self._id, number, state, reason, error)
-        ended = self._now() if state.final else None
-        self._trials[number] = replace(self._trials[number], state=state, reason=reason, error=error, ended=ended)
+        trial = self._trials.finish(number, state, reason, error)
         self._running.discard(number)
         self.allowance.end(number)
-        if state.final:
-            self._open.discard(number)
-            dethroned = self._leader.ended(self._trials[number])
-            if dethroned is not None:
-                self._tidy(dethroned)
-        self._tidy(self._trials[number])
-        self._on_event(Event(event or state.value, self._trials[number]))
+        dethroned = self._leader.ended(trial) if state.final else None
+        if dethroned is not None:
+            self._tidy(dethroned)
+        self._tidy(trial)
+        self._on_event(Event(event or state.value, trial))
 
     def _let_fail(self, numbers: list[int]) -> None:
         """It is their configs: what these trials saved goes."""
@@ -357,11 +297,8 @@ class Study:
     def _give_up(self, failure: Failure) -> None:
         """It is not the configs: the study stops, and what failed goes on at the next start."""
         for trial in [self._trials[n] for n in self._streak.trials if self._trials[n].state is State.FAILED]:
-            facts = dict(trial.facts) | failures.retried(trial, failure.kind)
-            self._keep_facts(trial.number, facts)
-            self._ledger.finish(self._id, trial.number, State.PAUSED, trial.reason, trial.error)
-            self._trials[trial.number] = replace(trial, state=State.PAUSED, ended=None, facts=facts)
-            self._open.add(trial.number)
+            self._trials.set_facts(trial.number, dict(trial.facts) | failures.retried(trial, failure.kind))
+            self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
         if not self.stopping:
             where = "" if failure.place is None else f" at {failure.place}"
             count = len(self._streak.trials)
@@ -373,21 +310,21 @@ class Study:
             self._keeper.tidy(trial, winner=trial.number in self._leader.winners)
         self._keeper.fit(self._trials, self._leader.number)
 
-    def _replay(self) -> None:
-        """Rebuild the scheduler from the ledger; settle what a crash left between a report and its consequence."""
+    def _replay(self, history: Iterable[tuple[int, int, Report]]) -> None:
+        """Rebuild the scheduler from the reports; settle what a crash left between a report and its consequence."""
         last: dict[int, Decision] = {}
         failed: dict[int, Failure] = {}
-        for _, number, report in self._ledger.history(self._id):
+        for _, number, report in history:
             if number not in self._trials:  # left out
                 continue
             trial = self._trials[number]
-            problem = problem_of(report, {self.objective.metric, self._scheduler_metric})
+            problem = problem_of(report, {self.objective.metric, self._pruning.metric})
             if problem:
                 failed[number] = problem
             else:
                 failed.pop(number, None)
-                last[number] = self._decide(trial, report)
-        for number in self._unfinished():
+                last[number] = self._pruning.decide(trial, report)
+        for number in self._trials.unfinished:
             trial = self._trials[number]
             if trial.state is not State.RUNNING:
                 continue
