@@ -1,0 +1,105 @@
+"""What `tune show` says of a study's budget and of its failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.console import show_outcome, show_study, show_trial
+from orchestrator.home import Home
+from orchestrator.ledger import Attempt, Ledger, StudyRow
+from orchestrator.outcome import Outcome, Status
+from orchestrator.summary import study_summary
+from orchestrator.trial import Objective, Report, State, Trial
+
+
+def report(epoch: int, value: float, at: float) -> Report:
+    return Report(epoch, {"val/score": value}, 2.0, at)
+
+
+TRIALS = [
+    Trial(1, {"lr": 0.1}, State.COMPLETED, reports=(report(1, 0.9, 10.0),), facts={"gpus": 0.5}),
+    Trial(2, {"lr": 0.2}, State.PRUNED, "below", reports=(report(1, 0.4, 20.0),), facts={"retried": {"hang": 1}}),
+    Trial(
+        3, {"lr": 0.3}, State.FAILED, "out of memory: too much", facts={"gpus": 1.0, "retried": {"out_of_memory": 3}}
+    ),
+    Trial(4, {"lr": 0.4}, State.PRUNED, "below", reports=(report(1, 0.3, 30.0),), left_out="lr: is not in the space"),
+]
+ATTEMPTS = {
+    1: [Attempt(1, 0, 0.0, 3600.0, "completed")],
+    3: [Attempt(1, 0, 0.0, 900.0, "interrupted"), Attempt(2, 0, 900.0, 1800.0, "failed")],
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home.at(tmp_path / "runs")
+
+
+def row(home: Home, status: str = "finished", reason: str | None = None, **budget: Any) -> StudyRow:
+    raw = {"study": "s", "trainable": "tests.toy", "budget": budget}
+    ledger = Ledger(home.ledger)
+    made = ledger.create_study("s", raw, Objective("val/score", "max"), {})
+    ledger.update_study(made.id, status=status, reason=reason)
+    return ledger.study("s")
+
+
+def test_what_was_used_and_every_failure_are_counted(home: Home):
+    summary = study_summary(row(home), TRIALS, home, attempts=ATTEMPTS)
+    assert summary["used"] == {"trials": 3, "hours": 0.0, "gpu_hours": 1.0, "trials_since_best": 1}
+    assert summary["failures"] == {"out_of_memory": 4, "hang": 1}
+
+
+def test_show_prints_what_is_limited_and_what_failed(home: Home, capsys: pytest.CaptureFixture[str]):
+    show_study(row(home, gpu_hours=120, patience=30), TRIALS, home, attempts=ATTEMPTS)
+    out = capsys.readouterr().out
+    assert "budget used: 1 of 120 GPU-hours, 1 of 30 trials since the best\n" in out
+    assert "failures, retries included: 4 out of memory, 1 hang\n" in out
+
+
+def test_show_prints_nothing_of_a_budget_or_of_failures_where_there_is_nothing(
+    home: Home, capsys: pytest.CaptureFixture[str]
+):
+    show_study(row(home, trials=4), TRIALS[:1], home)
+    out = capsys.readouterr().out
+    assert "budget used" not in out and "failures" not in out
+
+
+def test_a_trial_tells_after_what_it_was_tried_again(home: Home, capsys: pytest.CaptureFixture[str]):
+    facts = {"retried": {"out_of_memory": 2, "worker_lost": 1}, "accumulation_steps": 4}
+    show_trial(row(home), Trial(1, {"lr": 0.1}, State.COMPLETED, facts=facts), home)
+    assert "tried again after 2 out of memory, 1 worker lost; accumulation_steps 4\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "started", "code", "said"),
+    [
+        (
+            "failed",
+            "3 trials in a row failed alike: KeyError: 'x' at a.py:9",
+            3,
+            1,
+            "next: mend that, and tune run s.yaml",
+        ),
+        ("failed", None, 3, 1, "next: mend what the failed trials name"),
+        (
+            "finished",
+            "the target was reached: val/score 0.9",
+            3,
+            0,
+            "s: finished (the target was reached: val/score 0.9)",
+        ),
+        ("finished", "the target was reached: val/score 0.9", 0, 0, "More: change that limit under `budget`"),
+        ("finished", None, 0, 0, "More: tune run s.yaml --trials +4"),
+        ("paused", "the 2 GPU-hours of the budget are used up", 3, 0, "next: tune run s.yaml   goes on from here"),
+    ],
+)
+def test_the_last_lines_say_what_ended_the_study_and_what_to_type(
+    home: Home, capsys: pytest.CaptureFixture[str], status: str, reason: str | None, started: int, code: int, said: str
+):
+    outcome = Outcome(Status(status), started, "s")
+    page = home.report("s") / "report.html"
+    assert show_outcome(row(home, status, reason), TRIALS, outcome, page, home, "tune run s.yaml") == code
+    assert said in capsys.readouterr().out
