@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.job import Ended, Failure, Job
+from orchestrator.ray_session import RayUnavailable
 from orchestrator.schedulers import Decision
 from orchestrator.sharing import Claim, Node, allowed, shares
 from orchestrator.study import Study
@@ -21,9 +22,11 @@ TURN_SECONDS = 600.0  # that a trial may run on when its place has become anothe
 class Desk:
     """Keeps `study.concurrency` at the study's share. Its methods are called by name from the Ray process."""
 
-    def __init__(self, study: Study, gpu: float, say: Callable[[str], None], turn: float = TURN_SECONDS) -> None:
+    def __init__(
+        self, study: Study, gpu: float, say: Callable[[str], None], where: str, turn: float = TURN_SECONDS
+    ) -> None:
         self.scoring = False  # the winner: it takes the place of a trial
-        self._study, self._say, self._turn = study, say, turn
+        self._study, self._say, self._where, self._turn = study, say, where, turn
         self._claim = Claim(
             "", study.spec.study, os.getpid(), socket.gethostname(), study.spec.resources.cpu, gpu, 0, 0, 0
         )
@@ -73,6 +76,14 @@ class Desk:
         if any((trial.number, trial.attempts) == (number, attempt) for trial in self._study.running):
             self._study.fail(number, failure)  # else the attempt had its end already, and its process was let die
 
+    def out_of_sight(self, host: str) -> None:
+        """Training from the start there would look like success. Raises RayUnavailable."""
+        study = self._study
+        raise RayUnavailable(
+            f"{study.spec.study}: every machine of the cluster must see {study.storage or study.directory}, but {host} "
+            "does not; name a --home that all of them see, or give the study file `storage:`, a shared folder or a URL"
+        )
+
     def exchange(self, job: str, nodes: Sequence[Node], others: Sequence[Claim], stuck: bool) -> tuple[Claim, bool]:
         """The claims of the others for our own, and whether a trial may start."""
         self._claim = replace(self._claim, job=job, stuck=stuck)
@@ -115,6 +126,6 @@ class Desk:
             return
         self._told = names
         if names:
-            self._say(f"{self._claim.study}: shares this machine with {self._names()}")
+            self._say(f"{self._claim.study}: shares {self._where} with {self._names()}")
         else:
-            self._say(f"{self._claim.study}: has this machine to itself again")
+            self._say(f"{self._claim.study}: has {self._where} to itself again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 
@@ -49,6 +50,18 @@ class Workplace:
     device: str  # "cpu" or "cuda"
     search_path: str  # the folder `tune` was started in: a user's own trainable is found there
     storage: str | None = None  # the folder or URL of the checkpoints; None: study_directory
+    token: tuple[str, str] | None = None  # a file beside the checkpoints and its text: which machines see that folder?
+
+    @property
+    def in_sight(self) -> bool:
+        """Does this machine see the folder in which the study keeps its checkpoints?"""
+        if self.token is None:
+            return True
+        file, text = self.token
+        try:
+            return Path(file).read_text() == text
+        except OSError:
+            return False
 
 
 class FailureClass(StrEnum):
@@ -68,6 +81,13 @@ class Failure:
     message: str  # one line; of an exception `RuntimeError: what it says`
     traceback: str | None = None
     place: str | None = None  # where an exception was raised: /home/me/train.py:12
+
+
+@dataclass(frozen=True)
+class OutOfSight:
+    """The attempt was not begun, because its machine does not see the study's folder."""
+
+    host: str
 
 
 @dataclass(frozen=True)

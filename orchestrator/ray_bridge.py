@@ -20,7 +20,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from orchestrator import checkpoints
-from orchestrator.job import Ended, Failure, FailureClass, Job, Workplace
+from orchestrator.job import Ended, Failure, FailureClass, Job, OutOfSight, Workplace
 from orchestrator.trial import Report
 from orchestrator.watch import Watch
 from orchestrator.worker import Attempt
@@ -40,23 +40,26 @@ class Worker(ray.tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         self._failed = False
-        self._attempt = Attempt(config["job"], config["workplace"])
+        self._attempt = Attempt(config["job"], config["workplace"]) if config["workplace"].in_sight else None
         self._facts = (("host", socket.gethostname()), ("pid", os.getpid()), ("device", config["workplace"].device))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._attempt.close()
+        self.cleanup()
         self.setup(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
         if self._failed:  # a process in which a trial failed is not trusted with another
             raise SystemExit
+        if self._attempt is None:
+            return {"said": OutOfSight(socket.gethostname())}
         said = self._attempt.step()
         self._failed = isinstance(said, Ended) and said.failure is not None
         return {"said": said, "facts": (*self._facts, *self._attempt.facts.items())}
 
     def cleanup(self) -> None:
-        self._attempt.close()
+        if self._attempt is not None:
+            self._attempt.close()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         return None  # ours are written by the attempt, and named by the ledger
@@ -115,6 +118,9 @@ class ReportScheduler(_Unpickled, TrialScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         number = self._searcher.jobs[trial.trial_id].number
         said = result["said"]
+        if isinstance(said, OutOfSight):
+            self._driver.ask("out_of_sight", said.host)
+            return TrialScheduler.STOP
         if trial.trial_id not in self._placed:
             self._placed.add(trial.trial_id)
             self._driver.ask("place", number, dict(result["facts"]))
@@ -150,8 +156,9 @@ class ReportScheduler(_Unpickled, TrialScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         controller = tune_controller._tune_controller
-        if controller._actor_cache.num_cached_objects and self._driver.ask("is_full"):
-            controller._cleanup_cached_actors(force_all=True)  # an idle worker holds its place: others wait for it
+        idle = controller._actor_cache.num_cached_objects > len(controller._pending_trials)
+        if idle and self._driver.ask("is_full"):
+            controller._cleanup_cached_actors(force_all=True)  # they hold places that others wait for
         waiting = (t for t in tune_controller.get_trials() if t.status == "PENDING")
         return next((t for t in waiting if tune_controller.trial_executor.has_resources_for_trial(t)), None)
 

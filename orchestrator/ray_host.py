@@ -55,7 +55,9 @@ class Seat:
     _lock: int  # the cluster's folder, open
 
     def lost(self) -> bool:
-        """Has the cluster, or its host, died? Costs one system call."""
+        """Has the cluster, or its host, died? Costs two system calls."""
+        if not (self.directory / "cluster.json").exists():
+            return True
         if not _try_lock(self._lock, fcntl.LOCK_SH):
             return False
         fcntl.flock(self._lock, fcntl.LOCK_UN)
@@ -63,10 +65,10 @@ class Seat:
 
 
 @contextmanager
-def seat(environment: Mapping[str, str]) -> Iterator[Seat]:
+def seat(environment: Mapping[str, str], linger: float = LINGER_SECONDS) -> Iterator[Seat]:
     """A seat at this machine's cluster for Python as it runs now, started if there is none. Raises HostFailed.
 
-    environment: of a cluster that is started, and so of its workers.
+    environment: of a cluster that is started, and so of its workers. linger: seconds that it outlives its last seat.
     """
     root, key = _root(environment), _key(environment)
     with _locked(root / "start.lock"):
@@ -77,7 +79,7 @@ def seat(environment: Mapping[str, str]) -> Iterator[Seat]:
                 break
         else:
             directory = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=root))
-            members = _start(directory, environment)
+            members = _start(directory, environment, linger)
     lock = os.open(directory, os.O_RDONLY)
     try:
         cluster = json.loads((directory / "cluster.json").read_text())
@@ -124,7 +126,7 @@ def _sit(directory: Path) -> int | None:
     return None
 
 
-def _start(directory: Path, environment: Mapping[str, str]) -> int:
+def _start(directory: Path, environment: Mapping[str, str], linger: float) -> int:
     """Start the host and wait until its cluster takes work; returns the members file, locked. Raises HostFailed."""
     members = os.open(directory / "members", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(members, fcntl.LOCK_SH)
@@ -133,7 +135,7 @@ def _start(directory: Path, environment: Mapping[str, str]) -> int:
     said = directory / "host.log"
     with said.open("wb") as log:
         host = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(directory), str(lock)],
+            [sys.executable, "-P", __file__, str(directory), str(lock), str(linger)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -146,14 +148,16 @@ def _start(directory: Path, environment: Mapping[str, str]) -> int:
     until = time.monotonic() + START_SECONDS
     try:
         while not (directory / "cluster.json").exists():
-            if host.poll() is not None or time.monotonic() > until:
-                lines = said.read_text(errors="replace").split("\n") if said.exists() else []
-                last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-                raise HostFailed(f"{last[:300]}")
+            if host.poll() is not None:
+                lines = [line.strip() for line in said.read_text(errors="replace").splitlines() if line.strip()]
+                raise HostFailed(lines[-1][:300] if lines else f"its host ended with code {host.returncode}")
+            if time.monotonic() > until:
+                raise HostFailed(f"it took no work within {START_SECONDS:g} s")
             time.sleep(0.02)
     except BaseException:
-        with suppress(ProcessLookupError):
-            os.kill(host.pid, signal.SIGTERM)
+        host.kill()  # and with it, by the kernel, what it has started
+        host.wait()
+        shutil.rmtree(directory, ignore_errors=True)
         os.close(members)
         raise
     return members
@@ -191,8 +195,8 @@ def _locked(path: Path) -> Iterator[None]:
 # The host
 
 
-def host(directory: Path, lock: int) -> None:
-    """Own a cluster until nobody has used it for LINGER_SECONDS, or a part of it died. lock: of the folder, held."""
+def host(directory: Path, lock: int, linger: float) -> None:
+    """Own a cluster until nobody has used it for `linger` seconds, or a part of it died. lock: of the folder, held."""
     os.set_inheritable(lock, False)
     asked: list[int] = []
     for kind in (signal.SIGINT, signal.SIGHUP):
@@ -206,7 +210,7 @@ def host(directory: Path, lock: int) -> None:
     used = time.monotonic()
     while not asked and not (dead := node.dead_processes()):
         if _try_lock(members, fcntl.LOCK_EX):  # nobody is there
-            if time.monotonic() - used > LINGER_SECONDS:
+            if time.monotonic() - used > linger:
                 break  # with the lock: nobody can come any more
             fcntl.flock(members, fcntl.LOCK_UN)
         else:
@@ -240,4 +244,4 @@ def _start_node(directory: Path) -> Any:
 
 
 if __name__ == "__main__":
-    host(Path(sys.argv[1]), int(sys.argv[2]))
+    host(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -99,16 +99,17 @@ class RayProcess:
     def __init__(self, process: subprocess.Popen[bytes], connection: Connection, output: IO[bytes]) -> None:
         self.resources: dict[str, float] = {}  # {"CPU": n, "GPU": n} of all machines of the cluster
         self.watch: Callable[[], bool] = lambda: False  # is the cluster gone? cheap
+        self._where = ""
         self._process, self._connection, self._output = process, connection, output
         self._looked = self._ticked = time.monotonic()
 
     def connect(self, address: str, environment: Mapping[str, str], *, on_this_machine: bool) -> None:
         """environment: of the workers, where it differs from the cluster's. Raises RayUnavailable."""
+        self._where = "of this machine" if on_this_machine else f"at {address}"
         try:
             self.resources = self._ask("connect", address, dict(environment), on_this_machine)
         except (WorkFailed, RayLost) as error:
-            where = "this machine" if on_this_machine else address
-            raise RayUnavailable(f"the Ray cluster of {where} cannot be used: {error}; try `tune doctor`") from error
+            raise RayUnavailable(f"the Ray {self._where} cannot be used: {error}; try `tune doctor`") from error
 
     def wait(self, desk: Any, tick: Callable[[], None]) -> None:
         """Until the desk says that a trial may start."""
@@ -151,7 +152,7 @@ class RayProcess:
                 if now - self._looked >= CHECK_SECONDS:
                     self._looked = now
                     if self.watch():
-                        raise RayLost("Ray died")
+                        raise RayLost(f"the Ray {self._where} died")
         except (EOFError, ConnectionError) as error:
             raise RayLost(f"the process that speaks with Ray ended: {self._last_words()}") from error
 

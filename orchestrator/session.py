@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +33,8 @@ def work(study: Study, trainable: Trainable, heart: Heart, address: str | None, 
         for left in reversed(range(RESTARTS + 1)):
             try:
                 with session(address, threads=max(1, int(study.spec.resources.cpu))) as ray:
-                    _Shift(study, trainable, ray, heart, progress).run()
+                    where = "this machine" if address is None else f"the cluster at {address}"
+                    _Shift(study, trainable, ray, heart, progress, where, alone=address is None).run()
                 return
             except RayLost as lost:
                 if study.stopping:
@@ -49,26 +53,30 @@ class _Shift:
     ray: RayProcess
     heart: Heart
     progress: Progress
+    where: str
+    alone: bool  # the cluster is this machine
 
     def run(self) -> None:
         study = self.study
         gpu, _ = placement(study.spec, self.ray.resources)
         study.allowance.gpus = gpu
-        desk = Desk(study, gpu, self.progress.say)
-        workplace = Workplace(
-            trainable=study.spec.trainable,
-            data=study.spec.data,
-            study_directory=str(study.directory),
-            device="cuda" if gpu > 0 else "cpu",
-            search_path=str(Path.cwd()),
-            storage=study.storage,
-        )
+        desk = Desk(study, gpu, self.progress.say, self.where)
         self.progress.begin(study, self.heart.ends)
-        while not study.done_starting:
-            self.ray.wait(desk, self.heart.beat)
-            self._drive(desk, workplace, gpu)
-        if not study.stopping:
-            self._score(desk, workplace, gpu)
+        with nullcontext() if self.alone else _token(study) as token:
+            workplace = Workplace(
+                trainable=study.spec.trainable,
+                data=study.spec.data,
+                study_directory=str(study.directory),
+                device="cuda" if gpu > 0 else "cpu",
+                search_path=str(Path.cwd()),
+                storage=study.storage,
+                token=token,
+            )
+            while not study.done_starting:
+                self.ray.wait(desk, self.heart.beat)
+                self._drive(desk, workplace, gpu)
+            if not study.stopping:
+                self._score(desk, workplace, gpu)
 
     def _drive(self, desk: Desk, workplace: Workplace, gpu: float) -> None:
         study = self.study
@@ -109,3 +117,19 @@ class _Shift:
                 study.set_test(trial.number, metrics)
             finally:
                 desk.scoring = False
+
+
+@contextmanager
+def _token(study: Study) -> Iterator[tuple[str, str] | None]:
+    """A file where the checkpoints lie, and its text, by which a worker sees that it sees the same folder."""
+    if study.storage is not None and "://" in study.storage:
+        yield None
+        return
+    folder = Path(study.storage) if study.storage is not None else study.directory
+    folder.mkdir(parents=True, exist_ok=True)
+    file, text = folder / ".session", secrets.token_hex()
+    file.write_text(text)
+    try:
+        yield str(file), text
+    finally:
+        file.unlink(missing_ok=True)
