@@ -22,12 +22,13 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 from orchestrator.probe import ask_mlflow, ask_ray, ask_torch, filesystem, nearest_existing, nvidia_smi
+from orchestrator.secret import mask
 
 GB = 1e9
 OUR_SCRIPT = "from tune import main"  # what pip and uv write into our script
@@ -207,7 +208,7 @@ def check_ray(answer: Mapping[str, Any]) -> Finding:
 def check_mlflow(home: Path, environment: Mapping[str, str]) -> Finding:
     """The store that studies without `tracking.uri` write to; a file is opened for writing and left as it is."""
     uri = environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(home / 'mlflow.db').absolute()}"
-    shown = without_password(uri)
+    shown = mask(uri)
     if uri.startswith("sqlite:///"):
         file = Path(uri.removeprefix("sqlite:///"))
         if not file.exists():
@@ -224,16 +225,8 @@ def check_mlflow(home: Path, environment: Mapping[str, str]) -> Finding:
     answer = ask_mlflow(uri)
     if "error" in answer:
         remedy = "studies run on and `tune sync` catches up; to record into the home instead: unset MLFLOW_TRACKING_URI"
-        return _warning("mlflow", f"{shown} does not answer: {answer['error'].replace(uri, shown)}", remedy)
+        return _warning("mlflow", f"{shown} does not answer: {mask(answer['error'].replace(uri, shown))}", remedy)
     return _ok("mlflow", f"{shown} answers after {answer['seconds']:.1f} s")
-
-
-def without_password(uri: str) -> str:
-    """The address with its password, if any, replaced by stars."""
-    parts = urlsplit(uri)
-    if parts.password is None:
-        return uri
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}"))
 
 
 def check_home(home: Path) -> Finding:

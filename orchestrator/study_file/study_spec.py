@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestrator.plain_data import plain, plain_complaint, with_whole_keys
 from orchestrator.problem import InvalidFile, Problems, did_you_mean, shown, unknown_field
-from orchestrator.secret import mask
+from orchestrator.secret import addresses_with_secrets
 from orchestrator.space.search_space import SearchSpace, Unsatisfiable
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study_file.baselines import Baseline, parse_baselines
@@ -42,6 +42,7 @@ from trainables.trainable import BUILT_IN, Trainable, UnknownTrainable, load_tra
 __all__ = ["Baseline", "InvalidStudy", "StudySpec", "load_study", "parse_study"]
 
 DEFAULT_TRIALS = 20
+_SECRETS_IN = {"storage": "AWS_SECRET_ACCESS_KEY", "tracking": "MLFLOW_TRACKING_PASSWORD"}
 _BUILT = 50  # configs that are built by the trainable's Config before any is trained
 SECTIONS: dict[str, type[Section]] = {
     "objective": ObjectiveSpec,
@@ -142,6 +143,7 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
     for key in raw:
         if key not in WRITTEN:
             problems.add("", unknown_field(key, (*WRITTEN, "extends")), key=key)
+    _report_secrets(raw, problems)
     found: dict[str, Any] = {key: _scalar(key, raw, problems) for key in ("study", "trainable")}
     for key, model in SECTIONS.items():
         if key in raw:
@@ -242,10 +244,15 @@ def _storage(raw: Any, problems: Problems) -> str | None:
         return None
     if "://" not in raw:
         return os.path.abspath(os.path.expanduser(raw))
-    if mask(raw) != raw:
-        must = "must hold no password: put it into the environment, such as AWS_SECRET_ACCESS_KEY"
-        problems.add("storage", f"{must}; got {mask(raw)}")
     return raw
+
+
+def _report_secrets(raw: Mapping[str, Any], problems: Problems) -> None:
+    """The ledger keeps the file, and MLflow and the report show it."""
+    for path, masked in addresses_with_secrets(raw):
+        variable = _SECRETS_IN.get(path.partition(".")[0])
+        where = "the environment" + (f", such as {variable}" if variable else "")
+        problems.add(path, f"must hold no password: put it into {where}; got {masked}")
 
 
 def _load(name: str, problems: Problems) -> tuple[Trainable | None, dict[str, ConfigField] | None]:

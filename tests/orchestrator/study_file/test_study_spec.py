@@ -542,6 +542,15 @@ def test_a_domain_must_lie_inside_the_trainables_field(mistakes, name, value, sa
             "storage: must hold no password: put it into the environment, such as AWS_SECRET_ACCESS_KEY; got "
             "s3://key:***@bucket/runs",
         ),
+        (
+            {"tracking": {"uri": "https://ada:secret@host"}},
+            "tracking.uri: must hold no password: put it into the environment, such as MLFLOW_TRACKING_PASSWORD; got "
+            "https://ada:***@host",
+        ),
+        (
+            {"data": {"from": ["https://host/x?token=secret"]}},
+            "data.from[0]: must hold no password: put it into the environment; got https://host/x?token=***",
+        ),
         ({"checkpoints": {"quota_gb": 0}}, "checkpoints.quota_gb: must be a number, above 0, or null, but got 0"),
         ({"data": {"x": [float("inf")]}}, "data.x: must be a finite number, but got Infinity"),
         ({"constraints": "lr < 1"}, "constraints: must be a list such as"),
