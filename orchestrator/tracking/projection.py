@@ -242,7 +242,8 @@ def _text(value: Any) -> str:
         return f"{value:.1f}"
     if isinstance(value, Mapping | list | tuple):
         value = json.dumps(value, ensure_ascii=False)
-    return mask(storable(str(value)) or "")
+    text = storable(str(value)) or ""
+    return mask(text) if "://" in text else text  # weights, data and errors may name addresses
 
 
 def milliseconds(seconds: float) -> int:

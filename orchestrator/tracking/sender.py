@@ -124,7 +124,7 @@ class Sender:
             self._ledger.marks.end(self._id)
 
     def _send(self, row: StudyRow, closing: bool) -> None:
-        marks, (_, doubt) = self._ledger.marks, self._told()
+        doubt = self._told()[1]
         if self._client is not None and identity(self._uri) != self._file:  # another file lies there now, or none
             self._client, self._afresh = None, True
         first = self._client is None
@@ -132,8 +132,7 @@ class Sender:
         if first:
             self._file = identity(self._uri)
             if self._afresh:
-                marks.enter(self._id, self._digest, afresh=True)
-                self._see(None, doubt)
+                self._forget()
             row = self._study_run(client, row)
         behind = self._behind(row)
         late = doubt is not None and time.time() - doubt > LATE_SECONDS
@@ -179,6 +178,12 @@ class Sender:
     def _behind(self, row: StudyRow) -> list[Behind]:
         return self._ledger.marks.behind(self._id, {State.RUNNING: _status(State.RUNNING, row)})
 
+    def _forget(self) -> None:
+        """Nothing is known of what the store holds; what may still arrive there is not forgotten."""
+        doubt = self._told()[1]
+        self._ledger.marks.enter(self._id, self._digest, afresh=True)
+        self._see(None, doubt)
+
     def _lost_file(self, told: str | None) -> bool:
         """Was the file of a SQLite store that was told of this study deleted?"""
         return told is not None and file_of(self._uri) is not None and identity(self._uri) is None
@@ -209,7 +214,7 @@ class Sender:
         run = restored(client, row.mlflow_run_id) if row.mlflow_run_id else None
         if run is None:
             # The run is not in this store: then no other that is believed to be there need be.
-            self._ledger.marks.enter(self._id, self._digest, afresh=True)
+            self._forget()
         place = experiment.find_or_make(
             client, self._ledger, row, self._uri, self._home, holds_run=run.info.experiment_id if run else None
         )

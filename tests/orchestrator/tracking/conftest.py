@@ -13,6 +13,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.tracking import default_uri, tracker
 from orchestrator.trial import State
 from tests.orchestrator.tracking.pictures import add, begin, python
+from tests.orchestrator.tracking.servers import Line, Server, mlflow_server, new_database
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +69,38 @@ def study(ledger: Ledger) -> int:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tracker that sends ten times a second."""
     monkeypatch.setattr(tracker, "ROUND_SECONDS", 0.1)
+    monkeypatch.setattr(tracker, "LONGEST_PAUSE_SECONDS", 0.4)
+
+
+@pytest.fixture
+def impatient(prompt: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And does not wait long for an answer."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def server(
+    request: pytest.FixtureRequest,
+    first_sync: tuple[Path, subprocess.CompletedProcess[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    """A real MLflow server over each kind of database, shared by the tests of a module."""
+    folder = tmp_path_factory.mktemp("server")
+    if request.param == "sqlite":
+        shutil.copy(first_sync[0].parent / "empty.db", folder / "mlflow.db")
+        store = default_uri(folder, None)
+    else:
+        store = new_database(request.getfixturevalue("postgresql"))
+    with mlflow_server(store, folder) as address:
+        yield Server(address, store)
+
+
+@pytest.fixture
+def line(server: Server) -> Iterator[Line]:
+    line = Line(server.address)
+    yield line
+    line.close()

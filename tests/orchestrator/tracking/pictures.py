@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from orchestrator.ledger import Ledger
+from orchestrator.tracking.projection import legal
+from orchestrator.tracking.tracking import connect
 from orchestrator.trial import Objective, Report, State
 
+GREATEST = 1.7976931348623157e308
 HERE = socket.gethostname()
 HMEAN = Objective("val/hmean", "max")
 FACTS = {
@@ -31,6 +34,7 @@ FACTS = {
 
 
 def begin(ledger: Ledger, name: str = "hrnet") -> int:
+    """The id of a new study, which does not run."""
     raw = {
         "study": name,
         "trainable": "detection",
@@ -52,9 +56,21 @@ def add(ledger: Ledger, study: int, epochs: int, state: State | None = State.COM
     return number
 
 
+@contextlib.contextmanager
+def patience() -> Iterator[None]:
+    """What is asked of MLflow meanwhile may take a minute, whatever a test of impatience says."""
+    before = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "60"
+    try:
+        yield
+    finally:
+        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = before
+
+
+@patience()
 def runs_of(uri: str, name: str = "hrnet", view: int = ViewType.ACTIVE_ONLY) -> dict[int, Run]:
     """By trial number; 0 is the study's own. Fails if one is there twice."""
-    client = MlflowClient(uri)
+    client = connect(uri)
     experiment = client.get_experiment_by_name(name)
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], run_view_type=view, max_results=1000)
@@ -63,10 +79,17 @@ def runs_of(uri: str, name: str = "hrnet", view: int = ViewType.ACTIVE_ONLY) -> 
     return found
 
 
-def points_of(uri: str, run: Run) -> set[tuple[str, float, int, int]]:
-    client = MlflowClient(uri)
+def as_mlflow_has_it(value: float) -> float | str:
+    """It has a largest number for infinity; NaN as a word, because it is not equal to itself."""
+    return "NaN" if math.isnan(value) else min(max(value, -GREATEST), GREATEST)
+
+
+@patience()
+def points_of(uri: str, run: Run) -> set[tuple[str, float | str, int, int]]:
+    """Of every metric; fails if one is there twice."""
+    client = connect(uri)
     history = [point for name in run.data.metrics for point in client.get_metric_history(run.info.run_id, name)]
-    points = {(p.key, p.value, p.timestamp, p.step) for p in history}
+    points = {(p.key, as_mlflow_has_it(p.value), p.timestamp, p.step) for p in history}
     assert len(points) == len(history)
     return points
 
@@ -85,18 +108,30 @@ def assert_equal(ledger: Ledger, study: int, uri: str, *, name: str = "hrnet") -
         assert run.info.status == statuses[trial.state]
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id == row.mlflow_run_id
         assert run.data.tags["state"] == trial.state
-        assert run.data.params.keys() == trial.config.keys()
+        assert run.data.params.keys() == set(map(legal, trial.config))
         assert run.info.start_time == int(trial.created * 1000)
         assert run.info.end_time == (None if trial.ended is None else int(trial.ended * 1000))
         expected = {
-            (metric, value, int(report.at * 1000), report.epoch)
+            (metric, as_mlflow_has_it(value), int(report.at * 1000), report.epoch)
             for report in trial.reports
             for metric, value in {**report.metrics, "epoch_seconds": report.seconds}.items()
         }
         best = trial.best_report(HMEAN)
         if trial.test and best:
-            expected |= {(metric, value, int(best.at * 1000), best.epoch) for metric, value in trial.test.items()}
-        assert points_of(uri, run) == expected
+            expected |= {
+                (metric, as_mlflow_has_it(value), int(best.at * 1000), best.epoch)
+                for metric, value in trial.test.items()
+            }
+        assert points_of(uri, run) == {(legal(metric), *point) for metric, *point in expected}
+
+
+@patience()
+def assert_nothing_runs(uri: str, name: str = "hrnet") -> None:
+    """No zombie, and none in MLflow's bin."""
+    experiment = connect(uri).get_experiment_by_name(name)
+    assert experiment is not None
+    runs = connect(uri).search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, max_results=1000)
+    assert [run.info.run_name for run in runs if run.info.status == "RUNNING"] == []
 
 
 def everything(home: Path) -> dict[str, list[tuple[Any, ...]]]:

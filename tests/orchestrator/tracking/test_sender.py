@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import shutil
 import signal
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,17 @@ from orchestrator.ledger.marks import Marks
 from orchestrator.tracking import TrackingError, default_uri, log_report, sync
 from orchestrator.tracking.sender import Sender
 from orchestrator.trial import Report, State
-from tests.orchestrator.tracking.pictures import HERE, add, assert_equal, begin, everything, python, runs_of
-
-GREATEST = 1.7976931348623157e308  # MLflow's infinity
-
+from tests.orchestrator.tracking.pictures import (
+    GREATEST,
+    HERE,
+    add,
+    assert_equal,
+    begin,
+    everything,
+    points_of,
+    python,
+    runs_of,
+)
 
 # One picture
 
@@ -110,15 +119,24 @@ def test_more_than_mlflow_takes_at_once_comes_in_parts(ledger: Ledger, uri: str,
     assert_equal(ledger, study, uri)
 
 
-def test_of_an_epoch_that_ran_again_the_later_value_counts(ledger: Ledger, uri: str, home: Path) -> None:
+def test_an_epoch_that_ran_again_is_shown_once(ledger: Ledger, uri: str, home: Path) -> None:
+    """Its last value; what the trial is yet to repeat is shown when it has, or when it rests without having."""
     study = begin(ledger)
-    number = add(ledger, study, 3, None)
+    number = add(ledger, study, 4, None)
     sync(ledger, study, uri, home)
+    ledger.start_attempt(study, number)
     ledger.record(study, number, Report(3, {"val/hmean": 0.25, "train/loss": 9.0}, 1.0, time.time()))
-    Sender(ledger, study, uri, home).round()
+    sender = Sender(ledger, study, uri, home)
+    sender.round()
     run = runs_of(uri)[number]
     assert run.data.metrics == {"val/hmean": 0.25, "train/loss": 9.0, "epoch_seconds": 1.0}
-    assert len(MlflowClient(uri).get_metric_history(run.info.run_id, "val/hmean")) == 4
+    assert {step for *_, step in points_of(uri, run)} == {1, 2, 3}
+    assert len(points_of(uri, run)) == 9
+    assert sender.result.removed == 1
+    ledger.finish(study, number, State.PAUSED, "the deadline came")
+    sender.round()
+    assert_equal(ledger, study, uri)
+    assert runs_of(uri)[number].info.run_id == run.info.run_id
 
 
 def test_a_trial_runs_only_while_its_study_runs(ledger: Ledger, study: int, uri: str, home: Path) -> None:
@@ -210,6 +228,19 @@ def test_a_lost_store_is_filled_anew(ledger: Ledger, study: int, uri: str, home:
     assert_equal(ledger, study, third)
     assert sync(ledger, study, other, home).runs_created == 0
     assert_equal(ledger, study, other)
+
+
+def test_a_file_that_is_deleted_under_a_running_study_is_made_anew(
+    ledger: Ledger, study: int, uri: str, home: Path
+) -> None:
+    sender = Sender(ledger, study, uri, home)
+    sender.round()
+    (home / "mlflow.db").unlink()
+    assert sender.worth_it() and Sender(ledger, study, uri, home).worth_it()  # in this process, and in the next
+    sender.round()
+    assert_equal(ledger, study, uri)
+    with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as connection:  # that file, and no memory of it
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (6,)
 
 
 def test_two_studies_that_bore_one_name_keep_an_experiment_each(

@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.tracking import Tracker, TrackingError, default_uri, serve_ui, sync
 from orchestrator.trial import Report, State
 from tests.orchestrator.tracking.pictures import HERE, assert_equal, begin, free_port, python, runs_of, wait_for
+from tests.orchestrator.tracking.servers import status_of, until_killed
 
 
 @pytest.mark.usefixtures("impatient")
@@ -95,31 +93,13 @@ def test_nothing_is_printed_and_nothing_left_in_the_current_folder(
 
 
 @contextlib.contextmanager
-def pages(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def pages(home: Path, port: int) -> Iterator[None]:
     text = (
         "import sys; from pathlib import Path; from orchestrator import tracking; home = Path(sys.argv[1])\n"
         "sys.exit(tracking.serve_ui(tracking.default_uri(home, None), home, int(sys.argv[2])))"
     )
-    command = [sys.executable, "-c", text, str(home), str(port)]
-    with open(home / "server.log", "wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait_for(lambda: status_of(f"http://127.0.0.1:{port}/health") == 200, 120)
-        yield server
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def status_of(address: str, **headers: str) -> int | None:
-    try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=5) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return None
+    with until_killed([sys.executable, "-c", text, str(home), str(port)], home / "server.log", port):
+        yield
 
 
 @pytest.mark.timeout(300)  # two starts of a server
