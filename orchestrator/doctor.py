@@ -200,7 +200,7 @@ def check_gpu(torch: Mapping[str, Any], cards: Sequence[Mapping[str, str]] | Non
 
 def check_ray(answer: Mapping[str, Any]) -> Finding:
     if "error" in answer:
-        remedy = "see /tmp/ray/session_latest/logs; a /tmp/ray of another user: export RAY_TMPDIR=/a/folder/of/yours"
+        remedy = "export RAY_TMPDIR=/a/folder/of/yours, with a short name and on a local disk, and try again"
         return _problem("ray", f"a local Ray does not start: {answer['error']}", remedy)
     return _ok("ray", f"a local Ray ran a task after {answer['seconds']:.1f} s, on {answer['cpus']:g} CPU cores")
 

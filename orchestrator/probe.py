@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,21 +21,29 @@ def ask_torch() -> dict[str, Any]:
 
 
 def ask_ray() -> dict[str, Any]:
-    """{"seconds" until a first task had run, "cpus"} of a local Ray that is shut down again, or {"error"}."""
-    return ask(_RAY, 120)
+    """{"seconds" until a first task had run, "cpus"} of this machine's Ray, started if there is none, or {"error"}."""
+    return ask(_RAY, 120, json.dumps(sys.path))
 
 
 def ask_mlflow(uri: str) -> dict[str, Any]:
     """{"seconds" until the store at the address answered}, or {"error"}; no retries."""
-    return ask(_MLFLOW, 60, uri)
+    return ask(_MLFLOW, 60, environment={"MLFLOW_TRACKING_URI": uri})  # every user can read a command line
 
 
-def ask(program: str, timeout: float, *arguments: str) -> dict[str, Any]:
+def ask(program: str, timeout: float, *arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The JSON that a program prints as its last line; {"error": one line} if it does not get there."""
     command = [sys.executable, "-c", program, *arguments]
     with tempfile.TemporaryDirectory() as folder:  # so that no file of the current folder shadows a library
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=folder)
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                cwd=folder,
+                env=os.environ | (environment or {}),
+            )
         except subprocess.TimeoutExpired:
             return {"error": f"no answer within {timeout:g} s"}
     with suppress(ValueError, IndexError):
@@ -85,29 +95,33 @@ except Exception as error:
 print(json.dumps(report))
 """
 
+# On the cluster that studies use: it listens on 127.0.0.1 alone, which one of ray.init(address="local") does not.
 _RAY = """
-import json, logging, shutil, time
+import json, logging, os, sys, time
 start = time.monotonic()
 try:
-    import ray
-    ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
-    assert ray.get(ray.remote(lambda: 42).remote(), timeout=90) == 42
-    report = {"seconds": time.monotonic() - start, "cpus": ray.cluster_resources().get("CPU", 0)}
-    session = ray._private.worker._global_node.get_session_dir_path()
-    ray.shutdown()
-    shutil.rmtree(session, ignore_errors=True)
+    sys.path[:] = json.loads(sys.argv[1])
+    from orchestrator.ray_host import seat
+    os.environ["RAY_AUTH_MODE"] = "token"
+    with seat(os.environ) as place:
+        import ray
+        ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
+        ray.init(address=place.address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
+        assert ray.get(ray.remote(num_cpus=0)(lambda: 42).remote(), timeout=90) == 42
+        report = {"seconds": time.monotonic() - start, "cpus": ray.cluster_resources().get("CPU", 0)}
+        ray.shutdown()
 except Exception as error:
     report = {"error": (str(error).splitlines() or [type(error).__name__])[0]}
 print(json.dumps(report))
 """
 
 _MLFLOW = """
-import json, os, sys, time
+import json, os, time
 os.environ.update(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="5")
 start = time.monotonic()
 try:
     from mlflow import MlflowClient
-    MlflowClient(tracking_uri=sys.argv[1]).search_experiments(max_results=1)
+    MlflowClient().search_experiments(max_results=1)
     report = {"seconds": time.monotonic() - start}
 except Exception as error:
     report = {"error": (str(error).splitlines() or [type(error).__name__])[0][:300]}
