@@ -7,7 +7,7 @@ import gc
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -21,10 +21,10 @@ from orchestrator.ledger.errors import (
     LedgerError,
     StudyExists,
     StudyHeld,
-    StudyTaken,
     UnknownStudy,
 )
-from orchestrator.ledger.holder import Holder, process_start
+from orchestrator.ledger.holder import Holder
+from orchestrator.ledger.holding import Holding
 from orchestrator.ledger.marks import Marks
 from orchestrator.ledger.patience import Patience
 from orchestrator.ledger.rows import (
@@ -42,19 +42,22 @@ from orchestrator.ledger.rows import (
 )
 from orchestrator.ledger.tables import (
     ATTEMPTS,
-    HELD,
+    END_ATTEMPTS,
     HISTORY,
+    LAST_NUMBER,
+    NEW_ATTEMPT,
+    NEW_TRIAL,
     REPORTS,
+    SAME_CONFIG,
     STUDIES,
     TRIALS,
     attempts,
+    change_trial,
     keep_report,
     next_revision,
     reports,
-    sessions,
     studies,
     trials,
-    unix_now,
 )
 from orchestrator.space.search_space import config_key
 from orchestrator.trial import Extension, Objective, Report, State, Trial
@@ -92,7 +95,7 @@ class Ledger:
         self.marks = Marks(self._database)  # what MLflow has of it
         self._patience = Patience(patience, say)
         self._keep_report = keep_report(self._database.dialect)
-        self._held: dict[int, int] = {}  # study id -> our session
+        self._holding = Holding(self._database.shown)
 
     def close(self) -> None:
         self._database.close()
@@ -157,7 +160,7 @@ class Ledger:
         """Raises UnknownStudy, StudyExists, and StudyHeld while it runs."""
         old = self.study(name).id
         with self._database.write() as connection:
-            self._lock(connection, old)
+            self._holding.lock(connection, old)
             row = study_row(connection.execute(STUDIES.where(studies.c.id == old)).one())
             if row.holder is not None and row.holder.alive:
                 raise StudyHeld(name, row.holder)
@@ -172,7 +175,7 @@ class Ledger:
             name: to_json(value) if name in ("raw", "facts") else storable(value) for name, value in columns.items()
         }
         with self._database.write() as connection:
-            self._lock(connection, study_id)
+            self._holding.lock(connection, study_id)
             connection.execute(studies.update().where(studies.c.id == study_id).values(**values))
 
     @_patient
@@ -191,7 +194,7 @@ class Ledger:
         epochs; it waits to go on, and will be scored again.
         """
         with self._database.write() as connection:
-            self._lock(connection, study_id)
+            self._holding.lock(connection, study_id)
             connection.execute(
                 studies.update().where(studies.c.id == study_id).values(raw=to_json(raw), facts=to_json(facts))
             )
@@ -202,7 +205,9 @@ class Ledger:
                 reason = left_out.get(number)
                 if before == reason and (reason is None or state != State.RUNNING):
                     continue
-                waits = {"state": State.PAUSED.value} if reason is not None and state == State.RUNNING else {}
+                waits: dict[str, Any] = (
+                    {"state": State.PAUSED.value} if reason is not None and state == State.RUNNING else {}
+                )
                 self._change(connection, study_id, number, left_out=storable(reason), **waits)
             for number, (config, extension) in extended.items():
                 self._extend(connection, study_id, number, config, extension)
@@ -219,54 +224,22 @@ class Ledger:
     @_patient
     def _acquire(self, study_id: int, pid: int, host: str, now: float) -> Holder | None:
         with self._database.write() as connection:
-            self._lock(connection, study_id)
-            row = study_row(connection.execute(STUDIES.where(studies.c.id == study_id)).one())
-            if row.holder is not None:
-                if (row.holder.pid, row.holder.host, row.holder.since) == (pid, host, now):
-                    self._held[study_id] = self._session_of(connection, study_id)  # the answer was lost
-                    return None
-                if row.holder.alive:
-                    raise StudyHeld(row.name, row.holder)
-                _end_what_died(connection, study_id)
-            values = {"pid": pid, "host": host, "process_start": process_start(pid), "started": now, "beat": now}
-            session = connection.execute(
-                sessions.insert().values(study_id=study_id, **values).returning(sessions.c.id)
-            ).scalar_one()
-            connection.execute(
-                studies.update()
-                .where(studies.c.id == study_id)
-                .values(session_id=session, status="running", reason=None)
-            )
-        self._held[study_id] = session
-        return row.holder
+            session, stale = self._holding.take(connection, study_id, pid, host, now)
+        self._holding.taken(study_id, session)
+        return stale
 
     @_patient
     def beat(self, study_id: int) -> None:
         """A sign of life. Raises StudyTaken when another process took the study over in the meantime."""
         with self._database.write(lazy=True) as connection:
-            self._fence(connection, study_id)
-            now = connection.scalar(sa.select(unix_now()))
-            connection.execute(
-                sessions.update().where(sessions.c.id == self._held[study_id], sessions.c.beat < now).values(beat=now)
-            )
+            self._holding.beat(connection, study_id)
 
     @_patient
     def release(self, study_id: int, status: str, reason: str | None = None) -> None:
         """End the session. A study that another process took over in the meantime is left to it."""
-        session = self._held[study_id]
         with self._database.write() as connection:
-            now = connection.scalar(sa.select(unix_now())) or 0.0
-            connection.execute(
-                sessions.update()
-                .where(sessions.c.id == session, sessions.c.ended.is_(None))
-                .values(beat=sa.case((sessions.c.beat > now, sessions.c.beat), else_=now), ended=now, end_reason=status)
-            )
-            connection.execute(
-                studies.update()
-                .where(studies.c.id == study_id, studies.c.session_id == session)
-                .values(session_id=None, status=status, reason=storable(reason))
-            )
-        del self._held[study_id]
+            self._holding.give_back(connection, study_id, status, reason)
+        self._holding.given_back(study_id)
 
     # Trials
 
@@ -288,38 +261,34 @@ class Ledger:
     @_patient
     def _add_trial(self, study_id: int, trial: Trial, digest: str, config: str) -> int:
         with self._database.write() as connection:
-            self._lock(connection, study_id)
-            same = (trials.c.study_id == study_id, trials.c.config_digest == digest, trials.c.seed == trial.seed)
-            known = connection.execute(sa.select(trials.c.number, trials.c.created).where(*same)).one_or_none()
+            self._holding.lock(connection, study_id)
+            same = {"study": study_id, "digest": digest, "seed": trial.seed}
+            known = connection.execute(SAME_CONFIG, same).one_or_none()
             if known is not None and known.created == trial.created:  # done before, but the answer was lost
                 return known.number
             if known is not None:
                 raise DuplicateConfig(known.number)
-            last = connection.scalar(sa.select(sa.func.max(trials.c.number)).where(trials.c.study_id == study_id)) or 0
-            trial_id = connection.execute(
-                trials.insert()
-                .values(
-                    study_id=study_id,
-                    number=last + 1,
-                    config=config,
-                    config_digest=digest,
-                    baseline=trial.baseline,
-                    seed=trial.seed,
-                    origin=trial.origin,
-                    state=State.RUNNING.value,
-                    facts="{}",
-                    attempts=1,
-                    created=trial.created,
-                    revision=1,
-                    mlflow_unsure=0,
-                    mlflow_revision=0,
-                )
-                .returning(trials.c.id)
-            ).scalar_one()
-            connection.execute(
-                attempts.insert().values(trial_id=trial_id, number=1, from_epoch=0, started=trial.created)
-            )
-        return last + 1
+            number = (connection.scalar(LAST_NUMBER, {"study": study_id}) or 0) + 1
+            row = {
+                "study_id": study_id,
+                "number": number,
+                "config": config,
+                "config_digest": digest,
+                "baseline": trial.baseline,
+                "seed": trial.seed,
+                "origin": trial.origin,
+                "state": State.RUNNING.value,
+                "facts": "{}",
+                "attempts": 1,
+                "created": trial.created,
+                "revision": 1,
+                "mlflow_unsure": 0,
+                "mlflow_revision": 0,
+            }
+            trial_id = connection.execute(NEW_TRIAL, row).scalar_one()
+            first = {"trial_id": trial_id, "number": 1, "from_epoch": 0, "started": trial.created}
+            connection.execute(NEW_ATTEMPT, first)
+        return number
 
     def start_attempt(self, study_id: int, number: int) -> int:
         """The trial runs again, from its newest checkpoint that counts. Returns the attempt's number, from 1."""
@@ -340,18 +309,15 @@ class Ledger:
                 state=State.RUNNING.value,
                 reason=None,
                 ended=None,
-                attempts=trials.c.attempts + 1,
+                more_attempts=1,
             )
-            _end_attempts(connection, [trial_id], "interrupted", now)
+            connection.execute(END_ATTEMPTS, {"trial": trial_id, "how": "interrupted", "at": now})
             attempt = connection.scalar(sa.select(trials.c.attempts).where(trials.c.id == trial_id))
             saved = sa.select(sa.func.coalesce(sa.func.max(reports.c.epoch), 0)).where(
                 reports.c.trial_id == trial_id, reports.c.checkpoint == 1
             )
-            connection.execute(
-                attempts.insert().values(
-                    trial_id=trial_id, number=attempt, from_epoch=connection.scalar(saved), started=now
-                )
-            )
+            begun = {"trial_id": trial_id, "number": attempt, "from_epoch": connection.scalar(saved), "started": now}
+            connection.execute(NEW_ATTEMPT, begun)
         assert attempt is not None
         return attempt
 
@@ -362,12 +328,12 @@ class Ledger:
         # A checkpoint counts, and the one before it goes, by this report: lost with the power, neither would be left.
         # Without a checkpoint nothing follows from it that is not repeated with its epoch.
         with self._database.write(lazy=not report.checkpoint) as connection:
-            session = self._held.get(study_id)
+            session = self._holding.session(study_id)
             statement = _NEXT_REVISION if session is None else _NEXT_REVISION_HELD
             key = {"study": study_id, "trial": number} | ({} if session is None else {"session": session})
             bumped = connection.execute(statement, key).one_or_none()
             if bumped is None:
-                self._fence(connection, study_id)
+                self._holding.fence(connection, study_id)
                 raise LedgerError(f"{self._database.shown}: study {study_id} has no trial {number}")
             connection.execute(
                 self._keep_report,
@@ -398,7 +364,7 @@ class Ledger:
                 error=storable(error),
                 ended=now if State(state).final else None,
             )
-            _end_attempts(connection, [trial_id], State(state).value, now)
+            connection.execute(END_ATTEMPTS, {"trial": trial_id, "how": State(state).value, "at": now})
 
     @_patient
     def set_test(self, study_id: int, number: int, metrics: Mapping[str, float]) -> None:
@@ -441,29 +407,7 @@ class Ledger:
     @_patient
     def _now(self) -> float:
         with self._database.read() as connection:
-            return connection.scalar(sa.select(unix_now())) or 0.0
-
-    def _lock(self, connection: sa.Connection, study_id: int) -> None:
-        """Only one transaction at a time past this point; SQLite's writers are alone already. Raises StudyTaken."""
-        query = sa.select(studies.c.session_id).where(studies.c.id == study_id).with_for_update()
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            raise LedgerError(f"{self._database.shown}: has no study {study_id}")
-        if row.session_id != self._held.get(study_id, row.session_id):
-            raise self._taken(connection, study_id)
-
-    def _fence(self, connection: sa.Connection, study_id: int) -> None:
-        """If the study was ours, it still is, and stays so until this transaction ends. Raises StudyTaken."""
-        session = self._held.get(study_id)
-        if session is not None and connection.scalar(HELD, {"study": study_id, "session": session}) is None:
-            raise self._taken(connection, study_id)
-
-    def _taken(self, connection: sa.Connection, study_id: int) -> StudyTaken:
-        row = study_row(connection.execute(STUDIES.where(studies.c.id == study_id)).one())
-        return StudyTaken(row.name, row.holder)
-
-    def _session_of(self, connection: sa.Connection, study_id: int) -> int:
-        return connection.execute(sa.select(studies.c.session_id).where(studies.c.id == study_id)).scalar_one()
+            return self._holding.now(connection)
 
     def _extend(
         self, connection: sa.Connection, study_id: int, number: int, config: Mapping[str, Any], extension: Extension
@@ -486,15 +430,13 @@ class Ledger:
             extended=to_json([*before, added]),
         )
 
-    def _change(self, connection: sa.Connection, study_id: int, number: int, **values: Any) -> int:
+    def _change(
+        self, connection: sa.Connection, study_id: int, number: int, more_attempts: int = 0, **values: Any
+    ) -> int:
         """Update a trial; returns its row's id. Raises StudyTaken."""
-        self._fence(connection, study_id)
-        row = connection.execute(
-            trials.update()
-            .where(trials.c.study_id == study_id, trials.c.number == number)
-            .values(revision=trials.c.revision + 1, **values)
-            .returning(trials.c.id)
-        ).one_or_none()
+        self._holding.fence(connection, study_id)
+        given = values | {"study": study_id, "trial": number, "more_attempts": more_attempts}
+        row = connection.execute(change_trial(tuple(values)), given).one_or_none()
         if row is None:
             raise LedgerError(f"{self._database.shown}: study {study_id} has no trial {number}")
         return row.id
@@ -524,20 +466,3 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _end_attempts(connection: sa.Connection, trial_ids: Sequence[int] | sa.Select[Any], outcome: str, at: Any) -> None:
-    connection.execute(
-        attempts.update()
-        .where(attempts.c.trial_id.in_(trial_ids), attempts.c.ended.is_(None))
-        .values(outcome=outcome, ended=at)
-    )
-
-
-def _end_what_died(connection: sa.Connection, study_id: int) -> None:
-    """A holder is dead: its session and its attempts ended, as far as is known, with its last sign of life."""
-    open_sessions = (sessions.c.study_id == study_id, sessions.c.ended.is_(None))
-    last = connection.scalar(sa.select(sa.func.max(sessions.c.beat)).where(*open_sessions))
-    ours = sa.select(trials.c.id).where(trials.c.study_id == study_id)
-    _end_attempts(connection, ours, "interrupted", last)
-    connection.execute(sessions.update().where(*open_sessions).values(ended=sessions.c.beat, end_reason="interrupted"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import sqlalchemy as sa
@@ -165,6 +166,21 @@ ATTEMPTS = (
     .join(trials)
     .order_by(attempts.c.number)
 )
+LOCK = sa.select(studies.c.session_id).where(studies.c.id == sa.bindparam("study")).with_for_update()
+LAST_NUMBER = sa.select(sa.func.max(trials.c.number)).where(trials.c.study_id == sa.bindparam("study"))
+SAME_CONFIG = sa.select(trials.c.number, trials.c.created).where(
+    trials.c.study_id == sa.bindparam("study"),
+    trials.c.config_digest == sa.bindparam("digest"),
+    trials.c.seed == sa.bindparam("seed"),
+)
+NEW_TRIAL = trials.insert().returning(trials.c.id)
+NEW_ATTEMPT = attempts.insert()
+_END = attempts.update().where(attempts.c.ended.is_(None)).values(outcome=sa.bindparam("how"), ended=sa.bindparam("at"))
+END_ATTEMPTS = _END.where(attempts.c.trial_id == sa.bindparam("trial"))
+END_STUDYS_ATTEMPTS = _END.where(
+    attempts.c.trial_id.in_(sa.select(trials.c.id).where(trials.c.study_id == sa.bindparam("study")))
+)
+
 # The study's id if this session holds it. Who takes the study over waits until our transaction has ended.
 HELD = (
     sa.select(studies.c.id)
@@ -181,6 +197,18 @@ def next_revision(*, held: bool) -> sa.Update:
         .where(trials.c.study_id == study, trials.c.number == sa.bindparam("trial"))
         .values(revision=trials.c.revision + 1)
         .returning(trials.c.id, trials.c.revision)
+    )
+
+
+@functools.cache
+def change_trial(columns: tuple[str, ...]) -> sa.Update:
+    """Set these columns of a trial, and count `more_attempts`. Made once: to make it costs more than to do it."""
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in columns}
+    return (
+        trials.update()
+        .where(trials.c.study_id == sa.bindparam("study"), trials.c.number == sa.bindparam("trial"))
+        .values(revision=trials.c.revision + 1, attempts=trials.c.attempts + sa.bindparam("more_attempts"), **values)
+        .returning(trials.c.id)
     )
 
 

@@ -325,7 +325,8 @@ def test_a_killed_driver_leaves_an_interrupted_study_for_one_other(
         row = ledger.study("hrnet")
         assert row.status == "interrupted"
         assert row.holder is not None and row.holder.pid == driver.pid
-        assert 0.3 <= row.seconds < 5
+        assert row.seconds >= 0.3
+    began = time.monotonic()
     stale = ledger.acquire(study, os.getpid(), HERE)
     assert stale == row.holder
     (attempt,) = ledger.attempts(study, 1)
@@ -334,7 +335,7 @@ def test_a_killed_driver_leaves_an_interrupted_study_for_one_other(
         late.communicate()
     assert late.returncode == 1
     ledger.release(study, "finished")
-    assert ledger.study("hrnet").seconds == pytest.approx(row.seconds, abs=2)
+    assert row.seconds <= ledger.study("hrnet").seconds <= row.seconds + time.monotonic() - began
 
 
 def test_a_driver_that_lost_its_study_is_told_and_cannot_release_it(
@@ -353,11 +354,12 @@ def test_a_driver_that_lost_its_study_is_told_and_cannot_release_it(
 
 
 def test_wall_seconds_add_up_over_sessions(ledger: Ledger, study: int) -> None:
+    began = time.monotonic()
     for _ in range(2):
         ledger.acquire(study, os.getpid(), HERE)
         time.sleep(0.2)
         ledger.release(study, "paused")
-    assert ledger.study("hrnet").seconds == pytest.approx(0.4, abs=0.15)
+    assert 0.4 - 0.01 <= ledger.study("hrnet").seconds <= time.monotonic() - began + 0.01  # two clocks, to the ms
 
 
 # Processes and crashes
