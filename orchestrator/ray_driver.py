@@ -13,12 +13,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
 from orchestrator.job import Workplace
+from orchestrator.secret import mask
 from orchestrator.sharing import Claim
 
 EXCHANGE_SECONDS = 0.5
@@ -86,11 +87,26 @@ def connect(driver: Driver, address: str, environment: dict[str, str], on_this_m
 
     # Where this is true, Ray takes 127.0.0.1 for another address of this machine; ours listens on 127.0.0.1 alone.
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = not on_this_machine
-    runtime_env = {"env_vars": environment} if environment else None
+    # Ray starts a worker with its variables on a command line, which every user of the machine can read.
+    secret = {name: value for name, value in environment.items() if (line := f"{name}={value}") != mask(line)}
+    runtime_env: dict[str, Any] = {"env_vars": {n: value for n, value in environment.items() if n not in secret}}
+    if secret:
+        runtime_env["worker_process_setup_hook"] = _setting(secret)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
-    ray.init(address=address, runtime_env=runtime_env, **quiet)
+    ray.init(address=address, runtime_env=runtime_env if environment else None, **quiet)
     found = nodes()
     return {kind: sum(node[kind] for node in found) for kind in ("CPU", "GPU")}
+
+
+def _setting(variables: Mapping[str, str]) -> Callable[[], None]:
+    """What sets the variables, with nothing of ours: a worker may not know this module when it is called."""
+
+    def set_variables() -> None:
+        import os
+
+        os.environ.update(variables)
+
+    return set_variables
 
 
 def wait(driver: Driver) -> None:

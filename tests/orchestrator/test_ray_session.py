@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -42,6 +44,34 @@ def test_an_address_where_nobody_listens_is_said_at_once():
     said = r"--address: a Ray cluster must listen at 127\.0\.0\.1:9"
     with pytest.raises(RayUnavailable, match=said), session("127.0.0.1:9", threads=1):
         pass
+
+
+@pytest.mark.ray
+def test_a_secret_reaches_the_workers_by_no_command_line(monkeypatch):
+    """Those of a second study: the first one's is what the cluster was started with."""
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            for process in psutil.process_iter():
+                with suppress(psutil.Error):
+                    seen.update(process.cmdline())
+
+    with session(None, threads=1):
+        monkeypatch.setenv("NIGHT_TOKEN", "hunter2")
+        monkeypatch.setenv("NIGHT_DATA", "/second")
+        watching = threading.Thread(target=look)
+        watching.start()
+        try:
+            with session(None, threads=1) as second:
+                assert in_a_worker(second, os.getenv, "NIGHT_TOKEN") == "hunter2"
+                assert in_a_worker(second, os.getenv, "NIGHT_DATA") == "/second"
+        finally:
+            over.set()
+            watching.join()
+    assert not [word for word in seen if "hunter2" in word]
+    assert [word for word in seen if "/second" in word], "Ray has changed its ways: this test sees nothing"
 
 
 @pytest.mark.ray
