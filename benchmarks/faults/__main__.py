@@ -15,7 +15,6 @@ without a scheduler; so the studies are one or the other. Exit status 1 when a c
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import sys
@@ -25,7 +24,7 @@ import traceback
 from pathlib import Path
 
 from benchmarks.faults import ailments, deaths, disks, neighbours, nodes, outages
-from benchmarks.faults.scene import ray_of_our_own
+from benchmarks.faults.scene import ray_of_our_own, settle_environment
 from benchmarks.faults.stage import Fault, Impossible, References, Stage
 
 FAULTS: dict[str, Fault] = {
@@ -74,7 +73,7 @@ def main(words: list[str] | None = None) -> int:
     if arguments.list:
         print("\n".join(names))
         return 0
-    _settle_environment()
+    settle_environment()
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     try:
         with ray_of_our_own():
@@ -115,13 +114,6 @@ def _run(names: list[str], folder: Path, seed: int, quick: bool) -> bool:
     if details:
         print("\n" + "\n".join(details))
     return bad
-
-
-def _settle_environment() -> None:
-    """What the user set for studies of their own is not for these."""
-    for name in ("NIGHTSWEEP_HOME", "NIGHTSWEEP_LEDGER", "NIGHTSWEEP_NOTIFY", "MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
-        os.environ.pop(name, None)
-    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", RAY_USAGE_STATS_ENABLED="0")
 
 
 if __name__ == "__main__":

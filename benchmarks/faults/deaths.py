@@ -113,11 +113,11 @@ def _instants(rng: random.Random, scene: Scene, like: Undisturbed) -> list[Calla
 
         return now
 
-    file = rng.choice([scene.ledger, scene.mlflow])
+    first = scene.ledger.exists if rng.random() < 0.5 else lambda: any(scene.home.glob("*mlflow.db*"))
     middle = [after(further(rng.randint(1, 4)), LATE_SECONDS) for _ in range(2)]
     anytime = [_anytime(rng, like.seconds)]
     rng.shuffle(either := [*middle, *anytime])
-    return [after(file.exists, 2.0), *either, after(trained, 4.0)]
+    return [after(first, 2.0), *either, after(trained, 4.0)]
 
 
 def _anytime(rng: random.Random, seconds: float) -> Callable[[], bool]:
