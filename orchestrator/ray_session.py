@@ -40,8 +40,8 @@ _ENVIRONMENT = {
 }
 
 # Variables of a terminal or a session, and those that only a driver reads: no reason for workers of another kind.
-_NOT_FOR_WORKERS = ("_", "PWD", "OLDPWD", "SHLVL", "TERM", "COLUMNS", "LINES")
-_NOT_FOR_WORKERS += ("NIGHTSWEEP_HOME", "NIGHTSWEEP_LEDGER", "NIGHTSWEEP_NOTIFY")
+_NOT_FOR_WORKERS = {"_", "PWD", "OLDPWD", "SHLVL", "TERM", "COLUMNS", "LINES"}
+_NOT_FOR_WORKERS |= {"NIGHTSWEEP_HOME", "NIGHTSWEEP_LEDGER", "NIGHTSWEEP_NOTIFY"}
 _NOT_FOR_WORKERS_PREFIXES = ("RAY_", "TUNE_", "SSH_", "XDG_SESSION", "TMUX", "DBUS_", "PYTEST_", "VSCODE_")
 
 
