@@ -99,7 +99,7 @@ class Study:
 
     @property
     def trials(self) -> list[Trial]:
-        return list(self._trials.values())
+        return self._trials.listed
 
     @property
     def running(self) -> list[Trial]:

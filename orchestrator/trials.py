@@ -17,6 +17,8 @@ class Trials(Mapping[int, Trial]):
     def __init__(self, ledger: Ledger, study_id: int, trials: Iterable[Trial], now: Callable[[], float]) -> None:
         self._ledger, self._id, self._now = ledger, study_id, now
         self._trials = {trial.number: trial for trial in trials}
+        self.listed = list(self._trials.values())  # kept, and not to be changed: every new trial asks for all
+        self._place = {trial.number: index for index, trial in enumerate(self.listed)}
         self._open = {number for number, trial in self._trials.items() if not trial.state.final}
 
     def __getitem__(self, number: int) -> Trial:
@@ -66,6 +68,11 @@ class Trials(Mapping[int, Trial]):
         return self._keep(replace(self[number], test=metrics))
 
     def _keep(self, trial: Trial) -> Trial:
+        if trial.number in self._trials:
+            self.listed[self._place[trial.number]] = trial
+        else:
+            self._place[trial.number] = len(self.listed)
+            self.listed.append(trial)
         self._trials[trial.number] = trial
         (self._open.discard if trial.state.final else self._open.add)(trial.number)
         return trial
