@@ -30,7 +30,7 @@ BACKBONES: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What both trainers are given. augmentation: our settings; PaddleOCR has those of AUGMENTATION too."""
+    """What both trainers are given, apart from the crops. augmentation: our settings, {} for none."""
 
     backbone: str
     batch_size: int
@@ -41,7 +41,8 @@ class Recipe:
     augmentation: Mapping[str, Any]
 
 
-AUGMENTATION = ("tia_prob", "crop_prob", "reverse_prob", "noise_prob", "jitter_prob", "blur_prob")  # of RecAug, by name
+# PaddleOCR's augmentation knows these settings of ours by the same name.
+REC_AUG = ("tia_prob", "crop_prob", "reverse_prob", "noise_prob", "jitter_prob", "blur_prob")
 
 
 def write_labels(folder: Path, crops: Sequence[tuple[Path, str]], characters: Sequence[str]) -> None:
@@ -57,7 +58,7 @@ def trainer_config(recipe: Recipe, folder: Path, out: Path, workers: int, steps:
     """
     augmentation: list[dict[str, Any]] = []
     if recipe.augmentation:
-        shares = {name: recipe.augmentation.get(name, 0.0) for name in AUGMENTATION}
+        shares = {name: recipe.augmentation.get(name, 0.0) for name in REC_AUG}
         augmentation = [{"RecAug": shares | {"hsv_aug_prob": recipe.augmentation.get("hsv_prob", 0.0)}}]
     transforms = [
         {"DecodeImage": {"img_mode": "BGR", "channel_first": False}},

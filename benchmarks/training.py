@@ -44,13 +44,14 @@ from trainables.recognition.crop import Crop, ImageFile
 from trainables.recognition.dataset import CropDataset, charset_of, collate, load_crops
 from trainables.recognition.encoders import Encoder, build_encoder
 
-AUGMENTATION = {
+# What search_spaces/plates.yaml does by hand.
+AUGMENTATION: Mapping[str, Any] = {
     "tia_prob": 0.5,
     "jitter_prob": 0.5,
     "noise_prob": 0.3,
     "blur_prob": 0.2,
     "crop_prob": 0.3,
-}  # plates.yaml
+}
 FEEDING_BATCHES = 40  # of a window of the first table
 PADDLE_WORKERS = (0, 8)  # in the trainer's own process, and as its configs say
 MAY_COST = 0.95
@@ -62,7 +63,7 @@ PADDLE_STRIDES: Mapping[str, Sequence[tuple[int, int]]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class BenchmarkRun:
     """A Run (trainables.trainable) without checkpoints."""
 
