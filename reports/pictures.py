@@ -10,6 +10,7 @@ from pathlib import Path
 MOST = 12  # pictures in a report
 WIDEST = 1600  # pixels of the longer side; what is larger, or heavier than HEAVY, becomes a JPEG of that size
 HEAVY = 400_000  # bytes
+MOST_PIXELS = 50_000_000  # of a picture that a page could use; a small file can stand for billions
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Pictures:
 
 
 def example_pictures(trial_directory: Path) -> Pictures:
-    """The PNG files in `examples/` of a trial's folder, by name. A file that is no picture is left out."""
+    """The PNG files in `examples/` of a trial's folder, by name. A file that is no picture, or a vast one, is left out."""
     folder = trial_directory / "examples"
     files = sorted(path for path in folder.glob("*.png") if path.is_file()) if folder.is_dir() else []
     shown = [picture for path in files[:MOST] if (picture := _picture(path)) is not None]
@@ -45,6 +46,8 @@ def _picture(path: Path) -> Picture | None:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             width, height = image.size
+            if width * height > MOST_PIXELS:
+                return None
             if max(width, height) <= WIDEST and len(data) <= HEAVY:
                 image.verify()
                 return Picture(caption, _uri("png", data), width, height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from PIL import Image, ImageOps
 
 Pixels = npt.NDArray[np.uint8]
 
+# Of PIL's forty: those that pictures of pages and crops come in. PIL reads EPS by starting Ghostscript.
+FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 _ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held
 
 
@@ -23,8 +26,9 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> Pixels:
     """The image at `path`, height x width x 3, uint8 RGB, turned upright by its EXIF orientation.
 
     `size` (width, height) is what the labels were made for. Where only the picture as stored has that size, it is not
-    turned. Transparent parts become white, 16 bits become 8. Raises BadImage for a file that is absent, corrupt, cut
-    short, of another size, or of more pixels than PIL.Image.MAX_IMAGE_PIXELS (a decompression bomb).
+    turned. Transparent parts become white, 16 bits become 8. Raises BadImage for a file that is absent, no file but a
+    pipe or a device, of none of FORMATS, corrupt, cut short, of another size, or of more pixels than
+    PIL.Image.MAX_IMAGE_PIXELS (a decompression bomb).
     """
     with _opened(path) as image:
         _check_size(path, image, size)
@@ -47,8 +51,10 @@ def read_size(path: Path) -> tuple[int, int]:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The open image; whatever goes wrong with it becomes a BadImage that names the file and what to do."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # of a pipe the first bytes may never come, of a device the last
+            raise BadImage(f"{path}: must be a file, but is a folder, a pipe or a device; replace or remove it")
         # Not a warning as error: filters belong to the process, and images are read in threads.
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError(f"it has {image.width} x {image.height}")
             yield image

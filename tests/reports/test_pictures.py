@@ -46,6 +46,14 @@ def test_what_is_no_picture_is_left_out(tmp_path):
     assert found.left_out == 2
 
 
+def test_a_small_file_that_stands_for_a_vast_picture_is_left_out(tmp_path):
+    (tmp_path / "examples").mkdir()
+    bomb = tmp_path / "examples" / "bomb.png"
+    Image.new("1", (10_000, 8_000)).save(bomb)
+    assert bomb.stat().st_size < 100_000
+    assert example_pictures(tmp_path).shown == ()
+
+
 def test_of_many_pictures_the_first_are_shown_and_the_rest_counted(tmp_path):
     for number in range(MOST + 3):
         save(tmp_path / "examples" / f"{number:02d}.png", (4, 4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,15 @@ def gradient(dtype: type = np.uint8, top: int = 255) -> np.ndarray:
         (Image.fromarray(gradient()).convert("CMYK"), "tif"),
         (Image.fromarray(gradient()), "bmp"),
         (Image.fromarray(gradient()).convert("RGB"), "webp"),
+        (Image.fromarray(gradient()).convert("RGB"), "ppm"),
+        (Image.fromarray(gradient()).convert("RGB"), "jp2"),
+        (Image.fromarray(gradient()).convert("RGB"), "mpo"),  # as telephones write JPEG
     ],
 )
 def test_every_kind_of_image_is_read_as_the_same_rgb(tmp_path: Path, image: Image.Image, suffix: str) -> None:
     path = tmp_path / f"image.{suffix}"
-    image.save(path, **({"lossless": True} if suffix == "webp" else {}))
+    more = {"webp": {"lossless": True}, "mpo": {"save_all": True, "append_images": [image], "quality": 100}}
+    image.save(path, **more.get(suffix, {}))
     pixels = read_image(path, (60, 40))
     assert pixels.shape == (40, 60, 3) and pixels.dtype == np.uint8 and pixels.flags.writeable
     assert np.abs(pixels.astype(int) - gradient()[:, :, None]).max() <= 1
@@ -73,6 +78,35 @@ def test_a_file_that_was_cut_short_is_named(tmp_path: Path, suffix: str) -> None
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(BadImage, match="cannot be read as an image"):
         read_image(path)
+
+
+def test_a_small_file_that_stands_for_a_vast_image_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    assert (tmp_path / "bomb.png").stat().st_size < 100_000
+    with pytest.raises(BadImage, match=r"bomb.png: must have at most \d+ pixels"):
+        read_image(tmp_path / "bomb.png")
+
+
+def test_a_picture_that_is_a_program_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PIL hands an EPS file, whatever it is called, to the `gs` that PATH finds."""
+    gs, ran, path = tmp_path / "gs", tmp_path / "ran", tmp_path / "page.png"
+    gs.write_text(f"#!/bin/sh\necho >> {ran}\n")
+    gs.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
+    with pytest.raises(BadImage, match="cannot be read as an image"):
+        read_image(path)
+    assert not ran.exists()
+    with Image.open(path) as image, pytest.raises(OSError):
+        image.load()
+    assert ran.exists(), "PIL has changed its ways: this test sees nothing"
+
+
+def test_a_pipe_in_place_of_an_image_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "page.png")
+    for path in (tmp_path / "page.png", tmp_path, Path("/dev/zero")):
+        with pytest.raises(BadImage, match="must be a file, but is a folder, a pipe or a device"):
+            read_image(path)
 
 
 def test_an_absent_image_and_one_of_another_size_are_named(tmp_path: Path) -> None:
