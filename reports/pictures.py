@@ -31,7 +31,7 @@ class Pictures:
 
 
 def example_pictures(trial_directory: Path) -> Pictures:
-    """The PNG files in `examples/` of a trial's folder, by name. A file that is no picture, or a vast one, is left out."""
+    """The PNG files in `examples/` of a trial's folder, by name; but for those that are no picture, or a vast one."""
     folder = trial_directory / "examples"
     files = sorted(path for path in folder.glob("*.png") if path.is_file()) if folder.is_dir() else []
     shown = [picture for path in files[:MOST] if (picture := _picture(path)) is not None]
