@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import timm
-import torch
 from timm.models import load_state_dict
 from torch import Tensor, nn
+
+from trainables.tensor_file import load_tensors, refuse_bomb
 
 WEIGHTS_VARIABLE = "NIGHTSWEEP_WEIGHTS"  # a folder with BACKBONE.safetensors, .pth or .pt
 SUFFIXES = (".safetensors", ".pth", ".pt")
@@ -127,7 +128,7 @@ def _load_pretrained(net: Any, name: str, drop_path_rate: float) -> Any:
     """The same network with ImageNet weights."""
     file = find_weights(name)
     if file is not None and file == _packaged_weights(name):
-        _load_in_order(net, name, torch.load(file, map_location="cpu", weights_only=True), file)
+        _load_in_order(net, name, load_tensors(file), file)
         return net
     if file is not None:
         return _load_file(name, drop_path_rate, file)
@@ -143,6 +144,7 @@ def _load_pretrained(net: Any, name: str, drop_path_rate: float) -> Any:
 
 def _load_file(name: str, drop_path_rate: float, file: Path) -> Any:
     """timm translates old names of tensors, but is silent where a file holds another network: hence the counting."""
+    refuse_bomb(file)
     weights = load_state_dict(str(file), device="cpu", weights_only=True)
     try:
         net = _create_features(name, drop_path_rate, pretrained=True, pretrained_cfg_overlay={"state_dict": weights})

@@ -17,6 +17,7 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from trainables.optim import build_lr_schedule, build_optimizer
+from trainables.tensor_file import load_tensors
 from trainables.train_config import TrainConfig
 from trainables.trainable import Run
 
@@ -121,7 +122,7 @@ class Learner:
         write(training, directory / TRAINING_FILE)
 
     def restore(self, directory: Path) -> None:
-        training = torch.load(directory / TRAINING_FILE, map_location="cpu", weights_only=True)
+        training = load_tensors(directory / TRAINING_FILE)
         self.scored_model.load_state_dict(load_weights(directory))
         if self.ema is not None:
             self.model.load_state_dict(training["model"])
@@ -214,7 +215,7 @@ def seed_everything(seed: int) -> None:
 
 
 def random_states() -> dict[str, Any]:
-    """The states of all random generators, in types that torch.load(weights_only=True) reads."""
+    """The states of all random generators, in types that load_tensors reads."""
     kind, keys, *rest = np.random.get_state(legacy=True)
     return {
         "python": random.getstate(),
@@ -241,11 +242,11 @@ def write(content: Any, file: Path) -> None:
 
 def load_weights(directory: Path) -> dict[str, Tensor]:
     """The state dict of a checkpoint's model.pt, on the CPU; nothing but tensors is ever unpickled."""
-    weights: dict[str, Tensor] = torch.load(directory / MODEL_FILE, map_location="cpu", weights_only=True)
+    weights: dict[str, Tensor] = load_tensors(directory / MODEL_FILE)
     return weights
 
 
 def checkpoint_epoch(directory: Path) -> int:
     """The epoch after which a checkpoint was saved."""
-    training = torch.load(directory / TRAINING_FILE, map_location="cpu", weights_only=True, mmap=True)
+    training = load_tensors(directory / TRAINING_FILE, mmap=True)
     return int(training["epoch"])

@@ -1,0 +1,34 @@
+"""Reads files of tensors: nothing in them is executed, and none stands for more than it weighs."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def load_tensors(file: Path, *, mmap: bool = False) -> Any:
+    """What torch.save wrote, on the CPU: tensors, numbers, texts, and lists and mappings of them.
+
+    mmap: tensors stay in the file until they are needed. Raises ValueError for a file that refuse_bomb refuses,
+    pickle.UnpicklingError for one that holds anything else, OSError.
+    """
+    refuse_bomb(file)
+    return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
+
+
+def refuse_bomb(file: Path) -> None:
+    """Raises ValueError for an archive whose parts take more than the file: torch stores them as they are, but reads
+    compressed ones too, of which a thousandth part is enough to fill the memory."""
+    if not zipfile.is_zipfile(file):
+        return  # as torch wrote before 1.6, without compression; or no file of torch's, which torch will say
+    with zipfile.ZipFile(file) as archive:
+        parts = archive.infolist()
+    whole, size = sum(part.file_size for part in parts), file.stat().st_size
+    if whole > size or any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+        raise ValueError(
+            f"{file}: must hold its tensors as they are, but its {size} bytes stand for {whole}; torch.save writes no "
+            "such file: do not use it"
+        )
