@@ -13,12 +13,11 @@ from benchmarks.faults.scene import Scene, Session, hosts, kill, ray_processes
 from benchmarks.faults.stage import ONE_AT_A_TIME, TWO_AT_A_TIME, Stage, Undisturbed
 
 LATE_SECONDS = 0.4  # after an event, at most
-KILLS_IN_A_STUDY = 5
 
 
 def driver_one_at_a_time(stage: Stage) -> None:
     """The driver dies again and again, and the same command is typed again; ASHA, one trial at a time."""
-    _drivers(stage, 3 if stage.quick else 12, stage.references.of(ONE_AT_A_TIME), **ONE_AT_A_TIME)
+    _drivers(stage, 12, stage.references.of(ONE_AT_A_TIME), **ONE_AT_A_TIME)
 
 
 def driver_two_at_a_time(stage: Stage) -> None:
@@ -35,11 +34,33 @@ def everything(stage: Stage) -> None:
         _wait(session, _anytime(stage.rng, like.seconds))
         if session.over:
             break
-        kill([psutil.Process(session.process.pid), *hosts(), *ray_processes()])
-        session.process.wait()
+        kill_everything(session)
         stage.caused += 1
         snapshots.append(audit.snapshot(scene))
     stage.finish(scene)
+    stage.judge(scene, snapshots, like=like)
+
+
+def bad_night(stage: Stage) -> None:
+    """One study to which one thing happens after another: the version of the test suite."""
+    like, scene, snapshots = stage.references.of(TWO_AT_A_TIME), stage.scene(), []
+    session = scene.start()
+    scene.wait_for_epochs(2, session)
+    second = scene.start()
+    kill_worker(scene.begun()[-1].pid)
+    stage.ended(second, 2)
+    stage.expect(f"process {session.process.pid} " in second.said, "a second driver is told who the first is")
+    scene.wait_for_epochs(2, session)
+    session.kill()
+    snapshots.append(audit.snapshot(scene))
+    session = scene.start()
+    scene.wait_for_epochs(3, session)
+    kill_everything(session)
+    snapshots.append(audit.snapshot(scene))
+    stage.caused = 4
+    stage.finish(scene)
+    taken = [session for session in scene.sessions if "is gone; going on from its ledger" in session.said]
+    stage.expect(len(taken) == 2, f"two stale locks are taken over with a word, but {len(taken)} were")
     stage.judge(scene, snapshots, like=like)
 
 
@@ -47,10 +68,10 @@ def workers(stage: Stage) -> None:
     """A worker dies in the middle of an epoch, again and again, under a driver that lives."""
     like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene()
     session = scene.start()
-    for _ in range(2 if stage.quick else 8):
+    for _ in range(8):
         scene.wait_for_epochs(stage.rng.randint(2, 4), session)
         time.sleep(stage.rng.uniform(0.0, 0.15))
-        stage.caused += _kill_worker(scene.begun()[-1].pid)
+        stage.caused += kill_worker(scene.begun()[-1].pid)
     stage.ended(session)
     stage.judge(scene, like=like)
 
@@ -138,7 +159,12 @@ def _wait(session: Session, instant: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def _kill_worker(pid: int) -> bool:
+def kill_everything(session: Session) -> None:
+    kill([psutil.Process(session.process.pid), *hosts(), *ray_processes()])
+    session.process.wait()
+
+
+def kill_worker(pid: int) -> bool:
     """False if it has ended already, or its number is another process's now."""
     try:
         worker = psutil.Process(pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -75,7 +76,10 @@ class _Cluster:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
-        self._start("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
+
+    def begin(self) -> None:
+        port = self.address.partition(":")[2]
+        self._start("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._folder}")
         self._wait_for_nodes(1)
 
     def add(self) -> subprocess.Popen[bytes]:
@@ -114,8 +118,11 @@ class _Cluster:
         """Asked in a process of its own: this one is no part of any cluster."""
         text = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR')\n"
         text += "sys.exit(sum(node['Alive'] for node in ray.nodes()) < int(sys.argv[2]))"
+        command = [sys.executable, "-c", text, self.address, str(count)]
+        token = (Path.home() / ".ray" / "auth_token").exists()  # then `ray start` asks for it
+        environment = os.environ | ({"RAY_AUTH_MODE": "token"} if token else {})
         until = time.monotonic() + START_SECONDS
-        while subprocess.run([sys.executable, "-c", text, self.address, str(count)], capture_output=True).returncode:
+        while subprocess.run(command, env=environment, capture_output=True).returncode:
             if time.monotonic() > until:
                 raise Stuck(f"no cluster of {count} within {START_SECONDS:.0f} s")
             time.sleep(0.5)
@@ -126,6 +133,7 @@ def _cluster() -> Iterator[_Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: the paths of sockets may not be long
     cluster = _Cluster(folder)
     try:
+        cluster.begin()
         yield cluster
     finally:
         cluster.end()

@@ -163,7 +163,7 @@ def settle_environment() -> None:
 def ray_of_our_own() -> Iterator[Path]:
     """The studies that run here do not share the cluster of those of the user; it is ended with them."""
     root = Path(tempfile.mkdtemp(prefix="ns-", dir="/tmp"))  # short: the paths of sockets may not be long
-    os.environ["RAY_TMPDIR"] = str(root)
+    os.environ["RAY_TMPDIR"] = str(root)  # of this process and of those that it starts
     try:
         yield root
     finally:

@@ -59,7 +59,6 @@ class Stage:
     folder: Path
     rng: random.Random
     references: References
-    quick: bool = False
     scenes: list[Scene] = field(default_factory=list)
     caused: int = 0
     same: bool | None = None

@@ -32,7 +32,7 @@ from benchmarks.faults.scene import REPOSITORY, ray_of_our_own, settle_environme
 from benchmarks.overhead import large
 from benchmarks.overhead.drivers import WORKERS
 
-START, REPORTS, TRIALS = (4, 2), (4, 102), (36, 2)  # trials, epochs
+START, REPORTS, TRIALS = (4, 2), (4, 34), (20, 2)  # trials, epochs
 SHARE, UTILISATION, DEARER, MEMORY_MB = 0.5, 0.97, 1.25, 1000
 KINDS = ("ours", "plain", "lean")
 

@@ -74,7 +74,7 @@ def measure(folder: Path, trials: int, epochs: int) -> Iterator[Tenth]:
     """Drive the study to its end; yields as each tenth of its trials has come to its own."""
     with _mostly_counted() as counts:
         ledger = Ledger(folder / "ledger.db")
-        study, tracker = _begin(ledger, folder, trials, epochs)
+        study, study_id, tracker = _begin(ledger, folder, trials, epochs)
         jobs, epoch, done, reports = [], Counter(), 0, 0
         spent_proposing = 0.0
         began = time.thread_time(), time.process_time()
@@ -115,11 +115,11 @@ def measure(folder: Path, trials: int, epochs: int) -> Iterator[Tenth]:
                         reports, spent_proposing = 0, 0.0
                         began = time.thread_time(), time.process_time()
         tracker.close(timeout=600)
-        assert done == trials == len(ledger.trials(study._id, reports=False))
+        assert done == trials == len(ledger.trials(study_id, reports=False))
         print(f"MLflow: {counts['real']} runs for real, {counts['runs']} counted, in {counts['calls']} calls")
 
 
-def _begin(ledger: Ledger, folder: Path, trials: int, epochs: int) -> tuple[Study, Tracker]:
+def _begin(ledger: Ledger, folder: Path, trials: int, epochs: int) -> tuple[Study, int, Tracker]:
     document = {
         "study": "large",
         "trainable": "tests.toy",
@@ -133,7 +133,7 @@ def _begin(ledger: Ledger, folder: Path, trials: int, epochs: int) -> tuple[Stud
     ledger.acquire(row.id, os.getpid(), "here")
     study = Study(spec, load_trainable(spec.trainable), ledger, row.id, folder / "large", concurrency=WORKERS)
     tracker = Tracker(folder / "ledger.db", row.id, default_uri(folder, None), folder, warn=print)
-    return study, tracker
+    return study, row.id, tracker
 
 
 @contextlib.contextmanager
