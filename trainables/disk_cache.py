@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -28,7 +30,11 @@ def cache_folder() -> Path:
             return folder
     except (OSError, RuntimeError):  # RuntimeError: this user has no home
         pass
-    return Path(tempfile.gettempdir()) / f"nightsweep-{os.getuid()}"
+    return _temporary()
+
+
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir()) / f"nightsweep-cache-{os.getuid()}"
 
 
 def make_once(folder: Path, is_whole: Callable[[Path], bool], fill: Callable[[Path], None]) -> None:
@@ -37,6 +43,8 @@ def make_once(folder: Path, is_whole: Callable[[Path], bool], fill: Callable[[Pa
     It is filled beside and then renamed: whoever finds `folder` finds it whole. Where locks do not work (some network
     file systems) several may fill; the first wins, and the others use that. Raises OSError, and what `fill` raises.
     """
+    if folder.parent == _temporary():
+        _make_own(folder.parent)
     if is_whole(folder):
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +67,16 @@ def make_once(folder: Path, is_whole: Callable[[Path], bool], fill: Callable[[Pa
                     raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def _make_own(folder: Path) -> None:
+    """A folder where everybody may make one, under a name that everybody can guess. Raises PermissionError."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        must = "must be a folder of yours that nobody else can write to; remove it, or name another in NIGHTSWEEP_CACHE"
+        raise PermissionError(errno.EPERM, must, str(folder))
 
 
 def touch(folder: Path) -> None:
@@ -87,7 +105,7 @@ def _age_days(folder: Path) -> float:
 @contextmanager
 def _one_at_a_time(lock: Path) -> Iterator[None]:
     """Waits until no other process is within; the end of a process, however violent, lets the next one in."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         with suppress(OSError):  # no locks here: what follows is right without them, only done twice
             fcntl.flock(descriptor, fcntl.LOCK_EX)

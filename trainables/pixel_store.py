@@ -14,6 +14,7 @@ from trainables.image_file import Pixels
 
 PIXELS = "pixels.bin"  # the pictures one after another: height x width x 3, uint8 RGB
 SHAPES = "shapes.npy"  # N x 2, int32: height and width of each
+LONGEST = 2**15  # px; the sizes of a file that somebody else wrote must not overflow
 
 Shapes = npt.NDArray[np.int32]
 
@@ -75,11 +76,15 @@ def write_pixels(folder: Path, images: Iterable[Pixels]) -> None:
 def open_pixels(folder: Path, count: int) -> PixelStore | None:
     """The `count` pictures that write_pixels wrote into `folder`; None where they are not there, or not all."""
     try:
-        shapes: Shapes = np.load(folder / SHAPES)
+        found = np.load(folder / SHAPES, mmap_mode="r", allow_pickle=False)  # mapped: as much is read as there is
         size = (folder / PIXELS).stat().st_size
     except (OSError, EOFError, ValueError):
         return None
-    if shapes.shape != (count, 2) or size != int(shapes.prod(axis=1, dtype=np.int64).sum()) * 3:
+    if not isinstance(found, np.ndarray) or found.dtype != np.int32 or found.shape != (count, 2):
+        return None
+    shapes: Shapes = np.array(found)
+    sound = bool(((shapes > 0) & (shapes <= LONGEST)).all())
+    if not sound or size != int(shapes.prod(axis=1, dtype=np.int64).sum()) * 3:
         return None
     return PixelStore(shapes, folder / PIXELS)
 
