@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.budget import Limits
 from orchestrator.continuation import adopt, leaders, open_study, refusals, revision, with_limits
@@ -323,6 +325,48 @@ def test_a_crash_right_after_the_limit_was_raised_prunes_nobody_for_an_old_decis
     assert job is not None and job.number == extended[0]
     d.start(space={"lr": [0.1, 0.11, 0.09, 0.12], "epochs": 10}, scheduler={"name": "asha", "eta": 2})
     assert {t.number: t.state for t in d.study.trials}[job.number] is State.PAUSED
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_a_study_that_is_extended_and_crashes_anywhere_ends_like_an_undisturbed_one(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+):
+    """Its limit is raised and its budget grows, both in mid-study; between any two steps the driver may die."""
+    short: dict[str, Any] = {"space": {"lr": LR, "epochs": 2}, "budget": {"trials": 3}}
+    longer: dict[str, Any] = {"space": {"lr": LR, "epochs": 5}, "budget": {"trials": 5}}
+
+    def drive(disturbed: bool) -> list[Any]:
+        d = Desk(tmp_path_factory.mktemp("desk"), **short)
+        crashes = 0
+        for sections in (short, longer):
+            d.start(**sections)
+            job, epoch = None, 0
+            while True:
+                if disturbed and crashes < 8 and data.draw(st.booleans()):
+                    crashes += 1
+                    d.start(**sections)
+                    job = None
+                if job is None:
+                    job = d.study.next_job()
+                    if job is None:
+                        break
+                    epoch = job.checkpoint_epoch or 0
+                if epoch == job.config["epochs"]:
+                    d.study.complete(job.number)
+                    job = None
+                    continue
+                epoch += 1
+                score = {"val/score": toy.score_at(job.config["lr"], epoch)}
+                if d.study.report(job.number, Report(epoch, score, 1.0, 0.0, True)) is not Decision.CONTINUE:
+                    job = None
+        d.start(**longer)
+        return [
+            (t.number, t.config, t.state, t.extended, [(r.epoch, r.metrics) for r in t.reports])
+            for t in d.ledger.trials(d.id)
+        ]
+
+    assert drive(disturbed=True) == drive(disturbed=False)
 
 
 def test_mlflow_keeps_the_param_that_a_trial_began_with_and_tells_the_rest_in_tags(desk: Callable[..., Desk]):
