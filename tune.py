@@ -83,18 +83,8 @@ def run(
     spec = _load(space, set, name)
     if smoke:
         spec = smoke_version(spec)
-    command = f"tune run {space}" + (" --smoke" if smoke else "")
-    skip, fresh = skip_preflight, fresh or smoke
-    _run(
-        spec,
-        _home(home, ledger_url),
-        limits,
-        fresh=fresh,
-        skip_preflight=skip,
-        address=address,
-        file=space,
-        command=command,
-    )
+    place, skip = _home(home, ledger_url), skip_preflight
+    _run(spec, place, limits, fresh=fresh or smoke, skip_preflight=skip, address=address, file=space)
 
 
 @app.command(epilog="Example: tune train best.yaml")
@@ -117,16 +107,8 @@ def train(
         raise InputMistake(
             *(f"{config}: space.{n}: must be one value, but is searched; use `tune run`" for n in spec.space.searched)
         )
-    _run(
-        spec,
-        _home(home, ledger_url),
-        Limits(trials=1),
-        fresh=fresh,
-        skip_preflight=skip_preflight,
-        address=address,
-        file=config,
-        command=f"tune train {config}",
-    )
+    place, skip = _home(home, ledger_url), skip_preflight
+    _run(spec, place, Limits(trials=1), fresh=fresh, skip_preflight=skip, address=address, file=config)
 
 
 @app.command(epilog="Example: tune check search_spaces/pages.yaml --set data.root=data/tapuscorpus")
@@ -363,12 +345,12 @@ def _run(
     skip_preflight: bool,
     address: str | None,
     file: Path,
-    command: str,
 ) -> None:
     from orchestrator.console import console, show_outcome
     from orchestrator.continuation import move_aside
     from orchestrator.ledger import Ledger
     from orchestrator.progress import build_progress
+    from orchestrator.provenance import command
     from orchestrator.runner import run
 
     def before() -> None:
@@ -387,7 +369,7 @@ def _run(
             why = error.strerror or error
             print(f"{page}: must be written, but {why}; then type: tune report {outcome.study}", file=sys.stderr)
     row = ledger.study(outcome.study)
-    raise typer.Exit(show_outcome(row, ledger.trials(row.id), outcome, page, home, command))
+    raise typer.Exit(show_outcome(row, ledger.trials(row.id), outcome, page, home, command(sys.argv)))
 
 
 def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, output: Path | None) -> Path:

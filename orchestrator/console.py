@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.checkpoints import trial_directory
+from orchestrator.command_line import check, go_on, home_option, more
 from orchestrator.disk import in_gb
 from orchestrator.doctor import Finding as HealthFinding
 from orchestrator.home import Home
@@ -176,9 +177,9 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
     objective = row.objective
     best = best_trial(trials, objective)
     if outcome.started == 0 and outcome.status is Status.FINISHED:
-        more = f"More: {command} --trials +4" if row.reason is None else "More: change that limit under `budget`"
+        remedy = more(command) if row.reason is None else "change that limit under `budget`"
         reason = "" if row.reason is None else f" ({row.reason})"
-        _print(f"{row.name} is finished{reason}: {_count(trials)}; no trial was started. {more}")
+        _print(f"{row.name} is finished{reason}: {_count(trials)}; no trial was started. More: {remedy}")
     else:
         reason = f" ({row.reason})" if row.reason and row.reason != outcome.status else ""
         _print(f"{row.name}: {outcome.status}{reason}: {_count(trials)}, {duration(row.seconds)} in all")
@@ -192,23 +193,24 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
     _print_symptoms(row, trials)
     _print(f"report: {home.shown(page)}")
     if outcome.status in (Status.INTERRUPTED, Status.PAUSED):
-        _print(f"next: {command}   goes on from here")
+        _print(f"next: {go_on(command)}   goes on from here")
         return 130 if outcome.status is Status.INTERRUPTED else 0
     if outcome.status is Status.FAILED and row.reason is not None:
         _print(
-            f"next: mend that, and {command} goes on and tries those trials again; if it is their configs that fail,"
+            f"next: mend that, and {go_on(command)} goes on and tries those trials again; "
+            "if it is their configs that fail,"
         )
         _print("      add --set failures.equal_exceptions=null")
         return 1
     if outcome.status is Status.FAILED:
         _print("next: mend what the failed trials name, then run the study again with --fresh")
         return 1
-    if command.endswith(" --smoke"):
-        _print(f"next: the wiring holds; now your data: {command.removesuffix(' --smoke').replace(' run ', ' check ')}")
+    if " --smoke" in command:
+        _print(f"next: the wiring holds; now your data: {check(command)}")
     elif command.startswith("tune train"):
-        _print(f"next: tune show {row.name}")
+        _print(f"next: tune show {row.name}{home_option(command)}")
     else:
-        _print(f"next: tune best {row.name} --output best.yaml && tune train best.yaml")
+        _print(f"next: tune best {row.name} --output best.yaml{home_option(command)} && tune train best.yaml")
     return 0
 
 

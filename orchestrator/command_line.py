@@ -1,0 +1,48 @@
+"""What the user typed, as it may be typed again: to go on, for more trials, to check the same file."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+LIMITS = ("--trials", "--hours", "--until")  # of one session
+KEPT_BY_CHECK = ("--set", "--home")
+FLAGS = ("--fresh", "--smoke", "--skip-preflight")  # the options without a value
+
+
+def go_on(command: str) -> str:
+    """The same command, but nothing is moved aside."""
+    return _join(part for part in _parts(command) if part[0] != "--fresh")
+
+
+def more(command: str) -> str:
+    """The same study, four trials more."""
+    return _join(part for part in _parts(go_on(command)) if part[0] not in LIMITS) + " --trials +4"
+
+
+def check(command: str) -> str:
+    """`tune check` of the file of a `tune run`."""
+    parts = list(_parts(command))
+    kept = [part for part in parts[2:] if not part[0].startswith("-") or part[0] in KEPT_BY_CHECK]
+    return _join([parts[0], ("check",), *kept])
+
+
+def home_option(command: str) -> str:
+    """` --home DIR` where it was typed, to be added to a command for the same home."""
+    return "".join(f" {shlex.join(part)}" for part in _parts(command) if part[0] == "--home")
+
+
+def _parts(command: str) -> Iterator[tuple[str, ...]]:
+    """The words, an option together with its value: ("tune",), ("run",), ("a.yaml",), ("--set", "space.lr=1")."""
+    words = iter(shlex.split(command))
+    for word in words:
+        if word.startswith("--") and "=" in word:
+            yield tuple(word.split("=", 1))
+        elif word.startswith("--") and word not in FLAGS:
+            yield (word, *([value] if (value := next(words, None)) is not None else []))
+        else:
+            yield (word,)
+
+
+def _join(parts: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:
+    return shlex.join(word for part in parts for word in part)
