@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import posixpath
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ def read_annotations(folder: Path, *, need_split: bool) -> dict[str | None, list
 def _read_json(file: Path) -> list[Any]:
     try:
         entries = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, of a number of more digits than Python reads
         raise ValueError(f"{file}: must be JSON in UTF-8, but {error}; correct or export it again") from error
     if not isinstance(entries, list) or not entries:
         raise ValueError(
@@ -65,8 +67,11 @@ def _mistakes(entries: list[Any], need_split: bool) -> Iterator[str]:
             continue
         image = entry.get("image")
         where = f"page {index} ({image})"
-        if not isinstance(image, str) or not image:
-            yield f"page {index}: `image` must be a path, but got {image!r}"
+        if not isinstance(image, str) or not image or any(unicodedata.category(c) in ("Cc", "Cs") for c in image):
+            where = f"page {index}"
+            yield f"{where}: `image` must be a path, but got {image!r}"
+        elif posixpath.isabs(image) or posixpath.normpath(image).split("/")[0] == "..":
+            yield f"{where}: `image` must lie below the folder of annotations.json; give it from there"
         elif image in seen:
             yield f"{where}: `image` must be listed once, but page {seen[image]} is the same; merge the two"
         else:

@@ -30,6 +30,10 @@ def write(folder: Path, entries: Any) -> Path:
         ([], "must be a list of one page or more"),
         ([3], "page 0: must be a mapping, but got 3"),
         ([entry(image="")], "page 0: `image` must be a path"),
+        ([entry(image="/etc/0.png")], r"page 0 \(/etc/0.png\): `image` must lie below the folder of annotations.json"),
+        ([entry(image="a/../../0.png")], "`image` must lie below the folder of annotations.json; give it from there"),
+        ([entry(image="\x1b[2J\n0.png", width=0)], r"page 0: `image` must be a path, but got '\\x1b\[2J\\n0.png'"),
+        ([entry(image="\0")], "page 0: `image` must be a path"),
         ([entry(), entry()], r"page 1 \(0.png\): `image` must be listed once, but page 0"),
         ([entry(width=0)], r"page 0 \(0.png\): `width` must be a whole number"),
         ([entry(height=40.5)], "`height` must be a whole number of pixels, but got 40.5"),
@@ -58,9 +62,10 @@ def test_many_mistakes_are_counted_not_all_listed(tmp_path: Path) -> None:
 
 
 def test_labels_that_are_no_json_are_named(tmp_path: Path) -> None:
-    (tmp_path / "annotations.json").write_bytes(b"\xff[")
-    with pytest.raises(ValueError, match=r"annotations.json: must be JSON in UTF-8"):
-        read_annotations(tmp_path, need_split=True)
+    for content in (b"\xff[", b"[" * 100_000, b"[" + b"1" * 10_000 + b"]"):
+        (tmp_path / "annotations.json").write_bytes(content)
+        with pytest.raises(ValueError, match=r"annotations.json: must be JSON in UTF-8"):
+            read_annotations(tmp_path, need_split=True)
 
 
 def test_a_split_may_be_missing_where_pages_are_dealt_and_other_keys_are_left_alone(tmp_path: Path) -> None:
