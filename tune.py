@@ -374,12 +374,17 @@ def _run(
 
 def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, output: Path | None) -> Path:
     from orchestrator import tracking
+    from orchestrator.budget import gpu_attempts
     from reports.report import write_report
     from reports.study_view import view
 
     rows = [ledger.study(name) for name in studies]
     directory = (output or home.report(studies[0])).absolute()
-    page = write_report([view(row, ledger.trials(row.id), home.path) for row in rows], directory, lang)
+    studies_seen = []
+    for row in rows:
+        trials = ledger.trials(row.id)
+        studies_seen.append(view(row, trials, home.path, gpu_attempts(ledger, row.id, trials)))
+    page = write_report(studies_seen, directory, lang)
     if len(rows) == 1:
         try:
             tracking.log_report(ledger, rows[0].id, _tracking_uri(home, rows[0]), home.path, directory)

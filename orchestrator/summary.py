@@ -31,7 +31,7 @@ def study_summary(
         "reason": row.reason,
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "seconds": round(row.seconds, 1),
-        "used": _used(row, trials, best, attempts or {}),
+        "used": used_of(row, trials, attempts or {}),
         "failures": count_by_class(trials),
         "trials": [_trial_summary(trial, objective, kept.shown(trial, objective), history) for trial in trials],
         "best": None if best is None else _best_summary(best, objective, kept.shown(best, objective)),
@@ -39,8 +39,9 @@ def study_summary(
     }
 
 
-def _used(row: StudyRow, trials: list[Trial], best: Trial | None, attempts: Attempts) -> dict[str, Any]:
-    """Of the budget."""
+def used_of(row: StudyRow, trials: list[Trial], attempts: Attempts) -> dict[str, Any]:
+    """Of the budget: trials, hours, gpu_hours, trials_since_best. attempts: those of trials that took a GPU."""
+    best = best_trial(trials, row.objective)
     counted = [trial for trial in trials if trial.left_out is None]
     return {
         "trials": len(counted),

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestrator.failures import count_by_class
 from reports.quantity import Quantity
 from reports.study_view import StudyView
 from reports.words import Words, one_line, short
+
+_LIMITED = {"trials": "trials", "hours": "hours", "gpu_hours": "gpu_hours", "patience": "trials_since_best"}
 
 
 def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
@@ -26,6 +29,17 @@ def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
         told = ", ".join(f"{one_line(k)} {short(v)}" for k, v in mapping.items() if v is not None)
         if told:
             yield words(key), told
+    used = [
+        words("facts.used_of", used=f"{view.used[name]:.3g}", limit=short(view.budget[key]), name=key)
+        for key, name in _LIMITED.items()
+        if name in view.used and view.budget.get(key) is not None
+    ]
+    if used:
+        yield words("facts.used"), ", ".join(used)
+    again = count_by_class(view.trials)
+    if again:
+        told = ", ".join(f"{times} {kind.replace('_', ' ')}" for kind, times in again.items())
+        yield words("facts.failures"), told
     if view.created:
         yield words("facts.started"), words.moment(view.created)
     for key, fact in (("facts.hosts", "host"), ("facts.devices", "device")):

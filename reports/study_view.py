@@ -15,6 +15,7 @@ from orchestrator.problem import Problems
 from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.space.search_space import Parameter, SearchSpace
 from orchestrator.space.space_parser import parse_space
+from orchestrator.summary import Attempts, used_of
 from orchestrator.trial import Objective, Trial, best_trial
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class StudyView:
     source: Mapping[str, Any] = field(default_factory=dict)  # study and trial that a single config came from
     left_out: tuple[Trial, ...] = ()  # none of `trials`: they lie outside the space as it is now
     checkpoint: str | None = None  # of the best trial's best epoch: its folder or URL
+    used: Mapping[str, float] = field(default_factory=dict)  # of the budget: hours, gpu_hours, ...
 
     @property
     def so_far(self) -> bool:
@@ -68,8 +70,11 @@ class StudyView:
         return domain
 
 
-def view(row: StudyRow, trials: Sequence[Trial], home: Path) -> StudyView:
-    """The study of a ledger row. Nothing is imported for it: a report can be written where the trainable is absent."""
+def view(row: StudyRow, trials: Sequence[Trial], home: Path, attempts: Attempts | None = None) -> StudyView:
+    """The study of a ledger row. Nothing is imported for it: a report can be written where the trainable is absent.
+
+    attempts: those of trials that took a GPU, for the GPU-hours that were used.
+    """
     raw = row.raw
     counted = [trial for trial in trials if trial.left_out is None]
     searched, fixed = _space(raw, counted)
@@ -95,6 +100,7 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path) -> StudyView:
         source=raw.get("source") or {},
         left_out=tuple(trial for trial in trials if trial.left_out is not None),
         checkpoint=None if best is None else Kept.of(raw, row.uid, row.name, Home.at(home)).shown(best, row.objective),
+        used=used_of(row, list(trials), attempts or {}),
     )
 
 
