@@ -17,6 +17,8 @@ import yaml
 from orchestrator.plain_data import key_text
 from orchestrator.problem import InvalidFile, Problem, Problems, quoted
 
+_MAX_BYTES = 200_000  # which PyYAML reads in some seconds
+_MAX_DEPTH = 100  # of what is within brackets: PyYAML's time grows with its square
 _MAX_NODES = 50_000  # of a file with its aliases written out: a few lines of aliases can stand for billions
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -24,7 +26,7 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_TAB_INDENT = re.compile(r"^ *\t\s*[^\s#]", re.MULTILINE)
+_TAB_INDENT = re.compile(r"^ *\t[ \t]*+[^\s#]", re.MULTILINE)
 
 
 class _Loader(yaml.SafeLoader):
@@ -42,13 +44,16 @@ def read_yaml(path: Path) -> dict[Any, Any]:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         raise InvalidFile([f"{path}: no such file; check the path, which is relative to {Path.cwd()}"]) from None
     except IsADirectoryError:
         raise InvalidFile([f"{path}: must be a YAML file, but is a directory"]) from None
     except (OSError, ValueError) as error:
         raise InvalidFile([f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
+    if len(data) > _MAX_BYTES:
+        raise InvalidFile([f"{path}: must be a study file of at most {_MAX_BYTES // 1000} kB, but is longer"])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -96,9 +101,13 @@ def parse_yaml(text: str, problems: Problems) -> Any:
 
 
 def _forbidden(text: str) -> list[Problem]:
-    """Tags and directives: nothing in the file may choose how it is read."""
-    found = []
+    """Tags and directives: nothing in the file may choose how it is read. Raises RecursionError for a deep nest."""
+    found, depth = [], 0
     for token in yaml.scan(text, _Loader):
+        depth += isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken)
+        depth -= isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken)
+        if depth > _MAX_DEPTH:
+            raise RecursionError
         if isinstance(token, yaml.TagToken):
             tag = "".join(part or "" for part in token.value)
             found.append(Problem(_line(token), f"must be plain data, but got the tag {quoted(tag)}; remove it"))

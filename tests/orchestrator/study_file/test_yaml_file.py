@@ -164,6 +164,17 @@ def test_a_file_that_is_no_mapping_gives_one_line(tmp_path, content, said):
     assert line.startswith(f"{path}: {said}")
 
 
+@pytest.mark.parametrize("piece", ["[", "{a: ", "- ", "\t\n", " \t\n", "[\n", "*a ", "&a ", "'", "a: |\n"])
+def test_no_text_of_the_length_that_is_read_takes_long(piece: str):
+    mistakes(piece * (50_000 // len(piece)))  # in the square of its length, one of these would take hours
+
+
+def test_an_endless_file_is_refused(tmp_path):
+    for file in (write(tmp_path / "long.yaml", "#" * 200_001), Path("/dev/zero")):
+        with pytest.raises(InvalidFile, match="must be a study file of at most 200 kB, but is longer"):
+            read_yaml(file)
+
+
 def test_a_file_that_is_not_there_or_is_a_directory_gives_one_line(tmp_path):
     for path, said in (
         (tmp_path / "no.yaml", "no such file"),
