@@ -6,7 +6,6 @@ import json
 import math
 import re
 import subprocess
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -278,14 +277,6 @@ def test_an_unknown_language_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="must be one of en, ko"):
         write_report(STATES["one trial"], tmp_path / "report", "fr")
     assert not (tmp_path / "report").exists()
-
-
-def test_a_report_of_forty_trials_is_written_within_two_seconds(tmp_path):
-    view = demo_view(tmp_path, trials=[replace(t, number=n) for n, t in enumerate(demo_trials(40, epochs=20), start=1)])
-    write_report(view, tmp_path / "warm")  # imports
-    start = time.perf_counter()
-    write_report(view, tmp_path / "report")
-    assert time.perf_counter() - start < 2.0
 
 
 def test_a_thousand_trials_are_drawn_in_part_and_written_in_full(tmp_path):
