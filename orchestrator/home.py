@@ -5,6 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.mistakes import InputMistake
+from orchestrator.problem import shown
+
+_DATABASES = ("ledger.db", "mlflow.db")  # with what SQLite puts beside them: ledger.db-wal
+
+
+def is_own(name: str) -> bool:
+    """Is that the name of something else in a home than a study?"""
+    return name in ("check", "mlartifacts") or name.startswith(_DATABASES)
+
 
 @dataclass(frozen=True)
 class Home:
@@ -33,6 +43,9 @@ class Home:
         return not isinstance(self.ledger, Path) or self.ledger.exists()
 
     def study(self, name: str) -> Path:
+        """Raises InputMistake for a name that leads elsewhere: a team's ledger may hold what others wrote."""
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise InputMistake(f"must be the name of a study, but got {shown(name)}; try `tune list`")
         return self.path / name
 
     def report(self, name: str) -> Path:

@@ -11,6 +11,7 @@ from orchestrator.failures import count_by_class
 from orchestrator.home import Home
 from orchestrator.kept import Kept
 from orchestrator.ledger import Attempt, StudyRow
+from orchestrator.problem import one_line
 from orchestrator.space.search_space import as_fixed
 from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.symptoms import symptom_of
@@ -102,7 +103,7 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
     raw = row.raw
     checkpoint, complaint = Kept.of(raw, row.uid, row.name, home).checked(trial, objective)
     content = {
-        "study": f"{row.name}-best",
+        "study": f"{row.name[:95]}-best",  # a name has at most 100 characters
         "trainable": raw["trainable"],
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "data": raw.get("data", {}),
@@ -119,7 +120,8 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
         },
     }
     content = {key: part for key, part in content.items() if part not in ({}, None)}
-    heading = f"# Trial {trial.number} of {row.name}: {objective.metric} {value:.4f} at epoch {best.epoch}.\n"
+    said = [f"Trial {trial.number} of {row.name}: {objective.metric} {value:.4f} at epoch {best.epoch}."]
     if complaint is not None:
-        heading += f"# {complaint[0].upper()}{complaint[1:]}.\n"
+        said.append(f"{complaint[0].upper()}{complaint[1:]}.")
+    heading = "".join(f"# {one_line(line, 1000)}\n" for line in said)  # whatever a metric is called, it stays a comment
     return heading + "# Train it again: tune train FILE\n" + write_yaml(content)

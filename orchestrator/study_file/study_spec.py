@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from orchestrator.home import is_own
 from orchestrator.plain_data import plain, plain_complaint, with_whole_keys
 from orchestrator.problem import InvalidFile, Problems, did_you_mean, shown, unknown_field
 from orchestrator.secret import addresses_with_secrets
@@ -145,6 +146,8 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
             problems.add("", unknown_field(key, (*WRITTEN, "extends")), key=key)
     _report_secrets(raw, problems)
     found: dict[str, Any] = {key: _scalar(key, raw, problems) for key in ("study", "trainable")}
+    if found["study"] is not None and is_own(found["study"]):
+        problems.add("study", f"must not be {shown(found['study'])}, which a home holds beside its studies; rename it")
     for key, model in SECTIONS.items():
         if key in raw:
             found[key] = read_section(model, raw[key], key, problems)
