@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.ledger import Ledger, LedgerError
 from orchestrator.secret import mask
-from orchestrator.tracking.sender import Sender, SyncResult
+from orchestrator.tracking.sender import Busy, Sender, SyncResult
 from orchestrator.tracking.store import TrackingError, explaining
 from orchestrator.tracking.tracking import connect
 
@@ -47,6 +47,8 @@ def log_report(ledger: Ledger, study_id: int, uri: str, home: Path, directory: P
             with explaining(uri):
                 run_id = Sender(ledger, study_id, uri, home).study_run()
                 connect(uri).log_artifacts(run_id, str(directory), artifact_path="report")
+        except Busy:  # a thread of this process, as a rule, whose time ran out at the end of the study
+            failed.append(TrackingError(f"MLflow at {mask(uri)}: still takes the trials, and no report yet"))
         except Exception as error:
             failed.append(error)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.ledger.marks import Behind
-from orchestrator.secret import mask
 from orchestrator.tracking import experiment, projection
 from orchestrator.tracking.projection import NUMBER, UID, milliseconds
-from orchestrator.tracking.store import TrackingError, file_of, gist_of, identity
+from orchestrator.tracking.store import TrackingError, gist_of, identity
+from orchestrator.tracking.study_mark import StudyMark
 from orchestrator.tracking.tracking import (
     ABOUT_ONE_RUN,
     connect,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from orchestrator.tracking.tracking import MlflowClient
 
 TURN_SECONDS = 20.0  # a long round says so often that it is still at it
-LATE_SECONDS = 600.0  # by then a request that a server took in without an answer has been carried out or never will be
 REFUSALS_IN_A_ROW = 3  # of trials that a well server does not take; more are no accident
 
 
@@ -71,6 +70,7 @@ class Sender:
     def __init__(self, ledger: Ledger, study_id: int, uri: str, home: Path, *, afresh: bool = False) -> None:
         self.result = SyncResult()
         self._ledger, self._id, self._uri, self._home, self._afresh = ledger, study_id, uri, home, afresh
+        self._mark = StudyMark(ledger.marks, study_id, uri)
         self._client: MlflowClient | None = None
         self._file: tuple[int, int] | None = None  # of the store, when it was reached
         self._compared: set[tuple[str, int, bool]] = set()  # restarted trials whose run shows no more than it should
@@ -78,21 +78,21 @@ class Sender:
     def worth_it(self) -> bool:
         """Is there a report, an end or a change of state that MLflow lacks?"""
         row = self._row()
-        told, doubt = self._told()
-        if self._lost_file(told) or (doubt and (self._client is None or time.time() - doubt > LATE_SECONDS)):
+        mark = self._mark
+        if mark.lost or mark.late or (self._client is None and mark.doubt):
             return True
         return any(lack.unseen or lack.trial.state.final or lack.status for lack in self._behind(row))
 
     def lacks(self) -> str | None:
         """What MLflow lacks, in words; None if nothing."""
         row = self._row()
-        behind, (told, doubt) = self._behind(row), self._told()
+        behind, mark = self._behind(row), self._mark
         if behind:
             reports = sum(len(lack.unseen) for lack in behind)
             return f"{_count(len(behind), 'trial')} with {_count(reports, 'report')}"
-        if told != _state(row):
+        if mark.told != _state(row):
             return "how the study ended"
-        return "a last look for runs made twice" if doubt or self._lost_file(told) else None
+        return "a last look for runs made twice" if mark.doubt or mark.lost else None
 
     def round(self, *, closing: bool = False) -> None:
         """Send all that is lacking now. closing: no round follows soon.
@@ -105,9 +105,8 @@ class Sender:
             self._send(row, closing)
         except Exception:
             self._client = None
-            told, doubt = self._told()
-            if doubt:  # what is under way may arrive later still
-                self._see(told, time.time())
+            if self._mark.doubt:  # what is under way may arrive later still
+                self._mark.doubt_from_now()
             raise
         finally:
             self._ledger.marks.end(self._id)
@@ -124,7 +123,6 @@ class Sender:
             self._ledger.marks.end(self._id)
 
     def _send(self, row: StudyRow, closing: bool) -> None:
-        doubt = self._told()[1]
         if self._client is not None and identity(self._uri) != self._file:  # another file lies there now, or none
             self._client, self._afresh = None, True
         first = self._client is None
@@ -132,15 +130,14 @@ class Sender:
         if first:
             self._file = identity(self._uri)
             if self._afresh:
-                self._forget()
+                self._mark.enter(afresh=True)
             row = self._study_run(client, row)
         behind = self._behind(row)
-        late = doubt is not None and time.time() - doubt > LATE_SECONDS
+        look = self._mark.late or (self._mark.doubt and (first or closing)) or (first and self._afresh)
         known: Mapping[int, str] = {}
-        if any(lack.unsure for lack in behind) or (first and self._afresh) or (doubt and (first or closing or late)):
+        if look or any(lack.unsure for lack in behind):
             known = self._runs_there(client, row)
-            if late:
-                self._see(self._told()[0], None)
+            self._mark.settle()
         self._client, self._afresh = client, False
         self._tell_study(client, row)
         self._send_trials(client, row, behind, known)
@@ -167,34 +164,12 @@ class Sender:
 
     # What is known
 
-    @property
-    def _digest(self) -> str:
-        return projection.digest(mask(self._uri))
-
     def _row(self) -> StudyRow:
-        self._ledger.marks.enter(self._id, self._digest)
+        self._mark.enter()
         return self._ledger.study_of(self._id)
 
     def _behind(self, row: StudyRow) -> list[Behind]:
         return self._ledger.marks.behind(self._id, {State.RUNNING: _status(State.RUNNING, row)})
-
-    def _forget(self) -> None:
-        """Nothing is known of what the store holds; what may still arrive there is not forgotten."""
-        doubt = self._told()[1]
-        self._ledger.marks.enter(self._id, self._digest, afresh=True)
-        self._see(None, doubt)
-
-    def _lost_file(self, told: str | None) -> bool:
-        """Was the file of a SQLite store that was told of this study deleted?"""
-        return told is not None and file_of(self._uri) is not None and identity(self._uri) is None
-
-    def _told(self) -> tuple[str | None, float | None]:
-        """What the study's run was last told, and since when there may be runs whose making was never answered."""
-        digest, _, doubt = (self._ledger.marks.study_seen(self._id) or "").partition(" ")
-        return digest or None, float(doubt) if doubt else None
-
-    def _see(self, told: str | None, doubt: float | None) -> None:
-        self._ledger.marks.see_study(self._id, (told or "") + (f" {doubt:.0f}" if doubt else ""))
 
     def _take_turn(self, row: StudyRow) -> None:
         other = self._ledger.marks.begin(self._id)
@@ -214,7 +189,7 @@ class Sender:
         run = restored(client, row.mlflow_run_id) if row.mlflow_run_id else None
         if run is None:
             # The run is not in this store: then no other that is believed to be there need be.
-            self._forget()
+            self._mark.enter(afresh=True)
         place = experiment.find_or_make(
             client, self._ledger, row, self._uri, self._home, holds_run=run.info.experiment_id if run else None
         )
@@ -227,14 +202,13 @@ class Sender:
         return self._ledger.study_of(self._id)
 
     def _tell_study(self, client: MlflowClient, row: StudyRow) -> None:
-        told, doubt = self._told()
-        if told == _state(row):
+        if self._mark.told == _state(row):
             return
         assert row.mlflow_run_id is not None
         log(client, row.mlflow_run_id, [], {}, projection.study_tags(row))
         client.update_run(row.mlflow_run_id, name=row.name)
         set_status(client, row.mlflow_run_id, projection.study_status(row), row.active)
-        self._see(_state(row), doubt)
+        self._mark.told = _state(row)
 
     def _runs_there(self, client: MlflowClient, row: StudyRow, place: str | None = None) -> dict[int, str]:
         """The store's runs of this study by trial number (0: its own), restored if deleted; doubles are removed.
@@ -262,7 +236,7 @@ class Sender:
             run_id = make_run(client, place, name, created, tags)
         except Exception as error:
             if getattr(error, "error_code", None) not in ABOUT_ONE_RUN:
-                self._see(self._told()[0], time.time())
+                self._mark.doubt_from_now()
             raise
         self._count(made=1)
         return run_id

@@ -135,5 +135,5 @@ def gist_of(error: Exception) -> str:
     for pattern, gist in _GISTS.items():
         if found := re.search(pattern, text):
             return found.expand(gist)
-    first = text.splitlines()[0] if text else type(error).__name__
-    return mask(first)[:300]
+    lines = [line for line in text.splitlines() if not line.startswith("(raised as a result of")]  # SQLAlchemy's advice
+    return mask(lines[0])[:300] if lines else type(error).__name__

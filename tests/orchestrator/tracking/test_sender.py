@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import shutil
@@ -18,7 +17,7 @@ from mlflow import MlflowClient
 
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.marks import Marks
-from orchestrator.tracking import TrackingError, default_uri, log_report, sync
+from orchestrator.tracking import TrackingError, default_uri, sync
 from orchestrator.tracking.sender import Sender
 from orchestrator.trial import Report, State
 from tests.orchestrator.tracking.pictures import (
@@ -284,27 +283,3 @@ def test_only_one_process_sends_at_a_time(ledger: Ledger, study: int, uri: str, 
     assert isinstance(ledger.marks, Marks)
     assert_equal(ledger, study, uri)
     other.close()
-
-
-def test_a_report_lies_at_the_studys_own_run(ledger: Ledger, study: int, uri: str, home: Path) -> None:
-    directory = home / "hrnet" / "report"
-    directory.mkdir(parents=True)
-    for _ in range(2):
-        (directory / "report.html").write_text(f"<html>{time.time()}</html>")
-        (directory / "report.json").write_text(json.dumps({}))
-        log_report(ledger, study, uri, home, directory)
-    client, run_id = MlflowClient(uri), ledger.study("hrnet").mlflow_run_id or ""
-    assert [file.path for file in client.list_artifacts(run_id, "report")] == [
-        "report/report.html",
-        "report/report.json",
-    ]
-    (kept,) = (home / "mlartifacts").rglob("report.html")
-    assert kept.read_text() == (directory / "report.html").read_text()
-
-
-def test_a_store_that_mlflow_does_not_know_is_said_in_one_line(ledger: Ledger, study: int, home: Path) -> None:
-    with pytest.raises(TrackingError) as refused:
-        sync(ledger, study, "ftp://ada:hunter2@host/x", home)
-    assert str(refused.value).startswith("MLflow at ftp://ada:***@host/x: ")
-    assert "hunter2" not in str(refused.value)
-    assert "\n" not in str(refused.value)

@@ -1,0 +1,77 @@
+"""What is sent while somebody waits for it comes to an end, well or not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from orchestrator.ledger import Ledger
+from orchestrator.tracking import TrackingError, log_report, sync
+from orchestrator.tracking.sender import Sender
+from orchestrator.trial import Report
+from tests.orchestrator.tracking.pictures import assert_equal, wait_for
+
+
+def test_a_report_lies_at_the_studys_own_run(ledger: Ledger, study: int, uri: str, home: Path) -> None:
+    directory = home / "hrnet" / "report"
+    directory.mkdir(parents=True)
+    for _ in range(2):
+        (directory / "report.html").write_text(f"<html>{time.time()}</html>")
+        (directory / "report.json").write_text(json.dumps({}))
+        log_report(ledger, study, uri, home, directory)
+    client, run_id = MlflowClient(uri), ledger.study("hrnet").mlflow_run_id or ""
+    assert [file.path for file in client.list_artifacts(run_id, "report")] == [
+        "report/report.html",
+        "report/report.json",
+    ]
+    (kept,) = (home / "mlartifacts").rglob("report.html")
+    assert kept.read_text() == (directory / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_hangs_is_given_up_in_time(ledger: Ledger, study: int, home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        address = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        with pytest.raises(TrackingError, match=f"MLflow at {address}: took longer than 1 s"):
+            log_report(ledger, study, address, home, home, timeout=1)
+        with contextlib.closing(Ledger(home / "ledger.db")) as other:
+            wait_for(lambda: not other.marks.begin(study))
+            with pytest.raises(TrackingError, match=f"MLflow at {address}: still takes the trials, and no report yet"):
+                log_report(ledger, study, address, home, home)
+            other.marks.end(study)
+        with pytest.raises(TrackingError, match=f"MLflow at {address}: timed out"):
+            sync(ledger, study, address, home)
+
+
+def test_a_trial_that_mlflow_does_not_take_does_not_keep_back_the_others(
+    ledger: Ledger, study: int, uri: str, home: Path
+) -> None:
+    sync(ledger, study, uri, home)
+    for number in (2, 3, 4):
+        ledger.record(study, number, Report(8, {"val/hmean": 0.5}, 1.0, 1795257000.0))
+    with contextlib.closing(sqlite3.connect(home / "mlflow.db", isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON metrics BEGIN SELECT RAISE(ABORT, 'out of order') "
+            f"WHERE new.run_uuid = '{ledger.trial(study, 3).mlflow_run_id}'; END"
+        )
+        with pytest.raises(TrackingError, match=r"trial 3: .*out of order"):
+            sync(ledger, study, uri, home)
+        other.execute("DROP TRIGGER refuse")
+    assert Sender(ledger, study, uri, home).lacks() == "1 trial with 8 reports"
+    sync(ledger, study, uri, home)
+    assert_equal(ledger, study, uri)
+
+
+def test_a_store_that_mlflow_does_not_know_is_said_in_one_line(ledger: Ledger, study: int, home: Path) -> None:
+    with pytest.raises(TrackingError) as refused:
+        sync(ledger, study, "ftp://ada:hunter2@host/x", home)
+    assert str(refused.value).startswith("MLflow at ftp://ada:***@host/x: ")
+    assert "hunter2" not in str(refused.value)
+    assert "\n" not in str(refused.value)
