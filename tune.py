@@ -146,6 +146,7 @@ def show(
     from orchestrator.console import show_study, show_trial
     from orchestrator.mistakes import InputMistake
     from orchestrator.summary import study_summary
+    from orchestrator.terminal import visible_json
 
     place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)
@@ -156,7 +157,7 @@ def show(
         summary = study_summary(row, trials, place, attempts=gpu_attempts(ledger, row.id, trials), history=history)
         if trial is not None:
             summary = next(t for t in summary["trials"] if t["number"] == trial)
-        print(json.dumps(summary, indent=1, ensure_ascii=False))
+        print(visible_json(json.dumps(summary, indent=1, ensure_ascii=False)))
     elif trial is not None:
         show_trial(row, next(t for t in trials if t.number == trial), place)
     else:
@@ -189,6 +190,7 @@ def best(
 ) -> None:
     """Print the best config as a file for `tune train`, with its checkpoint."""
     from orchestrator.summary import best_config
+    from orchestrator.terminal import output as standard_output
     from orchestrator.trial import best_trial
 
     place, ledger = _existing(home, ledger_url)
@@ -198,7 +200,7 @@ def best(
         _fail(f"{study}: no trial has reported {row.objective.metric} yet; see `tune show {study}`")
     text = best_config(row, trial, place)
     if output is None:
-        print(text, end="")
+        print(text, end="", file=standard_output())
     else:
         output.write_text(text, encoding="utf-8")
         print(output)
@@ -214,10 +216,11 @@ def predict(
 ) -> None:
     """Let the winner read new pictures."""
     from orchestrator.prediction import predict
+    from orchestrator.terminal import output as standard_output
 
     place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)
-    with nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8", newline="") as stream:
+    with nullcontext(standard_output()) if output is None else output.open("w", encoding="utf-8", newline="") as stream:
         problems = predict(row, ledger.trials(row.id), place, files, stream)
     if output is not None:
         print(output)
@@ -284,8 +287,11 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except Exception as error:
+        from orchestrator.secret import mask_addresses
+        from orchestrator.terminal import visible
+
         lines, code = explain(error)
-        print("\n".join(lines), file=sys.stderr)
+        print(visible(mask_addresses("\n".join(lines))), file=sys.stderr)
         sys.exit(code)
 
 
@@ -375,6 +381,7 @@ def _run(
 def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, output: Path | None) -> Path:
     from orchestrator import tracking
     from orchestrator.budget import gpu_attempts
+    from orchestrator.terminal import visible
     from reports.report import write_report
     from reports.study_view import view
 
@@ -389,7 +396,7 @@ def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, out
         try:
             tracking.log_report(ledger, rows[0].id, _tracking_uri(home, rows[0]), home.path, directory)
         except tracking.TrackingError as error:  # the page is written: that is what was asked for
-            print(f"{error}; `tune sync` sends what is missing", file=sys.stderr)
+            print(visible(f"{error}; `tune sync` sends what is missing"), file=sys.stderr)
     return page
 
 
@@ -400,7 +407,9 @@ def _tracking_uri(home: Home, row: StudyRow) -> str:
 
 
 def _fail(line: str) -> NoReturn:
-    print(line, file=sys.stderr)
+    from orchestrator.terminal import visible
+
+    print(visible(line), file=sys.stderr)
     raise typer.Exit(1)
 
 

@@ -21,13 +21,14 @@ from orchestrator.outcome import Outcome, Status
 from orchestrator.progress import duration, short
 from orchestrator.summary import Attempts, study_summary
 from orchestrator.symptoms import symptoms_of
+from orchestrator.terminal import Terminal
 from orchestrator.trial import State, Trial, best_trial
 from trainables import Finding
 
 
 def console() -> Console:
-    """Standard output; as wide as its lines need when piped."""
-    return Console(width=None if sys.stdout.isatty() else 200)
+    """Standard output; as wide as its lines need when piped. A name in brackets is a name."""
+    return Terminal(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
 
 
 def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
