@@ -19,6 +19,7 @@ class Keeper:
     def __init__(self, storage: Storage, objective: Objective, quota: int | None) -> None:
         self._storage, self._objective, self._quota = storage, objective, quota
         self._there: Sizes = {}
+        self._bytes = 0  # of all that are there; known only with a quota
         self._looked = False
 
     def epochs(self, number: int) -> Collection[int] | None:
@@ -29,6 +30,7 @@ class Keeper:
         """See what is there, and delete what a crash did not let go. No worker writes meanwhile."""
         with suppress(StorageError):
             self._there = {number: sizes for number, sizes in self._storage.sizes().items() if number in trials}
+            self._bytes = sum(size for sizes in self._there.values() for size in sizes.values())
             self._looked = True
         for number in list(self._there):
             self.tidy(trials[number], winner=number in winners)
@@ -41,10 +43,12 @@ class Keeper:
         there = self._there.setdefault(number, {})
         for later in [each for each in there if each > epoch]:
             self._delete(number, later)
-        there[epoch] = 0
+        there.setdefault(epoch, 0)
         if self._quota is not None:
+            before = sum(there.values())
             with suppress(StorageError):
                 there.update(self._storage.sizes(number).get(number, {}))
+            self._bytes += sum(there.values()) - before
 
     def tidy(self, trial: Trial, *, winner: bool) -> None:
         """Keep of the trial what is worth its disk."""
@@ -57,7 +61,7 @@ class Keeper:
 
     def fit(self, trials: Mapping[int, Trial], best: int | None) -> None:
         """Let go what is over the quota."""
-        if self._quota is None:
+        if self._quota is None or self._bytes <= self._quota:
             return
         for number, epoch in over_quota(self._there, trials, self._objective, best, self._quota):
             self._delete(number, epoch)
@@ -65,4 +69,4 @@ class Keeper:
     def _delete(self, number: int, epoch: int) -> None:
         with suppress(StorageError):
             self._storage.delete(number, epoch)
-            self._there[number].pop(epoch)
+            self._bytes -= self._there[number].pop(epoch)
