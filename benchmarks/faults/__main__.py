@@ -63,7 +63,7 @@ def main(words: list[str] | None = None) -> int:
         prog="python -m benchmarks.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("faults", nargs="*", help="words of their names; default: all")
-    parser.add_argument("--quick", action="store_true", help="four in one study")
+    parser.add_argument("--quick", action="store_true", help="three in one study")
     parser.add_argument("--seed", type=int, default=0, help="of the instants")
     parser.add_argument("--list", action="store_true", help="name the faults")
     parser.add_argument("--keep", action="store_true", help="leave the studies in their folder")

@@ -18,6 +18,7 @@ ONE_AT_A_TIME = {
     "resources": {"gpu": 0, "cpu": 1, "concurrent": 1},
     "budget": {"trials": 8},
 }
+SMALL = {"budget": {"trials": 4}}
 TWO_AT_A_TIME: dict[str, Any] = {}  # the scene's own: two at a time, and nothing is pruned
 
 
