@@ -106,9 +106,10 @@ def _root(environment: Mapping[str, str]) -> Path:
 
 
 def _key(environment: Mapping[str, str]) -> str:
-    """What drivers of one cluster have in common: interpreter, Ray, the GPUs that they may see, the container."""
+    """What drivers of one cluster have in common: interpreter, Ray, the GPUs that they may see, token, container."""
     spaces = [os.readlink(f"/proc/self/ns/{name}") for name in ("net", "mnt", "pid")]
-    common = [sys.executable, metadata.version("ray"), environment.get("CUDA_VISIBLE_DEVICES"), *spaces]
+    values = [environment.get(name) for name in ("CUDA_VISIBLE_DEVICES", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")]
+    common = [sys.executable, metadata.version("ray"), *values, *spaces]
     return hashlib.sha256(json.dumps(common).encode()).hexdigest()[:8]
 
 

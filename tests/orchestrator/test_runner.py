@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -167,7 +163,7 @@ def test_kill_9_in_the_middle_then_the_same_command_finishes_the_study(
     assert_every_trial_counted_once(summary, 8)
 
 
-def test_ctrl_c_pauses_the_trials_and_the_same_command_goes_on(
+def test_a_signal_to_the_whole_group_pauses_the_trials_and_the_same_command_goes_on(
     tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
 ):
     file = str(toy_study(space={"epochs": 8, "seconds": 0.3}, scheduler={"name": "none"}, budget={"trials": 3}))
@@ -177,7 +173,7 @@ def test_ctrl_c_pauses_the_trials_and_the_same_command_goes_on(
     code, _, err = ended(other)
     assert code == 2
     assert str(process.pid) in err
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGTERM)  # as `timeout` does; Ctrl-C sends SIGINT in the same way
     code, out, err = ended(process)
     assert (code, err) == (130, "")
     assert "stopping: running trials pause at their next report" in out
@@ -231,44 +227,3 @@ def test_a_study_in_which_every_trial_fails_exits_with_1_and_says_why(
     code, out, _ = ended(tune("show", "toy", "--trial", "1"))
     assert code == 0
     assert "Traceback" in out and "in _fail" in out
-
-
-@pytest.fixture
-def cluster(repository: Path) -> Iterator[str]:
-    """The address of a Ray cluster that is not ours."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    directory = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # short: the paths of sockets may not be long
-    words = ["start", "--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
-    process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "ray"), *words, f"--temp-dir={directory}", "--disable-usage-stats"],
-        cwd=repository,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    yield f"127.0.0.1:{port}"
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-def test_a_study_runs_on_a_cluster_that_is_there_and_leaves_it_running(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], cluster: str
-):
-    host, port = cluster.split(":")
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            socket.create_connection((host, int(port)), timeout=1).close()
-            break
-        time.sleep(0.5)
-    time.sleep(3)  # it listens a little before it takes work
-    for name in ("first", "second"):
-        file = str(toy_study(name=name, space={"epochs": 3}, budget={"trials": 4}))
-        code, _, err = ended(tune("run", file, "--address", cluster))
-        assert code == 0, err
-        assert_every_trial_counted_once(shown(tune, name), 4)
