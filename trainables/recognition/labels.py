@@ -20,6 +20,7 @@ from trainables.mistakes import raise_mistakes
 from trainables.recognition.charset import name_character, normalise
 from trainables.recognition.data_section import DataSection, LabelFile
 from trainables.splits import SPLITS, Split
+from trainables.spreadsheet import written
 from trainables.text_file import read_utf8
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -45,7 +46,8 @@ def read_labels(section: DataSection, *, strict: bool = True) -> tuple[Label, ..
 
     A .csv file has a header with the columns `path` and `text`, `split` unless data.labels or data.folds make it
     needless, and `group` or `page` where crops belong together (`group` counts where there are both); other columns are
-    left alone. Any other file has `path<TAB>text` in each line. Unless `strict`, crops and splits may be missing.
+    left alone; one called `confidence` says that `tune predict` wrote the file, whose apostrophes before formulas are
+    no part of a text. Any other file has `path<TAB>text` in each line. Unless `strict`, crops and splits may be missing.
     Raises OSError, and ValueError with a line for each of the first mistakes.
     """
     stamps = tuple(_stamp(file.path) for file in section.labels)
@@ -112,7 +114,8 @@ def _csv_rows(file: LabelFile, text: str, mistakes: list[str]) -> Iterator[tuple
             hint = "quote a text that holds a comma" if len(fields) > len(header) else "add what is missing"
             mistakes.append(f"{file.path}:{line}: {wanted}, but got {len(fields)}; {hint}")
         else:
-            yield line, dict(zip(header, fields, strict=True))
+            # A file with confidences is what `tune predict` wrote, and somebody corrected.
+            yield line, dict(zip(header, map(written, fields) if "confidence" in header else fields, strict=True))
 
 
 def _tab_rows(file: LabelFile, text: str, mistakes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -15,13 +15,14 @@ from trainables.image_file import BadImage, Pixels, read_image
 from trainables.recognition.config import Config
 from trainables.recognition.dataset import Batch, collate, crop_size
 from trainables.recognition.training import load_recogniser, read_batch
+from trainables.spreadsheet import as_text
 from trainables.trainable import Run
 
 
 def read_files(config: Config, run: Run, files: Sequence[Path], output: TextIO) -> list[str]:
     """Write `path,text,confidence` (CSV, a line for each file that can be read), and return why the others cannot.
 
-    A text is written character for character: a spreadsheet must be told to take it as text.
+    A text is written character for character, but behind an apostrophe where a spreadsheet would compute it.
     """
     model, charset = load_recogniser(config, run)
     table = csv.writer(output, lineterminator="\n")
@@ -40,7 +41,8 @@ def read_files(config: Config, run: Run, files: Sequence[Path], output: TextIO) 
         if items:
             readings = read_batch(model, collate(items), charset, config)
             for file, reading in zip(readable, readings, strict=True):
-                table.writerow((printable(file), reading.text, f"{reading.confidence:.4f}"))
+                path, text = as_text(printable(file)), as_text(reading.text)
+                table.writerow((path, text, f"{reading.confidence:.4f}"))
     return problems
 
 

