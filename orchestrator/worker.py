@@ -23,6 +23,7 @@ from orchestrator import disk
 from orchestrator.checkpoints import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, Silence, Workplace
 from orchestrator.manifest import CorruptCheckpoint
+from orchestrator.secret import mask_addresses
 from orchestrator.storage import StorageError, newest_whole, storage_at
 from orchestrator.trial import Report
 from trainables import Trainable, load_trainable
@@ -176,7 +177,7 @@ class Attempt:
             faulthandler.cancel_dump_traceback_later()
 
     def _failure(self, error: BaseException) -> Failure:
-        text = "".join(traceback.format_exception(error))
+        text = mask_addresses("".join(traceback.format_exception(error)))
         with suppress(OSError):
             print(text, file=sys.stderr, flush=True)
         if isinstance(error, StorageError):
@@ -185,7 +186,7 @@ class Attempt:
         if full is not None:  # under a log, or a file of the trainable's own
             return Failure(FailureClass.STORAGE, f"no room left to write: {full}")
         kind = FailureClass.OUT_OF_MEMORY if is_out_of_memory(error) else FailureClass.EXCEPTION
-        first_line = (str(error).strip() or "no message").splitlines()[0][:500]
+        first_line = mask_addresses((str(error).strip() or "no message").splitlines()[0])[:500]
         return Failure(kind, f"{type(error).__name__}: {first_line}", text, _place(error))
 
 

@@ -47,8 +47,8 @@ def read_labels(section: DataSection, *, strict: bool = True) -> tuple[Label, ..
     A .csv file has a header with the columns `path` and `text`, `split` unless data.labels or data.folds make it
     needless, and `group` or `page` where crops belong together (`group` counts where there are both); other columns are
     left alone; one called `confidence` says that `tune predict` wrote the file, whose apostrophes before formulas are
-    no part of a text. Any other file has `path<TAB>text` in each line. Unless `strict`, crops and splits may be missing.
-    Raises OSError, and ValueError with a line for each of the first mistakes.
+    no part of a text. Any other file has `path<TAB>text` in each line. Unless `strict`, crops and splits may be
+    missing. Raises OSError, and ValueError with a line for each of the first mistakes.
     """
     stamps = tuple(_stamp(file.path) for file in section.labels)
     return _read_labels(section.folder, section.labels, strict and section.folds is None, strict, stamps)
