@@ -224,7 +224,6 @@ def host(directory: Path, lock: int, linger: float) -> None:
 
 def _start_node(directory: Path) -> Any:
     """Ray's processes, without its web server and its autoscaler: nobody asks them, and a start is a third quicker."""
-    from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
@@ -232,7 +231,7 @@ def _start_node(directory: Path) -> Any:
         def start_api_server(self, **options: object) -> None:
             self._webui_url = ""
 
-    ensure_token_if_auth_enabled()
+    _make_token()
     parameters = RayParams(
         temp_dir=str(directory),
         session_name="session",
@@ -242,6 +241,19 @@ def _start_node(directory: Path) -> Any:
         no_monitor=True,
     )
     return Head(parameters, head=True, shutdown_at_exit=False, spawn_reaper=True)
+
+
+def _make_token() -> None:
+    """The word that Ray asks everybody for, on 127.0.0.1 too. Ray lets all users read it who may look into a home."""
+    from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
+
+    before = os.umask(0o077)
+    try:
+        ensure_token_if_auth_enabled()
+    finally:
+        os.umask(before)
+    with suppress(OSError):  # there is none where RAY_AUTH_TOKEN holds it
+        (Path.home() / ".ray" / "auth_token").chmod(0o600)  # one that was made before
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,6 +81,24 @@ def test_a_host_that_cannot_start_says_why_and_leaves_nothing(environment):
         pass
     until(lambda: not processes_of(folder))
     assert [path.name for path in folder.rglob("*")] == [f"nightsweep-{os.getuid()}", "start.lock"]
+
+
+def test_the_token_is_read_by_nobody_else(environment):
+    """Made in a home that everybody may look into, and one that Ray left there before."""
+    program = """
+import os
+from pathlib import Path
+from orchestrator.ray_host import _make_token
+token = Path.home() / ".ray" / "auth_token"
+os.umask(0o022)
+for _ in range(2):
+    _make_token()
+    print(oct(token.stat().st_mode & 0o777), len(token.read_text()) > 20, oct(os.umask(0o022)))
+    token.chmod(0o644)
+"""
+    home = environment | {"HOME": environment["RAY_TMPDIR"]}
+    done = subprocess.run([sys.executable, "-c", program], env=home, capture_output=True, text=True)
+    assert done.stdout == 2 * "0o600 True 0o22\n", done.stderr
 
 
 def test_a_folder_that_others_may_write_to_is_refused(environment):
