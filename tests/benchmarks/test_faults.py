@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import audit
-from benchmarks.faults.audit import Losses
-from benchmarks.faults.scene import Scene
+from benchmarks.fault import audit
+from benchmarks.fault.audit import Losses
+from benchmarks.fault.scene import Scene
 from tests.toy import score_at
 
 LRS, EPOCHS = (0.1, 0.01, 0.001), 3

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.overhead import __main__ as overhead
-from benchmarks.overhead import large
+from benchmarks import overhead
+from benchmarks.driver import large
 
 COSTS = {"ours": (6.0, 0.002, 0.05), "plain": (8.0, 0.020, 0.20), "lean": (7.0, 0.010, 0.04)}  # start, report, trial: s
 

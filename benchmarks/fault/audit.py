@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.diary import Begun
-from benchmarks.faults.scene import Scene
+from benchmarks.fault.diary import Begun
+from benchmarks.fault.scene import Scene
 from tests.toy import score_at
 
 FINAL = ("completed", "pruned", "failed")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.faults.audit import TrialRow, select, status_in, trials_in
-from benchmarks.faults.scene import Scene
-from benchmarks.faults.stage import TWO_AT_A_TIME, Stage
+from benchmarks.fault.audit import TrialRow, select, status_in, trials_in
+from benchmarks.fault.scene import Scene
+from benchmarks.fault.stage import TWO_AT_A_TIME, Stage
 
 AT = 3  # the epoch in which it happens
 SOMETIMES = {"fail_at": [0, AT]}  # to about half of the trials

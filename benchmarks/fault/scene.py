@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import yaml
 
-from benchmarks.faults import diary
+from benchmarks.fault import diary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LONGEST_SECONDS = 240.0  # that a session or an event may take on a busy machine
@@ -78,7 +78,7 @@ class Scene:
         """The study file."""
         document = {
             "study": self.name,
-            "trainable": "benchmarks.faults.diary",
+            "trainable": "benchmarks.fault.diary",
             "objective": {"metric": "val/score", "mode": "max"},
             "data": {"diary": str(self.diary)},
             "budget": {"trials": 6},

@@ -1,7 +1,7 @@
 """A study of ten thousand trials without Ray: what a report costs in each tenth of it, and how much memory it takes.
 
-python -m benchmarks.overhead.large                     10,000 trials x 50 epochs
-python -m benchmarks.overhead.large --trials 200 --profile
+python -m benchmarks.driver.large                     10,000 trials x 50 epochs
+python -m benchmarks.driver.large --trials 200 --profile
 
 The same Study, ledger (SQLite), searcher, scheduler (ASHA) and tracker as in `tune run`; in place of Ray's workers,
 eight trials report in turn. Every trial is better than all before it, so that none is pruned and each of them leads

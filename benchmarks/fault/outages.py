@@ -6,9 +6,9 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from benchmarks.faults import audit
-from benchmarks.faults.scene import Scene
-from benchmarks.faults.stage import TWO_AT_A_TIME, Stage
+from benchmarks.fault import audit
+from benchmarks.fault.scene import Scene
+from benchmarks.fault.stage import TWO_AT_A_TIME, Stage
 from orchestrator.tracking.store import QUIET, artifacts
 from tests.orchestrator.tracking.pictures import free_port
 from tests.orchestrator.tracking.servers import Line, locked, until_killed
@@ -52,20 +52,25 @@ def killed(stage: Stage) -> None:
 
 
 def unreliable(stage: Stage) -> None:
-    """Every third request is answered 500, every third is carried out and its answer lost; then the server is well."""
+    """Of the requests one in eight is answered 500, one in eight carried out and its answer lost; in the end none."""
     like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space=LONGER)
     snapshots = []
+
+    def does(method: str, path: str) -> str:
+        [way] = stage.rng.choices(["pass", "500", "lose"], [6, 1, 1])
+        stage.caused += way != "pass"
+        return way
+
     with _server(scene, free_port()) as server:
         line = Line(server)
         scene.environment["MLFLOW_TRACKING_URI"] = line.address
-        line.does = lambda method, path: stage.rng.choice(["pass", "500", "lose"])
+        line.does = does
         session = scene.start()
         scene.wait_for_epochs(stage.rng.randint(15, 20), session)
         session.kill()
         snapshots.append(audit.snapshot(scene))
         session = scene.start()
         scene.wait_for_epochs(8, session)
-        stage.caused = len(line.seen)
         line.does = lambda method, path: "pass"
         stage.ended(session)
         stage.finish(scene)

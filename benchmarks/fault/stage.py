@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.audit import Losses, Result, Snapshot, losses, result_of, same_result
-from benchmarks.faults.scene import Scene, Session
+from benchmarks.fault.audit import Losses, Result, Snapshot, losses, result_of, same_result
+from benchmarks.fault.scene import Scene, Session
 
 # One trial at a time: with several, the order of their reports decides who is pruned, and chance decides the order.
 ONE_AT_A_TIME = {

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import psutil
 
-from benchmarks.faults import audit
-from benchmarks.faults.scene import Scene, Session, hosts, kill, ray_processes
-from benchmarks.faults.stage import ONE_AT_A_TIME, SMALL, TWO_AT_A_TIME, Stage, Undisturbed
+from benchmarks.fault import audit
+from benchmarks.fault.scene import Scene, Session, hosts, kill, ray_processes
+from benchmarks.fault.stage import ONE_AT_A_TIME, SMALL, TWO_AT_A_TIME, Stage, Undisturbed
 
 LATE_SECONDS = 0.4  # after an event, at most
 

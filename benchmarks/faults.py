@@ -23,9 +23,9 @@ import time
 import traceback
 from pathlib import Path
 
-from benchmarks.faults import ailments, deaths, disks, neighbours, nodes, outages
-from benchmarks.faults.scene import ray_of_our_own, settle_environment
-from benchmarks.faults.stage import Fault, Impossible, References, Stage
+from benchmarks.fault import ailments, deaths, disks, neighbours, nodes, outages
+from benchmarks.fault.scene import ray_of_our_own, settle_environment
+from benchmarks.fault.stage import Fault, Impossible, References, Stage
 
 FAULTS: dict[str, Fault] = {
     "driver killed, ASHA": deaths.driver_one_at_a_time,

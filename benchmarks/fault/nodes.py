@@ -16,10 +16,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.faults import audit
-from benchmarks.faults.audit import trials_in
-from benchmarks.faults.scene import REPOSITORY, Scene, Stuck
-from benchmarks.faults.stage import TWO_AT_A_TIME, Stage
+from benchmarks.fault import audit
+from benchmarks.fault.audit import trials_in
+from benchmarks.fault.scene import REPOSITORY, Scene, Stuck
+from benchmarks.fault.stage import TWO_AT_A_TIME, Stage
 
 START_SECONDS = 120.0
 

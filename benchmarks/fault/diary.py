@@ -1,6 +1,6 @@
 """The toy with a diary: which process began which epoch of which trial, and when, whatever the ledger says of it.
 
-`trainable: benchmarks.faults.diary`; `data: {diary: /a/file}`, on a disk that no fault fills.
+`trainable: benchmarks.fault.diary`; `data: {diary: /a/file}`, on a disk that no fault fills.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A driver in a process of its own, which says at its end how many seconds of the processor its threads took.
 
-python -m benchmarks.overhead.drivers ours|plain|lean FOLDER TRIALS EPOCHS    the last line is JSON
+python -m benchmarks.driver.process ours|plain|lean FOLDER TRIALS EPOCHS    the last line is JSON
 
 ours: `tune run`, with its report at the end. plain: ray.tune as its documentation has it, a function and MLflow's
 callback. lean: the same without Ray's own result files, and with a class whose processes are used again.
@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.overhead.idle import METRICS
+from benchmarks.driver.idle import METRICS
 
 LR = (1e-5, 1.0)
 WORKERS = 2
@@ -28,7 +28,7 @@ def ours(folder: Path, trials: int, epochs: int, seconds: float) -> None:
 
     document = {
         "study": "idle",
-        "trainable": "benchmarks.overhead.idle",
+        "trainable": "benchmarks.driver.idle",
         "objective": {"metric": "val/score", "mode": "max"},
         "space": {"lr": {"low": LR[0], "high": LR[1], "log": True}, "epochs": epochs, "seconds": seconds},
         "scheduler": {"name": "asha", "eta": 4},

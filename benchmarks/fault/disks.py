@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.faults import audit
-from benchmarks.faults.audit import trials_in
-from benchmarks.faults.scene import Scene, Session
-from benchmarks.faults.stage import TWO_AT_A_TIME, Impossible, Stage
+from benchmarks.fault import audit
+from benchmarks.fault.audit import trials_in
+from benchmarks.fault.scene import Scene, Session
+from benchmarks.fault.stage import TWO_AT_A_TIME, Impossible, Stage
 
 DISK_MB = 32  # for MLflow's store, the ledger, logs and checkpoints of a small study
 QUOTA = 1500  # bytes: a dozen of the toy's checkpoints

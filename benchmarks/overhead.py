@@ -10,7 +10,7 @@ cost what the shapes differ by, so that imports and starts do not count. `lean` 
 and with processes that are used again. Expected: at most half of plain Ray's for each.
 workers: of the seconds that the workers had between the first epoch and the last report, how many went into epochs of
 one second. Expected: at least 0.97.
-large: benchmarks/overhead/large.py. Expected: no tenth dearer than the first by more than a quarter, and under 1 GB.
+large: benchmarks/driver/large.py. Expected: no tenth dearer than the first by more than a quarter, and under 1 GB.
 
 Exit status 1 when one is not as expected.
 """
@@ -28,9 +28,9 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks.faults.scene import REPOSITORY, ray_of_our_own, settle_environment
-from benchmarks.overhead import large
-from benchmarks.overhead.drivers import WORKERS
+from benchmarks.driver import large
+from benchmarks.driver.process import WORKERS
+from benchmarks.fault.scene import REPOSITORY, ray_of_our_own, settle_environment
 
 START, REPORTS, TRIALS = (4, 2), (4, 34), (20, 2)  # trials, epochs
 SHARE, UTILISATION, DEARER, MEMORY_MB = 0.5, 0.97, 1.25, 1000
@@ -89,7 +89,7 @@ def _seconds(kind: str, place: Path, trials: int, epochs: int, epoch_seconds: fl
     place.mkdir()
     words = [kind, str(place), str(trials), str(epochs), str(epoch_seconds)]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.overhead.drivers", *words],
+        [sys.executable, "-m", "benchmarks.driver.process", *words],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         capture_output=True,

@@ -7,9 +7,9 @@ import sqlite3
 import time
 from collections.abc import Iterator
 
-from benchmarks.faults import audit
-from benchmarks.faults.scene import Scene
-from benchmarks.faults.stage import TWO_AT_A_TIME, Impossible, Stage
+from benchmarks.fault import audit
+from benchmarks.fault.scene import Scene
+from benchmarks.fault.stage import TWO_AT_A_TIME, Impossible, Stage
 from tests.orchestrator.conftest import PostgreSQL, postgresql_programs
 
 
