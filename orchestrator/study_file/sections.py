@@ -199,7 +199,8 @@ class TrackingSpec(Section):
 
     uri: Text | None = Field(
         default=None,
-        description="An MLflow tracking URI; null: MLFLOW_TRACKING_URI, else an embedded store in the home.",
+        description="An MLflow tracking URI, without a password, which goes into MLFLOW_TRACKING_PASSWORD; null: "
+        "MLFLOW_TRACKING_URI, else an embedded store in the home.",
         examples=[None],
     )
 
