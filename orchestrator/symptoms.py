@@ -42,19 +42,25 @@ class Symptom:
     numbers: dict[str, float]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {_SENTENCES[self.kind].format(**self.numbers)}"
+        return f"{self.kind}: {_SENTENCES[self.key].format(**self.numbers)}"
+
+    @property
+    def key(self) -> str:
+        """Of the sentence that tells it: there are two of overfitting."""
+        return "gap" if "trained" in self.numbers else self.kind.name.lower()
 
 
 _SENTENCES = {
-    Kind.STUCK: "train/loss fell from {early:.3g} to {late:.3g}, but the score never left {score:.3g}; "
+    "stuck": "train/loss fell from {early:.3g} to {late:.3g}, but the score never left {score:.3g}; "
     "prune on a metric with early signal, try another seed or a longer warm-up",
-    Kind.LABELS: "nothing of train (train/loss {early:.3g} to {late:.3g}) shows in validation (score {score:.3g}); "
+    "labels": "nothing of train (train/loss {early:.3g} to {late:.3g}) shows in validation (score {score:.3g}); "
     "look with `tune check` whether labels fit their images, then at the learning rate (peak {peak:.2g})",
-    Kind.LR_SPENT: "from epoch {epoch:.0f} on lr is below {share:.0%} of its peak {peak:.2g} and nothing is learnt "
+    "lr_spent": "from epoch {epoch:.0f} on lr is below {share:.0%} of its peak {peak:.2g} and nothing is learnt "
     "any more, stuck at {score:.3g}; raise min_lr or step_epochs",
-    Kind.OVERFIT: "best {best:.3g} at epoch {epoch:.0f}, {score:.3g} at the end, while train/loss still falls "
-    "({early:.3g} to {late:.3g}); more augmentation or weight decay, or fewer epochs",
-    Kind.DIVERGED: "train/loss rose from {early:.3g} to {late:.3g}; lower lr, or lengthen warmup_epochs",
+    "overfit": "best {best:.3g} at epoch {epoch:.0f}, {score:.3g} at the end, while train/loss fell from {early:.3g} "
+    "to {late:.3g}; more augmentation or weight decay, or fewer epochs",
+    "gap": "{trained:.3g} in training, {score:.3g} in validation; more augmentation, weight decay or data",
+    "diverged": "train/loss rose from {early:.3g} to {late:.3g}; lower lr, or lengthen warmup_epochs",
 }
 
 
@@ -150,8 +156,8 @@ def _overfit(reports: Sequence[Report], score: Sequence[float], loss: Sequence[f
     end = fmean(score[-tail:])
     falling = loss[top] - fmean(loss[-tail:]) > FALLING * abs(loss[top])
     lost = top < len(score) - tail and score[top] - end > LOST and falling
-    apart = _trained(reports[-1], metric) - score[-1] > GAP
-    if not (lost or apart):
-        return None
-    numbers = {"best": score[top], "epoch": reports[top].epoch, "score": end, "early": loss[top], "late": loss[-1]}
-    return Symptom(Kind.OVERFIT, numbers)
+    if lost:
+        numbers = {"best": score[top], "epoch": reports[top].epoch, "score": end, "early": loss[top]}
+        return Symptom(Kind.OVERFIT, numbers | {"late": fmean(loss[-tail:])})
+    trained = _trained(reports[-1], metric)
+    return Symptom(Kind.OVERFIT, {"trained": trained, "score": score[-1]}) if trained - score[-1] > GAP else None

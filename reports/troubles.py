@@ -39,9 +39,9 @@ def failure_trouble(group: Failures, words: Words) -> Trouble:
 
 
 def symptom_trouble(group: Symptoms, words: Words) -> Trouble:
-    key = group.kind.name.lower()
+    key = group.first.key
     return Trouble(
-        title=words(f"symptoms.{key}"),
+        title=words(f"symptoms.{group.kind.name.lower()}"),
         trials=_named(group.trials, words),
         about=words(f"symptoms.{key}_about", trial=group.trials[0].number, **_shown(group.first.numbers)),
     )

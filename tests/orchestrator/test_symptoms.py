@@ -89,6 +89,13 @@ def test_training_far_above_validation_is_overfit():
     assert kind_of(trial) is Kind.OVERFIT
 
 
+def test_overfitting_is_told_by_what_shows_it():
+    falling = course(40, loss=lambda t: 2 * math.exp(-3 * t), acc=lambda t: 0.8 - 0.3 * abs(t - 0.4), lr=cosine)
+    assert "while train/loss fell from 0.602 to 0.1" in str(symptom_of(falling, ACCURACY))
+    apart = course(40, loss=lambda t: 0.05, acc=lambda t: 0.84, train_acc=lambda t: 0.98, lr=cosine)
+    assert str(symptom_of(apart, ACCURACY)).startswith("overfit: 0.98 in training, 0.84 in validation; ")
+
+
 def test_a_training_loss_that_rises_to_twice_its_smallest_has_diverged():
     assert kind_of(course(12, loss=lambda t: 1 + 8 * max(0, t - 0.5), acc=lambda t: 0.5)) is Kind.DIVERGED
 
