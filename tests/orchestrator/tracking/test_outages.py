@@ -6,13 +6,14 @@ import math
 import multiprocessing
 import os
 import random
+import re
 import time
 from pathlib import Path
 
 import pytest
 
 from orchestrator.ledger import Ledger
-from orchestrator.tracking import Tracker, sync, tracker
+from orchestrator.tracking import Tracker, TrackingError, sync, tracker
 from orchestrator.tracking.tracking import connect
 from orchestrator.trial import Report, State
 from tests.orchestrator.tracking.pictures import (
@@ -22,6 +23,7 @@ from tests.orchestrator.tracking.pictures import (
     assert_equal,
     assert_nothing_runs,
     begin,
+    free_port,
     patience,
     runs_of,
     wait_for,
@@ -57,19 +59,18 @@ def finish(ledger: Ledger, study: int) -> None:
     ledger.release(study, "finished")
 
 
-FAULTS = (
-    {"runs/create": "hang", "runs/log-batch": "lose", "runs/search": "500", "experiments/create": "lose"},
-    {"runs/create": "lose", "runs/log-batch": "500", "runs/search": "late", "runs/update": "lose"},
-)
+FAULTS = {  # by the kind of database: what befalls the first request to each endpoint
+    "sqlite": {"runs/create": "hang", "runs/log-batch": "lose", "runs/search": "500", "experiments/create": "lose"},
+    "postgresql": {"runs/create": "lose", "runs/log-batch": "500", "runs/search": "late", "runs/update": "lose"},
+}
 
 
-@pytest.mark.parametrize("faults", FAULTS)
 @pytest.mark.usefixtures("impatient")
 def test_no_request_that_fails_leaves_a_double_or_a_gap(
-    ledger: Ledger, study: int, name: str, line: Line, server: Server, home: Path, faults: dict[str, str]
+    ledger: Ledger, study: int, name: str, line: Line, server: Server, home: Path
 ) -> None:
-    """Each once. `hang` and `late` go beyond the client's patience; what hangs is carried out when it is too late."""
-    left = dict(faults)
+    """`hang` and `late` go beyond the client's patience; what hangs is carried out when it is too late."""
+    left = dict(FAULTS[server.store.partition(":")[0]])
     line.does = lambda method, path: left.pop(path.partition("/mlflow/")[2], "pass")
     tracker = Tracker(home / "ledger.db", study, line.address, home, warn=lambda line: None)
     wait_for(lambda: not left and tracker.status == "up to date", 60)
@@ -203,6 +204,23 @@ def test_what_is_odd_about_a_study_is_shown_all_the_same(ledger: Ledger, name: s
     points = connect(server.address).get_metric_history(run.info.run_id, "val/AP_0.5")
     shown = [as_mlflow_has_it(point.value) for point in sorted(points, key=lambda point: point.step)]
     assert shown == [as_mlflow_has_it(value) for value in values]
+
+
+def test_a_database_is_reached_without_a_server_too(
+    ledger: Ledger, study: int, name: str, server: Server, home: Path
+) -> None:
+    finish(ledger, study)
+    for uri in (server.store, server.address):  # one store by two addresses: found, not made twice
+        sync(ledger, study, uri, home)
+        assert_equal(ledger, study, server.address, name=name)
+
+
+def test_a_database_that_is_not_there_is_said_without_its_password(ledger: Ledger, study: int, home: Path) -> None:
+    with pytest.raises(TrackingError) as refused:
+        sync(ledger, study, f"postgresql://ada:hunter2@127.0.0.1:{free_port()}/mlflow", home)
+    assert re.fullmatch(
+        r"MLflow at postgresql://ada:\*\*\*@127.0.0.1:\d+/mlflow: Connection refused", str(refused.value)
+    )
 
 
 @pytest.mark.usefixtures("prompt")
