@@ -19,14 +19,15 @@ import psutil
 from benchmarks.fault import audit
 from benchmarks.fault.audit import trials_in
 from benchmarks.fault.scene import REPOSITORY, Scene, Stuck
-from benchmarks.fault.stage import TWO_AT_A_TIME, Stage
+from benchmarks.fault.stage import SMALL, TWO_AT_A_TIME, Stage
 
 START_SECONDS = 120.0
 
 
 def lost(stage: Stage) -> None:
     """Of a cluster's three machines two are lost while they train, one after another; their trials go on elsewhere."""
-    like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space={"seconds": 0.4})
+    # Longer trials: before a short one ends, no worker has started on a machine that stood idle.
+    like, scene = stage.references.of(SMALL), stage.scene(space={"seconds": 1.5}, **SMALL)
     with _cluster() as cluster:
         others = [cluster.add(), cluster.add()]
         scene.environment |= cluster.environment

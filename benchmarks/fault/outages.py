@@ -10,6 +10,7 @@ from benchmarks.fault import audit
 from benchmarks.fault.scene import Scene
 from benchmarks.fault.stage import TWO_AT_A_TIME, Stage
 from orchestrator.tracking.store import QUIET, artifacts
+from orchestrator.tracking.tracking import connect
 from tests.orchestrator.tracking.pictures import free_port
 from tests.orchestrator.tracking.servers import Line, locked, until_killed
 
@@ -53,7 +54,7 @@ def killed(stage: Stage) -> None:
 
 def unreliable(stage: Stage) -> None:
     """Of the requests one in eight is answered 500, one in eight carried out and its answer lost; in the end none."""
-    like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space=LONGER)
+    like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space={"seconds": 1.0})
     snapshots = []
 
     def does(method: str, path: str) -> str:
@@ -66,7 +67,7 @@ def unreliable(stage: Stage) -> None:
         scene.environment["MLFLOW_TRACKING_URI"] = line.address
         line.does = does
         session = scene.start()
-        scene.wait_for_epochs(stage.rng.randint(15, 20), session)
+        scene.wait_for_epochs(stage.rng.randint(12, 16), session)
         session.kill()
         snapshots.append(audit.snapshot(scene))
         session = scene.start()
@@ -80,7 +81,9 @@ def unreliable(stage: Stage) -> None:
 
 def database_locked(stage: Stage) -> None:
     """Another process keeps MLflow's embedded database to itself for a while, twice; once the driver dies meanwhile."""
-    like, scene, snapshots = stage.references.of(TWO_AT_A_TIME), stage.scene(space=LONGER), []
+    like, scene, snapshots = stage.references.of(TWO_AT_A_TIME), stage.scene(space={"seconds": 1.0}), []
+    scene.home.mkdir()
+    connect(f"sqlite:///{scene.mlflow}")  # makes its tables, which takes longer than the study
     session = scene.start()
     for dies in (True, False):
         scene.wait_for(lambda: audit.points_in(scene) > 0, "points in MLflow", session)
