@@ -396,7 +396,7 @@ def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, out
         try:
             tracking.log_report(ledger, rows[0].id, _tracking_uri(home, rows[0]), home.path, directory)
         except tracking.TrackingError as error:  # the page is written: that is what was asked for
-            print(visible(f"{error}; `tune sync` sends what is missing"), file=sys.stderr)
+            print(visible(f"{error}; `tune report {rows[0].name}` shows the report there later"), file=sys.stderr)
     return page
 
 

@@ -52,7 +52,7 @@ def test_what_other_studies_found_changes_no_draw():
 
 def test_with_trials_left_out_the_draws_go_on_after_the_last_number():
     space = space_of(**SPACE)
-    first, second, third = propose(space, 0, 3)
+    _, second, third = propose(space, 0, 3)
     assert RandomSearcher(space, 0).propose([Trial(2, second)]) == third
 
 
