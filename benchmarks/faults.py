@@ -51,7 +51,7 @@ FAULTS: dict[str, Fault] = {
     "MLflow's database locked": outages.database_locked,
     "stale lock": neighbours.stale_lock,
     "second driver": neighbours.second_driver,
-    "two studies at once, one killed": neighbours.two_studies,
+    "three studies at once, one killed": neighbours.three_studies,
     "PostgreSQL stopped, driver killed": neighbours.postgresql,
 }
 QUICK = "one thing after another"

@@ -1,4 +1,4 @@
-"""A lock that was left, a second driver, two studies on one machine, a ledger on a server that dies."""
+"""A lock that was left, a second driver, studies that share a machine, a ledger on a server that dies."""
 
 from __future__ import annotations
 
@@ -52,18 +52,21 @@ def second_driver(stage: Stage) -> None:
     stage.judge(scene, like=like)
 
 
-def two_studies(stage: Stage) -> None:
-    """Two studies in homes of their own share the machine; the driver of one of them dies."""
-    like, scenes = stage.references.of(TWO_AT_A_TIME), [stage.scene(), stage.scene()]
-    one, other = [scene.start() for scene in scenes]
-    scenes[0].wait_for_epochs(stage.rng.randint(2, 5), one)
+def three_studies(stage: Stage) -> None:
+    """Two new studies of one home and one of another begin at once and share the machine; one of the drivers dies."""
+    like, first = stage.references.of(TWO_AT_A_TIME), stage.scene()
+    scenes = [first, stage.scene(home=first.home, name="other"), stage.scene()]
+    one, *others = [scene.start() for scene in scenes]
+    first.wait_for_epochs(stage.rng.randint(2, 5), one)
     one.kill()
     stage.caused = 1
-    snapshots = [audit.snapshot(scenes[0])]
-    stage.finish(scenes[0])
-    stage.ended(other)
-    stage.judge(scenes[0], snapshots, like=like)
-    stage.judge(scenes[1], like=like)
+    snapshots = [audit.snapshot(first)]
+    stage.finish(first)
+    for session in others:
+        stage.ended(session)
+    stage.judge(first, snapshots, like=like)
+    for scene in scenes[1:]:
+        stage.judge(scene, like=like)
 
 
 def postgresql(stage: Stage) -> None:

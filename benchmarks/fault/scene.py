@@ -61,13 +61,22 @@ class Stuck(AssertionError):
 class Scene:
     """A study of the toy in a folder of its own. sections: of its file, beside or in place of the usual ones."""
 
-    def __init__(self, folder: Path, *, space: Mapping[str, Any] | None = None, **sections: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        home: Path | None = None,
+        name: str = "study",
+        space: Mapping[str, Any] | None = None,
+        **sections: Any,
+    ) -> None:
+        """home: None for one in the folder."""
         self.folder = folder
-        self.home = folder / "runs"
+        self.home = home or folder / "runs"
         self.ledger: str | Path = self.home / "ledger.db"
         self.mlflow = self.home / "mlflow.db"
         self.diary = folder / "diary.jsonl"
-        self.name = "study"
+        self.name = name
         self.sections = {"space": SPACE | dict(space or {})} | sections
         self.environment: dict[str, str] = {}
         self.sessions: list[Session] = []

@@ -81,16 +81,19 @@ class Stage:
         ends: Sequence[str] = ("completed",),
         like: Undisturbed | None = None,
     ) -> None:
-        """Count what the scene's study lost, once it has ended. ends: the states in which its trials may be."""
+        """Count what the scene's study lost, once it has ended, and after `tune sync` where that is what it advised.
+
+        ends: the states in which its trials may be.
+        """
+        if "send it with: tune sync" in scene.sessions[-1].said:
+            self.ended(scene.tune("sync", scene.name))
         self.losses.add(losses(scene, snapshots, ends=ends))
         if like is not None:
             self.same = self.same is not False and same_result(result_of(scene), like.result)
 
     def finish(self, scene: Scene, *words: str, status: int = 0) -> None:
-        """The same command until the study has ended; and `tune sync` where that is what it advises."""
+        """The same command until the study has ended."""
         self.ended(scene.start(*words), status)
-        if "send it with: tune sync" in scene.sessions[-1].said:
-            self.ended(scene.tune("sync", scene.name, *words))
 
     def ended(self, session: Session, status: int = 0) -> None:
         """Wait for it."""
