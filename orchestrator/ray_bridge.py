@@ -31,6 +31,8 @@ STUCK_SECONDS = 60.0  # a worker that has no place for so long waits for one in 
 class Driver(Protocol):
     """The process that owns the study (orchestrator/desk.py answers there)."""
 
+    news: bool  # since it had no job: an attempt ended, or the claims were exchanged
+
     def ask(self, name: str, *arguments: Any) -> Any: ...
     def exchange(self, stuck: bool = False) -> bool: ...
 
@@ -85,7 +87,11 @@ class JobSearcher(_Unpickled, Searcher):
         self.jobs: dict[str, Job] = {}  # Ray's trial id -> what it runs
 
     def suggest(self, trial_id: str) -> Any:
+        self._driver.exchange()
+        if not self._driver.news:  # Tune asks after every report; the driver need not be
+            return None
         job: Job | None = self._driver.ask("next_job")
+        self._driver.news = job is not None
         if job is not None:
             self.jobs[trial_id] = job
             return {"job": job, "workplace": self._workplace}

@@ -30,6 +30,7 @@ class Driver:
     """The other end of the connection: `ask` calls a method of the driver's desk by its name."""
 
     def __init__(self, connection: Connection) -> None:
+        self.news = True
         self._connection = connection
         self._exchanged = 0.0
         self._published: Claim | None = None
@@ -37,7 +38,9 @@ class Driver:
 
     def ask(self, name: str, *arguments: Any) -> Any:
         self._connection.send(("ask", name, arguments))
-        return self._connection.recv()
+        answer = self._connection.recv()
+        self.news = self.news or name in ("end", "lost", "exchange") or (name == "report" and not answer)
+        return answer
 
     def exchange(self, stuck: bool = False) -> bool:
         """Publish the study's claim on the cluster and read those of the others; may a trial start? Not too often."""

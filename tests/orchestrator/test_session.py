@@ -85,13 +85,13 @@ def test_two_studies_at_once_take_turns_where_there_is_room_for_one_trial(
     sizes = {"first": whole, "second": whole | {"cpu": max(1, whole["cpu"] // 2), "concurrent": 1}}
     for name, resources in sizes.items():
         space = {"epochs": 4, "seconds": 0.2}
-        toy_study(name, space, scheduler={"name": "none"}, budget={"trials": 3}, resources=resources)
+        toy_study(name, space, scheduler={"name": "none"}, budget={"trials": 2}, resources=resources)
     drivers = {name: tune("run", str(home.parent / f"{name}.yaml")) for name in sizes}
     for name, driver in drivers.items():
         code, out, err = ended(driver)
         assert (code, err) == (0, ""), out
         assert "shares this machine with" in out and str(drivers[name].pid) not in out
-        assert_complete(tune, name, trials=3, epochs=4)
+        assert_complete(tune, name, trials=2, epochs=4)
     seen = [(name, report) for name in sizes for _, report in reports(home, name)]
     seen.sort(key=lambda pair: pair[1].at)
     for (_, before), (_, after) in itertools.pairwise(seen):
@@ -165,7 +165,7 @@ def test_a_machine_lost_in_mid_study_costs_nothing_and_the_lost_cluster_no_trial
     machines: tuple[str, list[psutil.Process]],
 ):
     address, [head, other] = machines
-    space = {"epochs": 20, "seconds": 0.2}
+    space = {"epochs": 25, "seconds": 0.2}
     file = str(toy_study(space=space, scheduler={"name": "none"}, budget={"trials": 3}))
     driver = tune("run", file, "--address", address)
     until(lambda: len({number for number, _ in reports(home, "toy")}) == 2)  # one on each
@@ -179,4 +179,4 @@ def test_a_machine_lost_in_mid_study_costs_nothing_and_the_lost_cluster_no_trial
     assert not list(home.rglob(".session"))
     code, out, err = ended(tune("run", file))
     assert (code, err) == (0, ""), out
-    assert_complete(tune, "toy", trials=3, epochs=20)
+    assert_complete(tune, "toy", trials=3, epochs=25)
