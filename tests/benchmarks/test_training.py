@@ -57,7 +57,7 @@ def start(paddleocr: Path, lines: int) -> PaddleTrainer:
 
 
 def test_the_loop_is_timed_from_memory_from_the_cache_and_augmented(bench, capsys):
-    windows = measure_feeding(bench, batches=2, repeats=1)
+    windows = measure_feeding(bench, batches=2, turns=1)
     assert {name: [window.crops for window in own] for name, own in windows.items()} == {
         "from memory": [32],
         "from the cache": [32],

@@ -1,7 +1,7 @@
 """Probabilities of a config to changes of text crops: one resampling for all geometry, then blur, colour and noise.
 
-Every change takes uint8 and gives uint8: colours go through tables of 256 values that were ended at 0 and 255, noise
-through an addition that ends there. So no change can mistake 0..1 for 0..255 or wrap white around to black.
+Every change takes uint8 and gives uint8: colours go through tables of 256 values that were ended at 0 and 255, or like
+noise through an addition that ends there. So no change can mistake 0..1 for 0..255 or wrap white around to black.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from trainables.augment import Float, Pixels, add_noise, check_bounds, settings_of
 from trainables.recognition.randaugment import MAGNITUDES, look_up, randaugment
@@ -25,9 +26,14 @@ SATURATION_SHARE = VALUE_SHARE = 0.3  # they change by up to this share
 BRIGHTNESS = 40.0  # gray levels to either side
 CONTRAST = 0.3  # changes by up to this share
 NOISE_SIGMA = (3.0, 20.0)  # gray levels
+GEOMETRY = ("tia_prob", "crop_prob", "rotate_prob")
+COLOURS = ("blur_prob", "hsv_prob", "jitter_prob", "noise_prob", "reverse_prob")
 _DEVIATES = 2**20
 _LEVELS = np.arange(256, dtype=np.float32)
 _HUES = np.arange(256, dtype=np.int16)
+
+Marks = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -68,39 +74,66 @@ class Augment:
         Crops come at the height that the network takes; they may be of any width and are not modified. The same state
         of `rng` gives the same bytes. Raises TypeError for crops that are not uint8.
         """
-        return [self._change(image, rng) if rng.random() < self.aug_prob else image for image in images]
+        for image in images:
+            if image.dtype != np.uint8 or image.ndim != 3:
+                raise TypeError(
+                    "crops: height x width x 3 of uint8 from 0 to 255 must be given, "
+                    f"but got {image.dtype} of shape {image.shape}; normalise after augmentation"
+                )
+        changed = list(images)
+        some = 1.0 if self.randaugment_num_ops else 0.0
+        shares = [self.aug_prob, *(getattr(self, name) for name in (*GEOMETRY, *COLOURS)), some]
+        wanted = rng.random((len(images), len(shares))) < shares
+        wanted = wanted[:, 1:] & wanted[:, :1]
+        amounts = rng.uniform(-1, 1, size=(len(images), 7))
+        geometry, colours = np.split(wanted, [len(GEOMETRY)], axis=1)
+        for places in _alike(images, np.flatnonzero(geometry.any(axis=1))):
+            alike = np.stack([images[place] for place in places])
+            for place, moved in zip(places, self._move(alike, geometry[places], amounts[places, :2], rng), strict=True):
+                changed[place] = moved
+        for place, (marks, numbers) in enumerate(zip(colours.tolist(), amounts[:, 2:].tolist(), strict=True)):
+            if any(marks):
+                changed[place] = self._recolour(changed[place], marks, numbers, rng)
+        return changed
 
-    def _change(self, image: Pixels, rng: np.random.Generator) -> Pixels:
-        if image.dtype != np.uint8 or image.ndim != 3:
-            raise TypeError(
-                "crops: height x width x 3 of uint8 from 0 to 255 must be given, "
-                f"but got {image.dtype} of shape {image.shape}; normalise after augmentation"
-            )
-        tia, crop, rotate, blur, hsv, jitter, noise, reverse = rng.random(8).tolist()
-        rows, degrees, hue, saturation, value, brightness, contrast = rng.uniform(-1, 1, size=7).tolist()
-        height, width = image.shape[:2]
-        ends = start = unmoved(height, width)
-        if tia < self.tia_prob:
-            ends = draw_tia(ends, height, width, rng)
-        if crop < self.crop_prob:
-            ends = cut_rows(ends, height, rows * CUT_SHARE * height)
-        if rotate < self.rotate_prob:
-            ends = turn(ends, height, width, degrees * self.rotate_degrees)
-        if ends is not start:
-            image = resample(image, ends)
-        if blur < self.blur_prob:
-            image = _blur(image, height * rng.uniform(*BLUR_SIGMA_SHARE))
-        if hsv < self.hsv_prob:
+    def _move(self, images: Pixels, wanted: Marks, amounts: Numbers, rng: np.random.Generator) -> Pixels:
+        """images: n x height x width x 3. wanted: n x GEOMETRY. amounts: n x 2, from -1 to 1."""
+        count, height, width, _ = images.shape
+        tia, crop, rotate = wanted.T
+        rows, degrees = amounts.T
+        ends = np.repeat(unmoved(height, width)[None], count, axis=0)
+        if tia.any():
+            ends[tia] = draw_tia(ends[tia], height, width, rng)
+        if crop.any():
+            ends[crop] = cut_rows(ends[crop], height, rows[crop] * CUT_SHARE * height)
+        if rotate.any():
+            ends[rotate] = turn(ends[rotate], height, width, degrees[rotate] * self.rotate_degrees)
+        return resample(images, ends)
+
+    def _recolour(self, image: Pixels, wanted: list[bool], amounts: list[float], rng: np.random.Generator) -> Pixels:
+        blur, hsv, jitter, noise, reverse, some = wanted
+        hue, saturation, value, brightness, contrast = amounts
+        if blur:
+            image = _blur(image, len(image) * rng.uniform(*BLUR_SIGMA_SHARE))
+        if hsv:
             image = _shift_hsv(image, hue, saturation, value)
-        if jitter < self.jitter_prob:
+        if jitter:
             image = _jitter(image, brightness, contrast)
-        if noise < self.noise_prob:
+        if noise:
             image = add_noise(image, _deviates(image.shape, rng), rng.uniform(*NOISE_SIGMA))
-        if reverse < self.reverse_prob:
+        if reverse:
             image = 255 - image
-        if self.randaugment_num_ops:
+        if some:
             image = randaugment(image, self.randaugment_num_ops, self.randaugment_magnitude, rng)
         return image
+
+
+def _alike(images: Sequence[Pixels], places: npt.NDArray[np.intp]) -> list[list[int]]:
+    """The places, those of crops of one shape together."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for place in map(int, places):
+        by_shape.setdefault(images[place].shape, []).append(place)
+    return list(by_shape.values())
 
 
 def _blur(image: Pixels, sigma: float) -> Pixels:
@@ -122,7 +155,9 @@ def _shift_hsv(image: Pixels, hue: float, saturation: float, value: float) -> Pi
 
 def _jitter(image: Pixels, brightness: float, contrast: float) -> Pixels:
     """Each by -1 to 1 of the most that it changes; contrast about middle gray."""
-    return look_up(image, 127.5 + (_LEVELS - 127.5) * (1 + contrast * CONTRAST) + brightness * BRIGHTNESS)
+    factor = 1 + contrast * CONTRAST
+    changed: Pixels = cv2.addWeighted(image, factor, image, 0, 127.5 * (1 - factor) + brightness * BRIGHTNESS)
+    return changed.reshape(image.shape)
 
 
 def _deviates(shape: tuple[int, ...], rng: np.random.Generator) -> Float:

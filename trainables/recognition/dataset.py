@@ -108,15 +108,14 @@ class CropDataset(Dataset[Batch]):
             raise IndexError(f"crops {list(indices)} of {len(self.crops)}")
         image, widths = _stack(self.view(indices), self._width_step)
         targets = [self._targets[index] for index in indices]
-        lengths = [len(target) for target in targets]
-        target = np.zeros((len(targets), max(lengths)), np.int64)
-        for row, found in zip(target, targets, strict=True):
-            row[: len(found)] = found
+        lengths = np.array([len(target) for target in targets])
+        target = np.zeros((len(targets), lengths.max()), np.int64)
+        target[np.arange(target.shape[1]) < lengths[:, None]] = np.concatenate(targets)
         return {
             "image": torch.from_numpy(image).permute(0, 3, 1, 2),  # B x H x W x 3 -> B x 3 x H x W, channels last
-            "valid_width": torch.tensor(widths),
+            "valid_width": torch.from_numpy(np.array(widths)),
             "target": torch.from_numpy(target),
-            "target_length": torch.tensor(lengths),
+            "target_length": torch.from_numpy(lengths),
         }
 
     def view(self, indices: Sequence[int]) -> Sequence[Pixels]:

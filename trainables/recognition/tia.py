@@ -1,9 +1,12 @@
-"""All geometry of a text crop in one resampling: TIA (Luo et al. 2020, Learn to augment), cut rows, rotation.
+"""All geometry of text crops in one resampling: TIA (Luo et al. 2020, Learn to augment), cut rows, rotation.
 
 TIA moves control points on the upper and lower edge of the text. The paper carries the pixels between them along by
 moving least squares; here they are carried along in straight lines, as columns: the result's column j shows a straight
 segment of the crop, its Ends. That is 20 times quicker, never folds, and puts every control point where the paper does.
 What comes into view from outside the crop is its border, repeated.
+
+Every function takes one crop or, with dimensions in front (`...`), all crops of a batch that have one shape: most of
+the time would otherwise go into calling numpy.
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ import numpy.typing as npt
 from trainables.augment import Pixels, rotation_matrix
 
 Float = npt.NDArray[np.float32]
-# 2 x 2 x width: where on the crop the upper (0) and the lower (1) end of each column of the result comes from, as x (0)
-# and y (1) in pixels; pixel (0, 0) covers x and y from 0 to 1.
+# ... x 2 x 2 x width: where on the crop the upper (0) and the lower (1) end of each column of the result comes from, as
+# x (0) and y (1) in pixels; pixel (0, 0) covers x and y from 0 to 1.
 Ends = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
 
@@ -27,6 +30,7 @@ DISTORT_SHARE = 1 / 3  # of a segment (at most of the height): how far a point o
 STRETCH_SHARE = 0.8  # of a segment: how far a point is moved along the text, half of it to either side
 PERSPECTIVE_SHARE = 0.25  # of the height: how far a corner comes in; at PaddleOCR's half a side can vanish
 CUT_SHARE = 0.15  # of the height: how many rows are cut off
+_RESAMPLED_AT_ONCE = 30_000  # px: more do not fit into the processor's cache, nor into cv2.remap's short integers
 
 
 @lru_cache(maxsize=256)
@@ -40,78 +44,107 @@ def unmoved(height: int, width: int) -> Ends:
 
 
 def draw_tia(ends: Ends, height: int, width: int, rng: np.random.Generator) -> Ends:
-    """Distort, then stretch, then perspective, each as drawn from `rng`; `ends` are those of a crop not yet moved."""
-    chance = rng.random(6)
-    ends = perspective(ends, height, width, chance[:4] * (PERSPECTIVE_SHARE * height))
-    count = _segments(height, width, chance[4])
-    ends = stretch(ends, width, (rng.random(count - 1) - 0.5) * STRETCH_SHARE)
-    count = _segments(height, width, chance[5])
-    low, high = _distortions(count)
-    return distort(ends, height, width, low + rng.random(low.shape) * (high - low))
+    """Distort, then stretch, then perspective, each as drawn from `rng`; `ends` are those of crops not yet moved.
+
+    How many segments there are is drawn for all crops at once, all else for each.
+    """
+    leading = ends.shape[:-3]
+    ends = perspective(ends, height, width, rng.random((*leading, 4)) * (PERSPECTIVE_SHARE * height))
+    chance = rng.random(2)
+    count = _segments(height, width, chance[0])
+    ends = stretch(ends, width, (rng.random((*leading, count - 1)) - 0.5) * STRETCH_SHARE)
+    low, high = _distortions(_segments(height, width, chance[1]))
+    return distort(ends, height, width, low + rng.random((*leading, *low.shape)) * (high - low))
 
 
 def perspective(ends: Ends, height: int, width: int, depths: Points) -> Ends:
     """The corners (top left, top right, bottom left, bottom right) come in by `depths` pixels, below height / 2."""
-    top_left, top_right, bottom_left, bottom_right = depths.tolist()
+    top_left, top_right, bottom_left, bottom_right = np.moveaxis(depths, -1, 0)[..., None]  # each ... x 1
     across = unmoved(height, width)[0, 0] / width
     top = top_left + across * (top_right - top_left)
     bottom = (height - bottom_left) + across * (bottom_left - bottom_right)
     moved = ends.copy()
-    moved[:, 1] -= top
-    moved[:, 1] *= height / (bottom - top)
+    moved[..., 1, :] -= top[..., None, :]
+    moved[..., 1, :] *= (height / (bottom - top))[..., None, :]
     return moved
 
 
 def stretch(ends: Ends, width: int, moves: Points) -> Ends:
     """The n - 1 points between n equal segments move along the text by `moves` segments, each within (-0.5, 0.5)."""
-    points = _points(width, len(moves) + 1)
-    shifted = points.copy()
-    shifted[1:-1] += moves * points[1]
+    points = _points(width, moves.shape[-1] + 1)
+    shifted = np.zeros((*moves.shape[:-1], len(points)))
+    shifted[..., 1:-1] = moves * points[1]
+    shifted += points
     moved = ends.copy()
-    moved[:, 0] = np.interp(ends[0, 0], shifted, points)
+    moved[..., 0, :] = _interpolate(ends[..., 0, 0, :], shifted, points)[..., None, :]
     return moved
 
 
 def distort(ends: Ends, height: int, width: int, moves: Points) -> Ends:
-    """The n + 1 ends of n segments on the upper and the lower edge move by `moves` (edge x axis x n + 1, in segments).
-
-    A segment counts for no longer than the crop is high.
+    """The n + 1 ends of n segments on the upper and the lower edge move by `moves` (... x edge x axis x n + 1, in
+    segments). A segment counts for no longer than the crop is high.
     """
     points = _points(width, moves.shape[-1] - 1)
     moves = moves * min(points[1], height)
-    across, down = ends[0, 0], ends[:, 1] / height
-    (upper_dx, upper_dy), (lower_dx, lower_dy) = moves
-    upper_x, lower_x = np.interp(across, points + upper_dx, points), np.interp(across, points + lower_dx, points)
-    upper_dy, lower_dy = np.interp(upper_x, points, upper_dy), np.interp(lower_x, points, lower_dy)
+    across, down = ends[..., :1, 0, :], ends[..., 1, :] / height
+    x = _interpolate(across, points + moves[..., 0, :], points)  # ... x edge x width
+    dy = _interpolate(x, points, moves[..., 1, :])
     moved = np.empty_like(ends)
-    moved[:, 0] = upper_x + down * (lower_x - upper_x)
-    moved[:, 1] = ends[:, 1] - (upper_dy + down * (lower_dy - upper_dy))
+    moved[..., 0, :] = x[..., :1, :] + down * (x[..., 1:, :] - x[..., :1, :])
+    moved[..., 1, :] = ends[..., 1, :] - (dy[..., :1, :] + down * (dy[..., 1:, :] - dy[..., :1, :]))
     return moved
 
 
-def cut_rows(ends: Ends, height: int, rows: float) -> Ends:
+def cut_rows(ends: Ends, height: int, rows: float | Points) -> Ends:
     """Without its `rows` uppermost pixels, or without the lowest where `rows` is below 0."""
+    rows = np.asarray(rows)[..., None, None]
     moved = ends.copy()
-    moved[:, 1] *= 1 - abs(rows) / height
-    moved[:, 1] += max(rows, 0.0)
+    moved[..., 1, :] *= 1 - np.abs(rows) / height
+    moved[..., 1, :] += np.maximum(rows, 0.0)
     return moved
 
 
-def resample(image: Pixels, ends: Ends) -> Pixels:
-    """The crop (height x width x 3, uint8) as the ends show it, of the same shape."""
-    upper, lower = (ends - 0.5).astype(np.float32)  # cv2 counts from the first pixel's centre
-    x, y = _down(len(image)) * (lower - upper)[:, None] + upper[:, None]  # each height x width
-    whole, rest = cv2.convertMaps(x, y, cv2.CV_16SC2)  # both calls together take half of what cv2.remap(x, y) does
-    moved: Pixels = cv2.remap(image, whole, rest, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return moved.reshape(image.shape)
-
-
-def turn(ends: Ends, height: int, width: int, degrees: float) -> Ends:
+def turn(ends: Ends, height: int, width: int, degrees: float | Points) -> Ends:
     """Turned clockwise about the middle by `degrees`; by less where the ends of a long text would leave the crop."""
     most = np.rad2deg(np.arctan(height / width))
-    back = rotation_matrix(height, width, -min(max(degrees, -most), most))
-    turned: Ends = back[:2, :2] @ ends + back[:2, 2:]
+    angles = np.clip(degrees, -most, most)
+    back = np.array([rotation_matrix(height, width, -angle) for angle in angles.ravel()])
+    back = back.reshape(*angles.shape, 1, 3, 3)
+    turned: Ends = back[..., :2, :2] @ ends + back[..., :2, 2:]
     return turned
+
+
+def resample(images: Pixels, ends: Ends) -> Pixels:
+    """The crops (... x height x width x 3, uint8) as the ends show them, of the same shape."""
+    height, width = images.shape[-3:-1]
+    stacked = images.reshape(-1, width, 3)  # one below the other
+    resampled = np.empty_like(stacked)
+    # 2 ends x 2 axes x crops x 1 x width; cv2 counts from the first pixel's centre.
+    between = np.ascontiguousarray(np.moveaxis(ends.reshape(-1, 2, 2, 1, width) - 0.5, 0, 2), np.float32)
+    some = max(_RESAMPLED_AT_ONCE // (height * width), 1)
+    for start in range(0, between.shape[2], some):
+        upper, lower = between[:, :, start : start + some]
+        x, y = _down(height) * (lower - upper) + upper  # crops x height x width
+        np.maximum(y, 0, out=y)  # what is above or below is the border and not the neighbour
+        np.minimum(y, height - 1, out=y)
+        y += np.arange(0, len(y) * height, height, dtype=np.float32)[:, None, None]
+        # Both calls together take half of what cv2.remap(x, y) does.
+        whole, rest = cv2.convertMaps(x.reshape(-1, width), y.reshape(-1, width), cv2.CV_16SC2)
+        rows = slice(start * height, (start + some) * height)
+        cv2.remap(stacked[rows], whole, rest, cv2.INTER_LINEAR, resampled[rows], cv2.BORDER_REPLICATE)
+    return resampled.reshape(images.shape)
+
+
+def _interpolate(x: Points, points: Points, values: Points) -> Points:
+    """np.interp row by row: x ... x width, points and values ... x P, one of them without dimensions in front."""
+    every = np.zeros(np.broadcast(points, values).shape)  # numpy's broadcast_to takes as long as np.interp
+    points, values = points + every, values + every
+    first, last = points[..., :1], points[..., -1:]
+    # All rows as one, each beyond the end of the one before.
+    apart = np.arange(first.size).reshape(first.shape) * (last.max() - first.min() + 1)
+    inside = np.minimum(np.maximum(x, first), last) + apart
+    found: Points = np.interp(inside.ravel(), (points + apart).ravel(), values.ravel())
+    return found.reshape(inside.shape)
 
 
 def _segments(height: int, width: int, chance: float) -> int:

@@ -127,3 +127,35 @@ def test_what_comes_from_outside_is_the_border_repeated() -> None:
     for seed in range(20):
         rng = np.random.default_rng(seed)
         assert resample(image, draw_tia(unmoved(HEIGHT, WIDTH), HEIGHT, WIDTH, rng)).min() == 255
+
+
+def test_crops_of_a_batch_are_moved_as_each_alone() -> None:
+    """To OpenCV's 32nd of a pixel, in as many pieces as it takes, and nothing is seen of the neighbours."""
+    count, rng = 40, np.random.default_rng(0)
+    images = rng.integers(0, 256, size=(count, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    images[::2] = 255
+    ends = draw_tia(np.stack([unmoved(HEIGHT, WIDTH)] * count), HEIGHT, WIDTH, rng)
+    ends = cut_rows(ends, HEIGHT, rng.uniform(-5, 5, count))
+    ends = turn(ends, HEIGHT, WIDTH, rng.uniform(-8, 8, count))
+    together = resample(images, ends)
+    assert together[::2].min() == 255
+    alone = np.array(list(map(resample, images, ends)))
+    assert np.abs(together.astype(int) - alone).max() <= 2 * 255 / 32 and np.mean(together != alone) < 0.001
+
+
+@pytest.mark.parametrize(
+    ("change", "amounts"),
+    [
+        (lambda ends, depths: perspective(ends, HEIGHT, WIDTH, depths), (4,)),
+        (lambda ends, moves: stretch(ends, WIDTH, moves / 10), (3,)),
+        (lambda ends, moves: distort(ends, HEIGHT, WIDTH, moves / 30), (2, 2, 5)),
+        (lambda ends, rows: cut_rows(ends, HEIGHT, rows), ()),
+        (lambda ends, degrees: turn(ends, HEIGHT, WIDTH, degrees), ()),
+    ],
+    ids=["perspective", "stretch", "distort", "cut_rows", "turn"],
+)
+def test_a_change_of_a_batch_is_that_of_each_crop(change, amounts) -> None:
+    rng = np.random.default_rng(0)
+    ends = turn(np.stack([unmoved(HEIGHT, WIDTH)] * 6), HEIGHT, WIDTH, rng.uniform(-3, 3, 6))
+    drawn = rng.uniform(-4, 4, (6, *amounts))
+    assert change(ends, drawn) == pytest.approx(np.stack([change(*pair) for pair in zip(ends, drawn, strict=True)]))
