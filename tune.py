@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.home import Home
     from orchestrator.ledger import Ledger, StudyRow
     from orchestrator.study_file.study_spec import StudySpec
+    from orchestrator.trial import Trial
 
 app = typer.Typer(
     name="tune",
@@ -368,14 +369,21 @@ def _run(
     outcome = run(spec, home, progress, limits=limits, address=address, file=str(file), before=before)
     ledger = Ledger(home.ledger)
     page = home.report(outcome.study) / "report.html"
-    if outcome.started or not page.exists():
+    row = ledger.study(outcome.study)
+    trials = ledger.trials(row.id)
+    if outcome.started or not _is_fresh(page, trials):
         try:
             page = _write_report(home, ledger, [outcome.study], "en", None)
         except OSError as error:  # a full disk: how the study stands is said all the same
             why = error.strerror or error
             print(f"{page}: must be written, but {why}; then type: tune report {outcome.study}", file=sys.stderr)
-    row = ledger.study(outcome.study)
-    raise typer.Exit(show_outcome(row, ledger.trials(row.id), outcome, page, home, command(sys.argv)))
+    raise typer.Exit(show_outcome(row, trials, outcome, page, home, command(sys.argv)))
+
+
+def _is_fresh(page: Path, trials: list[Trial]) -> bool:
+    """Was it written after the last report and the last end? A driver that was killed may not have come to it."""
+    told = [trial.ended or 0.0 for trial in trials] + [report.at for trial in trials for report in trial.reports]
+    return page.exists() and page.stat().st_mtime > max(told, default=0.0)
 
 
 def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, output: Path | None) -> Path:
