@@ -88,6 +88,9 @@ class Stage:
         if "send it with: tune sync" in scene.sessions[-1].said:
             self.ended(scene.tune("sync", scene.name))
         self.losses.add(losses(scene, snapshots, ends=ends))
+        page = scene.home / scene.name / "report" / "report.html"
+        last = max(line.at for line in scene.begun())
+        self.expect(page.exists() and page.stat().st_mtime > last, "the report must be written after the last epoch")
         if like is not None:
             self.same = self.same is not False and same_result(result_of(scene), like.result)
 
