@@ -118,8 +118,9 @@ def test_mlflow_holds_exactly_what_show_prints(
     tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
 ):
     faults = {"fail_at": {"low": 0, "high": 2}, "epochs": 5}
-    code, _, err = ended(tune("run", str(toy_study(space=faults, budget={"trials": 8}))))
-    assert code == 0, err
+    policy = {"equal_exceptions": 8}
+    code, out, err = ended(tune("run", str(toy_study(space=faults, budget={"trials": 8}, failures=policy))))
+    assert code == 0, out + err
     summary = shown(tune)
     assert "failed" in {trial["state"] for trial in summary["trials"]}
 
@@ -169,10 +170,10 @@ def test_kill_9_in_the_middle_then_the_same_command_finishes_the_study(
 def test_a_signal_to_the_whole_group_pauses_the_trials_and_the_same_command_goes_on(
     tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
 ):
-    file = str(toy_study(space={"epochs": 8, "seconds": 0.3}, scheduler={"name": "none"}, budget={"trials": 3}))
+    file = str(toy_study(space={"epochs": 30, "seconds": 0.2}, scheduler={"name": "none"}, budget={"trials": 3}))
     process = tune("run", file)
     wait_for_reports(home, 3)
-    other = tune("run", file)  # meanwhile a second driver is turned away
+    other = tune("run", file, "--skip-preflight")  # meanwhile a second driver is turned away
     code, _, err = ended(other)
     assert code == 2
     assert str(process.pid) in err
@@ -195,7 +196,7 @@ def test_hours_end_a_session_gracefully_with_exit_code_0(
     tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
 ):
     file = str(toy_study(space={"epochs": 100, "seconds": 0.2}, scheduler={"name": "none"}))
-    code, out, err = ended(tune("run", file, "--hours", "0.003"))
+    code, out, err = ended(tune("run", file, "--hours", "0.004"))
     assert (code, err) == (0, "")
     assert "the deadline came" in out
     summary = shown(tune)
