@@ -16,7 +16,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,6 +109,7 @@ def main() -> None:
     parser.add_argument("--backbone", choices=list(BACKBONES), default="mobilenetv3_small_100", help="beside PaddleOCR")
     parser.add_argument("--batches", type=int, default=5, help="of a window beside PaddleOCR")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # PaddleOCR's processes end with this one
     if (arguments.paddleocr is None) != (arguments.paddle_python is None):
         parser.error("--paddleocr and --paddle-python must be given together")
     root = arguments.data
