@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from orchestrator.budget import Limits
     from orchestrator.home import Home
     from orchestrator.ledger import Ledger, StudyRow
+    from orchestrator.study.budget import Limits
     from orchestrator.study_file.study_spec import StudySpec
     from orchestrator.trial import Trial
 
@@ -77,8 +77,8 @@ def run(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Run a study, or go on with it: every start is a resume."""
-    from orchestrator.budget import Limits
     from orchestrator.smoke import smoke_version
+    from orchestrator.study.budget import Limits
 
     limits = Limits.parse(trials, hours, until)
     spec = _load(space, set, name)
@@ -100,8 +100,8 @@ def train(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Train one config, without a search, by the same engine."""
-    from orchestrator.budget import Limits
     from orchestrator.mistakes import InputMistake
+    from orchestrator.study.budget import Limits
 
     spec = _load(config, set, name)
     if spec.space.searched:
@@ -143,9 +143,9 @@ def show(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Show one study: states, best, failures with reasons."""
-    from orchestrator.budget import gpu_attempts
     from orchestrator.console import show_study, show_trial
     from orchestrator.mistakes import InputMistake
+    from orchestrator.study.budget import gpu_attempts
     from orchestrator.summary import study_summary
     from orchestrator.terminal import visible_json
 
@@ -273,7 +273,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command; mistakes become lines on stderr and exit codes, never tracebacks."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] in (["list-trials"], ["list-experiments"]):  # Ray's wheel installs a `tune` too: its verbs
-        from orchestrator.ray_session import ray_command
+        from orchestrator.cluster.ray_process import ray_command
 
         ray_command(arguments)
     if os.getcwd() not in sys.path:
@@ -388,7 +388,7 @@ def _is_fresh(page: Path, trials: list[Trial]) -> bool:
 
 def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, output: Path | None) -> Path:
     from orchestrator import tracking
-    from orchestrator.budget import gpu_attempts
+    from orchestrator.study.budget import gpu_attempts
     from orchestrator.terminal import visible
     from reports.report import write_report
     from reports.study_view import view

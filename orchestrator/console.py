@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.checkpoints import trial_directory
+from orchestrator.checkpoints.epochs import trial_directory
 from orchestrator.command_line import check, go_on, home_option, more
 from orchestrator.disk import in_gb
 from orchestrator.doctor import Finding as HealthFinding

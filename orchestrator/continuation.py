@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator import provenance
-from orchestrator.budget import Limits
+from orchestrator.checkpoints.storage import try_out
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
 from orchestrator.mistakes import InputMistake
@@ -19,7 +19,7 @@ from orchestrator.problem import Problems
 from orchestrator.space.membership import LIMIT, Outside, as_config_of, defaults_of, limit_of
 from orchestrator.space.search_space import SearchSpace, config_key
 from orchestrator.space.space_parser import parse_space
-from orchestrator.storage import try_out
+from orchestrator.study.budget import Limits
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Extension, Objective, State, Trial
 from trainables import Trainable

@@ -12,7 +12,7 @@ from orchestrator.disk import shortage as shortage_of
 from orchestrator.ledger import Ledger
 from orchestrator.outcome import Status
 from orchestrator.progress import Progress
-from orchestrator.study import Study
+from orchestrator.study.study import Study
 
 BEAT_SECONDS = 5.0
 INTERRUPTED = "interrupted"

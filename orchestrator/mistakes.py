@@ -13,11 +13,11 @@ class InputMistake(ValueError):
 
 def explain(error: Exception) -> tuple[list[str], int]:
     """The lines for stderr and the exit code: 2 for mistakes of the user's, 1 for what failed. Raises what is a bug."""
+    from orchestrator.checkpoints.manifest import CorruptCheckpoint
+    from orchestrator.checkpoints.storage import StorageError
+    from orchestrator.cluster.ray_process import RayUnavailable
     from orchestrator.ledger import BadAddress, LedgerError, StudyHeld, UnknownStudy
-    from orchestrator.manifest import CorruptCheckpoint
     from orchestrator.problem import InvalidFile
-    from orchestrator.ray_session import RayUnavailable
-    from orchestrator.storage import StorageError
     from orchestrator.tracking.store import TrackingError
     from trainables import UnknownTrainable
 

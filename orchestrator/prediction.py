@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from orchestrator.checkpoints.kept import Kept
+from orchestrator.checkpoints.storage import StorageError, place_of
+from orchestrator.cluster.ray_process import local_resources
+from orchestrator.cluster.worker import WorkerRun
 from orchestrator.home import Home
 from orchestrator.job import Workplace
-from orchestrator.kept import Kept
 from orchestrator.ledger import StudyRow
 from orchestrator.mistakes import InputMistake
-from orchestrator.ray_session import local_resources
-from orchestrator.storage import StorageError, place_of
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Trial, best_trial
-from orchestrator.worker import WorkerRun
 from trainables import load_trainable
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")

@@ -101,7 +101,7 @@ import json, logging, os, sys, time
 start = time.monotonic()
 try:
     sys.path[:] = json.loads(sys.argv[1])
-    from orchestrator.ray_host import seat
+    from orchestrator.cluster.ray_host import seat
     os.environ["RAY_AUTH_MODE"] = "token"
     with seat(os.environ) as place:
         import ray

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.schedulers.asha import rungs_up_to
-from orchestrator.study import Event, Study
+from orchestrator.study.study import Event, Study
 from orchestrator.trial import State, Trial
 
 _COLOURS = {

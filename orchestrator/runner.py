@@ -10,18 +10,18 @@ import socket
 import time
 from collections.abc import Callable
 
-from orchestrator.budget import Limits, deadline
+from orchestrator.checkpoints.storage import place_of
+from orchestrator.cluster.placement import placement
+from orchestrator.cluster.ray_process import local_resources
+from orchestrator.cluster.session import work
 from orchestrator.continuation import adopt, fingerprint_of, known, open_study, with_limits
 from orchestrator.heart import Heart
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.outcome import Outcome, Status
-from orchestrator.placement import placement
 from orchestrator.progress import Progress
-from orchestrator.ray_session import local_resources
-from orchestrator.session import work
-from orchestrator.storage import place_of
-from orchestrator.study import Study
+from orchestrator.study.budget import Limits, deadline
+from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
 from orchestrator.warm_start import warm_start

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.checkpoints import trial_directory
+from orchestrator.checkpoints.epochs import trial_directory
+from orchestrator.cluster.worker import WorkerRun, load, redirect_output
 from orchestrator.job import Job, Workplace
-from orchestrator.study import Study
+from orchestrator.study.study import Study
 from orchestrator.trial import Trial
-from orchestrator.worker import WorkerRun, load, redirect_output
 from trainables import Trainable
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.budget import gpu_seconds, trials_since_best
-from orchestrator.failures import count_by_class
+from orchestrator.checkpoints.kept import Kept
 from orchestrator.home import Home
-from orchestrator.kept import Kept
 from orchestrator.ledger import Attempt, StudyRow
 from orchestrator.problem import one_line
 from orchestrator.space.search_space import as_fixed
+from orchestrator.study.budget import gpu_seconds, trials_since_best
+from orchestrator.study.failures import count_by_class
 from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.symptoms import symptom_of
 from orchestrator.trial import Objective, Trial, best_trial

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.failures import count_by_class
+from orchestrator.study.failures import count_by_class
 from reports.quantity import Quantity
 from reports.study_view import StudyView
 from reports.words import Words, one_line, short

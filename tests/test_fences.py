@@ -21,21 +21,21 @@ ORDER = ("trainables", "orchestrator", "reports", "tune")
 
 # Outside library -> where it may be imported, as shell patterns.
 FENCES = {
-    "ray": tuple(f"orchestrator/ray_{name}.py" for name in ("bridge", "driver", "host", "session")),
+    "ray": tuple(f"orchestrator/cluster/ray_{name}.py" for name in ("bridge", "driver", "host", "process")),
     "mlflow": ("orchestrator/tracking/tracking.py",),
     "sqlalchemy": ("orchestrator/ledger/*",),
     "optuna": ("orchestrator/searchers/*", "reports/*"),
     "torch": ("trainables/*",),
     "torchvision": ("trainables/*",),
     "timm": ("trainables/*",),
-    "pyarrow": ("orchestrator/object_store.py",),
-    "fsspec": ("orchestrator/object_store.py",),
+    "pyarrow": ("orchestrator/checkpoints/object_store.py",),
+    "fsspec": ("orchestrator/checkpoints/object_store.py",),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "ray", "mlflow", "optuna", "pandas", "plotly", "pyarrow")
 
 # Holds a heavy library at its top by right: Ray's classes are its base classes. It is imported only when Ray runs.
-HEAVY_BY_RIGHT = ("orchestrator.ray_bridge",)
+HEAVY_BY_RIGHT = ("orchestrator.cluster.ray_bridge",)
 
 
 def source_files(root: Path) -> Iterator[Path]:
@@ -122,7 +122,7 @@ def test_the_checker_sees_every_kind_of_offence(tmp_path):
         "trainables/bad.py": "def f():\n    from orchestrator.trial import Trial\n",
         "trainables/deep/bad.py": "from ... import reports\nfrom ..net import x\n",
         "orchestrator/ledger/tables.py": "import sqlalchemy as sa\n",
-        "orchestrator/ray_bridge.py": "import ray.tune\nfrom trainables.net import Net\n",
+        "orchestrator/cluster/ray_bridge.py": "import ray.tune\nfrom trainables.net import Net\n",
         "orchestrator/searchers/tpe.py": "import optuna\n",
         "orchestrator/bad.py": (
             "from typing import TYPE_CHECKING\n"

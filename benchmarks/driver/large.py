@@ -29,7 +29,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchestrator.ledger import Ledger
-from orchestrator.study import Study
+from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.tracking import Tracker, default_uri, sender, tracking
 from orchestrator.tracking.projection import NUMBER

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.budget import Limits
 from orchestrator.continuation import adopt, leaders, open_study, refusals, revision, with_limits
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.mistakes import InputMistake
 from orchestrator.schedulers import Decision
-from orchestrator.study import Study
+from orchestrator.study.budget import Limits
+from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from orchestrator.summary import study_summary
 from orchestrator.tracking.projection import trial_params, trial_tags

@@ -16,10 +16,10 @@ import pytest
 
 from orchestrator.disk import free_bytes
 from orchestrator.ledger import Ledger
-from orchestrator.study import Study
+from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import load_study
 from orchestrator.trial import State
-from tests.orchestrator.test_study import finish
+from tests.orchestrator.study.test_study import finish
 from trainables import load_trainable
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]

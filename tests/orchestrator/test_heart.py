@@ -13,9 +13,9 @@ from orchestrator.heart import Heart
 from orchestrator.job import Failure, FailureClass
 from orchestrator.ledger import Ledger, LedgerError, patience
 from orchestrator.schedulers import Decision
-from orchestrator.study import Study
+from orchestrator.study.study import Study
 from orchestrator.trial import State
-from tests.orchestrator.test_study import Desk, report, run_out
+from tests.orchestrator.study.test_study import Desk, report, run_out
 
 MountDisk = Callable[..., Path]
 FillDisk = Callable[[Path], Path]

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.checkpoints.manifest import CorruptCheckpoint
+from orchestrator.checkpoints.storage import Folder
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.manifest import CorruptCheckpoint
 from orchestrator.mistakes import InputMistake
 from orchestrator.prediction import pictures_in, predict
-from orchestrator.storage import Folder
 from orchestrator.study_file.study_spec import load_study
 from orchestrator.summary import best_config
 from orchestrator.trial import Report, State

@@ -11,8 +11,8 @@ import pytest
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.mistakes import InputMistake
-from orchestrator.proposals import Proposals
 from orchestrator.searchers import RandomSearcher
+from orchestrator.study.proposals import Proposals
 from orchestrator.study_file.study_spec import InvalidStudy, StudySpec, parse_study
 from orchestrator.trial import Objective, Report, State, Trial
 from orchestrator.warm_start import COLD, OFFERED, WarmStart, offers, warm_start

@@ -1,0 +1,131 @@
+"""What the Ray process asks of a running study: the next job, what follows from a report, its share of the cluster."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.cluster.ray_process import RayUnavailable
+from orchestrator.cluster.sharing import Claim, Node, allowed, shares
+from orchestrator.job import Ended, Failure, Job
+from orchestrator.schedulers import Decision
+from orchestrator.study.study import Study
+from orchestrator.trial import Report
+
+TURN_SECONDS = 600.0  # that a trial may run on when its place has become another study's: a restart costs some seconds
+
+
+class Desk:
+    """Keeps `study.concurrency` at the study's share. Its methods are called by name from the Ray process."""
+
+    def __init__(
+        self, study: Study, gpu: float, say: Callable[[str], None], where: str, turn: float = TURN_SECONDS
+    ) -> None:
+        self.scoring = False  # the winner: it takes the place of a trial
+        self._study, self._say, self._where, self._turn = study, say, where, turn
+        self._claim = Claim(
+            "", study.spec.study, os.getpid(), socket.gethostname(), study.spec.resources.cpu, gpu, 0, 0, 0
+        )
+        self._others: list[Claim] = []
+        self._nodes: Sequence[Node] = ()
+        self._began: dict[int, float] = {}  # running trial -> monotonic time
+        self._told: tuple[str, ...] = ()
+        study.concurrency = 0  # until the cluster is known
+
+    # Called from the Ray process
+
+    def next_job(self) -> Job | None:
+        self._share()
+        job = self._study.next_job()
+        if job is not None:
+            self._began[job.number] = time.monotonic()
+            self._claim = replace(self._claim, since=time.time())
+        return job
+
+    def is_over(self) -> bool:
+        """Nothing runs, and nothing will start before this study has a share again: workers are not to wait."""
+        study = self._study
+        return not study.running and (study.done_starting or study.concurrency == 0)
+
+    def is_full(self) -> bool:
+        """Is a worker that became free not needed, because the others' share would suffer?"""
+        return bool(self._others) and len(self._study.running) >= self._study.concurrency
+
+    def place(self, number: int, facts: Mapping[str, Any]) -> None:
+        self._study.set_facts(number, facts)
+
+    def report(self, number: int, report: Report) -> bool:
+        """Does the trial go on?"""
+        decision = self._study.report(number, report)
+        if decision is Decision.CONTINUE and report.checkpoint and self._gives_way(number):
+            self._study.pause(number, f"gave way to {self._names()}")
+            return False
+        return decision is Decision.CONTINUE
+
+    def end(self, number: int, ended: Ended) -> None:
+        if ended.failure is None:
+            self._study.complete(number)
+        else:
+            self._study.fail(number, ended.failure)
+
+    def lost(self, number: int, attempt: int, failure: Failure) -> None:
+        if any((trial.number, trial.attempts) == (number, attempt) for trial in self._study.running):
+            self._study.fail(number, failure)  # else the attempt had its end already, and its process was let die
+
+    def out_of_sight(self, host: str) -> None:
+        """Training from the start there would look like success. Raises RayUnavailable."""
+        study = self._study
+        raise RayUnavailable(
+            f"{study.spec.study}: every machine of the cluster must see {study.storage or study.directory}, but {host} "
+            "does not; name a --home that all of them see, or give the study file `storage:`, a shared folder or a URL"
+        )
+
+    def exchange(self, job: str, nodes: Sequence[Node], others: Sequence[Claim], stuck: bool) -> tuple[Claim, bool]:
+        """The claims of the others for our own, and whether a trial may start."""
+        self._claim = replace(self._claim, job=job, stuck=stuck)
+        self._nodes, self._others = nodes, list(others)
+        self._share()
+        self._tell()
+        return self._claim, self._study.concurrency > 0 or self._study.done_starting
+
+    # Inside
+
+    def _share(self) -> None:
+        study, spec = self._study, self._study.spec
+        running = len(study.running) + self.scoring
+        alone = shares(self._nodes, [replace(self._claim, wanted=1_000_000)])[self._claim.job]
+        limit = alone if spec.resources.concurrent == "auto" else min(alone, spec.resources.concurrent)
+        wanted = min(limit, max(running, 0 if study.done_starting or study.held else self._left()))
+        self._claim = replace(self._claim, wanted=wanted, running=running)
+        if not self._others:
+            study.concurrency = limit
+        else:
+            study.concurrency = allowed(self._claim, self._others, self._nodes)
+
+    def _left(self) -> int:
+        """Trials that could run now."""
+        trials, budget = self._study.trials, self._study.spec.budget.trials
+        unfinished = sum(not trial.state.final for trial in trials)
+        return 1_000_000 if budget is None else unfinished + max(0, budget - len(trials))
+
+    def _gives_way(self, number: int) -> bool:
+        if len(self._study.running) <= self._study.concurrency or not self._others:
+            return False
+        return time.monotonic() - self._began[number] >= self._turn
+
+    def _names(self) -> str:
+        return ", ".join(f"{claim.study} (process {claim.pid} on {claim.host})" for claim in self._others)
+
+    def _tell(self) -> None:
+        names = tuple(sorted(claim.job for claim in self._others))
+        if names == self._told:
+            return
+        self._told = names
+        if names:
+            self._say(f"{self._claim.study}: shares {self._where} with {self._names()}")
+        else:
+            self._say(f"{self._claim.study}: has {self._where} to itself again")

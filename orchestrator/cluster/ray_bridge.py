@@ -1,0 +1,242 @@
+"""The only file that knows Ray Tune's Searcher, Scheduler, Callback and Trainable.
+
+Ray is muscle without memory. A Ray trial is one attempt: it starts with a job of ours and ends whenever we say STOP,
+whether the trial is then completed, pruned, paused or failed in the ledger. Ray's own pausing, checkpointing and
+retrying are not used.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import ray.tune
+from ray.tune import Callback
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+
+from orchestrator.checkpoints.epochs import trial_directory
+from orchestrator.cluster.watch import Watch
+from orchestrator.cluster.worker import Attempt
+from orchestrator.job import Ended, Failure, FailureClass, Job, OutOfSight, Workplace
+from orchestrator.trial import Report
+
+STUCK_SECONDS = 60.0  # a worker that has no place for so long waits for one in pieces
+
+
+class Driver(Protocol):
+    """The process that owns the study (orchestrator/cluster/desk.py answers there)."""
+
+    news: bool  # since it had no job: an attempt ended, or the claims were exchanged
+
+    def ask(self, name: str, *arguments: Any) -> Any: ...
+    def exchange(self, stuck: bool = False) -> bool: ...
+
+
+class Worker(ray.tune.Trainable):
+    """Runs attempts, one after another in the same process (reuse_actors)."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self._failed = False
+        self._attempt = Attempt(config["job"], config["workplace"]) if config["workplace"].in_sight else None
+        self._facts = (("host", socket.gethostname()), ("pid", os.getpid()), ("device", config["workplace"].device))
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        if self._failed:  # a process in which a trial failed is not trusted with another
+            raise SystemExit
+        if self._attempt is None:
+            return {"said": OutOfSight(socket.gethostname())}
+        said = self._attempt.step()
+        self._failed = isinstance(said, Ended) and said.failure is not None
+        return {"said": said, "facts": (*self._facts, *self._attempt.facts.items())}
+
+    def cleanup(self) -> None:
+        if self._attempt is not None:
+            self._attempt.close()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        return None  # ours are written by the attempt, and named by the ledger
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        return None
+
+
+class _Unpickled:
+    """Ray pickles its searchers and schedulers into snapshots that we never read; ours hold a database."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class JobSearcher(_Unpickled, Searcher):
+    """Hands out the study's jobs as Ray trials."""
+
+    def __init__(self, driver: Driver, workplace: Workplace) -> None:
+        super().__init__()
+        self._driver = driver
+        self._workplace = workplace
+        self.jobs: dict[str, Job] = {}  # Ray's trial id -> what it runs
+
+    def suggest(self, trial_id: str) -> Any:
+        self._driver.exchange()
+        if not self._driver.news:  # Tune asks after every report; the driver need not be
+            return None
+        job: Job | None = self._driver.ask("next_job")
+        self._driver.news = job is not None
+        if job is not None:
+            self.jobs[trial_id] = job
+            return {"job": job, "workplace": self._workplace}
+        # Said too early, FINISHED would end the reuse of actors; said at the true end, it lets fit() return.
+        return Searcher.FINISHED if self._driver.ask("is_over") else None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        return None
+
+    def save(self, checkpoint_path: str) -> None:
+        return None
+
+    def restore(self, checkpoint_path: str) -> None:
+        return None
+
+
+class ReportScheduler(_Unpickled, TrialScheduler):
+    """Carries what workers say to the study, and its decisions back."""
+
+    _supports_buffered_results = False
+
+    def __init__(self, driver: Driver, searcher: JobSearcher, watch: Watch, directory: Path) -> None:
+        super().__init__()
+        self._driver = driver
+        self._searcher = searcher
+        self._directory = directory  # the study's
+        self._watch = watch
+        self._placed: set[str] = set()  # Ray's trial ids of the attempts whose place is in the ledger
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        number = self._searcher.jobs[trial.trial_id].number
+        said = result["said"]
+        if isinstance(said, OutOfSight):
+            self._driver.ask("out_of_sight", said.host)
+            return TrialScheduler.STOP
+        if trial.trial_id not in self._placed:
+            self._placed.add(trial.trial_id)
+            self._driver.ask("place", number, dict(result["facts"]))
+        if isinstance(said, Report):
+            self._watch.reported(trial.trial_id, said.seconds)
+            if self._driver.ask("report", number, said):
+                return TrialScheduler.CONTINUE
+            self._watch.end(trial.trial_id)
+            return TrialScheduler.STOP
+        self._driver.ask("end", number, said)
+        if said.failure is None:
+            self._watch.end(trial.trial_id)
+            return TrialScheduler.STOP
+        return TrialScheduler.CONTINUE  # its next step ends the process
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        job = self._searcher.jobs[trial.trial_id]
+        failure = _out_of_memory(trial)
+        if failure is None:
+            log = trial_directory(self._directory, job.number) / "log.txt"
+            failure = self._watch.why_lost(trial.trial_id, log)
+        self._watch.end(trial.trial_id)
+        self._driver.ask("lost", job.number, job.attempt, failure)
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        return None
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        return None
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        return None
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        controller = tune_controller._tune_controller
+        idle = controller._actor_cache.num_cached_objects > len(controller._pending_trials)
+        if idle and self._driver.ask("is_full"):
+            controller._cleanup_cached_actors(force_all=True)  # they hold places that others wait for
+        waiting = (t for t in tune_controller.get_trials() if t.status == "PENDING")
+        return next((t for t in waiting if tune_controller.trial_executor.has_resources_for_trial(t)), None)
+
+    def debug_string(self) -> str:
+        return ""
+
+
+def _out_of_memory(trial: Any) -> Failure | None:
+    """Ray itself kills a worker when its machine runs out of memory, and says so in words alone."""
+    text = Path(trial.error_file).read_text(errors="replace") if trial.error_file else ""
+    if "running low on memory" not in text:
+        return None
+    return Failure(FailureClass.OUT_OF_MEMORY, "its machine ran out of memory, and Ray killed the worker", text)
+
+
+class Tick(_Unpickled, Callback):
+    """Keeps the study's share of the cluster up to date, and ends workers that are frozen."""
+
+    def __init__(self, driver: Driver, searcher: JobSearcher, watch: Watch) -> None:
+        self._driver = driver
+        self._searcher = searcher
+        self._watch = watch
+        self._waiting: dict[str, float] = {}  # Ray's trial id -> monotonic time since which it has no place
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        job = self._searcher.jobs[trial.trial_id]
+        assert job.silence is not None
+        self._watch.begin(trial.trial_id, job.silence)
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        now = time.monotonic()
+        self._waiting = {t.trial_id: self._waiting.get(t.trial_id, now) for t in trials if t.status == "PENDING"}
+        self._driver.exchange(any(now - since > STUCK_SECONDS for since in self._waiting.values()))
+        self._watch.tick()
+        frozen = self._watch.frozen()
+        for trial in trials if frozen else ():
+            if trial.trial_id in frozen:
+                ray.kill(trial.temporary_state.ray_actor)
+
+
+class Silent(TrialProgressCallback):
+    """Ray prints its own trial table unless such a callback is given; this one prints nothing."""
+
+    def __init__(self) -> None:
+        return None
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith(("on_", "log_")):
+            return lambda *arguments, **named: None
+        return object.__getattribute__(self, name)
+
+
+def drive(driver: Driver, workplace: Workplace, *, cpu: float, gpu: float, storage: str) -> None:
+    """Run the driver's jobs on Ray (already initialised) until it says that it is over."""
+    searcher, watch = JobSearcher(driver, workplace), Watch()
+    scheduler = ReportScheduler(driver, searcher, watch, Path(workplace.study_directory))
+    tuner = ray.tune.Tuner(
+        ray.tune.with_resources(Worker, ray.tune.PlacementGroupFactory([{"CPU": cpu, "GPU": gpu}])),
+        tune_config=ray.tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=ray.tune.RunConfig(
+            name="ray",
+            storage_path=storage,
+            verbose=0,
+            callbacks=[Tick(driver, searcher, watch), Silent()],
+            failure_config=ray.tune.FailureConfig(max_failures=0),
+        ),
+    )
+    tuner.fit()

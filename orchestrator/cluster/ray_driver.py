@@ -1,0 +1,178 @@
+"""The process that speaks with Ray: it connects, drives a study's trials or calls a function, and asks the driver.
+
+Started by ray_process.py. Two strings tie it to the driver: a connection for requests and questions, and its standard
+input, which ends when the driver does, whatever ended it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from typing import Any
+
+from orchestrator.cluster.sharing import Claim
+from orchestrator.job import Workplace
+from orchestrator.secret import mask
+
+EXCHANGE_SECONDS = 0.5
+_CLAIMS = b"nightsweep"  # a namespace of the cluster's own key-value store
+
+
+class Driver:
+    """The other end of the connection: `ask` calls a method of the driver's desk by its name."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.news = True
+        self._connection = connection
+        self._exchanged = 0.0
+        self._published: Claim | None = None
+        self._go = False
+
+    def ask(self, name: str, *arguments: Any) -> Any:
+        self._connection.send(("ask", name, arguments))
+        answer = self._connection.recv()
+        self.news = self.news or name in ("end", "lost", "exchange") or (name == "report" and not answer)
+        return answer
+
+    def exchange(self, stuck: bool = False) -> bool:
+        """Publish the study's claim on the cluster and read those of the others; may a trial start? Not too often."""
+        if time.monotonic() - self._exchanged < EXCHANGE_SECONDS:
+            return self._go
+        self._exchanged = time.monotonic()
+        job = own_job()
+        claim, self._go = self.ask("exchange", job, nodes(), claims_of_others(job), stuck)
+        if claim != self._published:
+            self._published = claim
+            _store()._internal_kv_put(job.encode(), json.dumps(asdict(claim)).encode(), True, namespace=_CLAIMS)
+        return self._go
+
+
+def main(descriptor: int) -> None:
+    """Answer requests until told to end."""
+    threading.Thread(target=_end_with_the_driver, daemon=True).start()
+    connection = Connection(descriptor)
+    driver = Driver(connection)
+    # 3 s of imports, while the cluster starts.
+    threading.Thread(target=importlib.import_module, args=("ray.tune",), daemon=True).start()
+    while True:
+        request, arguments = connection.recv()
+        if request == "end":
+            break
+        try:
+            answer = _REQUESTS[request](driver, *arguments)
+        except Exception as error:
+            import traceback
+
+            traceback.print_exc()
+            connection.send(("raised", str(error).strip() or type(error).__name__))
+        else:
+            connection.send(("done", answer))
+    _leave()
+
+
+def _end_with_the_driver() -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    os._exit(1)
+
+
+def connect(driver: Driver, address: str, environment: dict[str, str], on_this_machine: bool) -> dict[str, float]:
+    """Connect to the cluster; returns what it has, {"CPU": n, "GPU": n}."""
+    import ray
+
+    # Where this is true, Ray takes 127.0.0.1 for another address of this machine; ours listens on 127.0.0.1 alone.
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = not on_this_machine
+    # Ray starts a worker with its variables on a command line, which every user of the machine can read.
+    secret = {name: value for name, value in environment.items() if (line := f"{name}={value}") != mask(line)}
+    runtime_env: dict[str, Any] = {"env_vars": {n: value for n, value in environment.items() if n not in secret}}
+    if secret:
+        runtime_env["worker_process_setup_hook"] = _setting(secret)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
+    ray.init(address=address, runtime_env=runtime_env if environment else None, **quiet)
+    found = nodes()
+    return {kind: sum(node[kind] for node in found) for kind in ("CPU", "GPU")}
+
+
+def _setting(variables: Mapping[str, str]) -> Callable[[], None]:
+    """What sets the variables, with nothing of ours: a worker may not know this module when it is called."""
+
+    def set_variables() -> None:
+        import os
+
+        os.environ.update(variables)
+
+    return set_variables
+
+
+def wait(driver: Driver) -> None:
+    while not driver.exchange():
+        time.sleep(EXCHANGE_SECONDS / 2)
+
+
+def drive(driver: Driver, workplace: Workplace, cpu: float, gpu: float, storage: str) -> None:
+    from orchestrator.cluster import ray_bridge
+
+    ray_bridge.drive(driver, workplace, cpu=cpu, gpu=gpu, storage=storage)
+
+
+def call(driver: Driver, function: Callable[..., Any], arguments: tuple[Any, ...], cpu: float, gpu: float) -> Any:
+    import ray
+
+    result = ray.remote(num_cpus=cpu, num_gpus=gpu, max_retries=0)(function).remote(*arguments)
+    while not ray.wait([result], timeout=EXCHANGE_SECONDS)[0]:
+        driver.exchange()
+    return ray.get(result)
+
+
+_REQUESTS: dict[str, Callable[..., Any]] = {"connect": connect, "wait": wait, "drive": drive, "call": call}
+
+
+def own_job() -> str:
+    import ray
+
+    return str(ray.get_runtime_context().get_job_id())
+
+
+def nodes() -> list[dict[str, float]]:
+    """What each living machine has, {"CPU": n, "GPU": n}."""
+    import ray
+
+    alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return [{kind: float(has.get(kind, 0.0)) for kind in ("CPU", "GPU")} for has in alive]
+
+
+def claims_of_others(own: str) -> list[Claim]:
+    """Those of drivers that live; what dead ones left is removed."""
+    import ray
+
+    living = {job["JobID"] for job in ray._private.state.jobs() if not job["IsDead"]}
+    found = []
+    for key in _store()._internal_kv_list(b"", namespace=_CLAIMS):
+        if key.decode() not in living:
+            _store()._internal_kv_del(key, namespace=_CLAIMS)
+        elif key.decode() != own:
+            value = _store()._internal_kv_get(key, namespace=_CLAIMS)
+            found += [Claim(**json.loads(value))] if value else []
+    return found
+
+
+def _store() -> Any:
+    from ray.experimental import internal_kv
+
+    return internal_kv
+
+
+def _leave() -> None:
+    import ray
+
+    if ray.is_initialized():
+        _store()._internal_kv_del(own_job().encode(), namespace=_CLAIMS)
+        ray.shutdown()

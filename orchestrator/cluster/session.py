@@ -1,0 +1,135 @@
+"""A study's session on Ray: its trials, then the scoring of its winner; another cluster when the first one dies."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import scoring
+from orchestrator.checkpoints.epochs import trial_directory
+from orchestrator.cluster.desk import Desk
+from orchestrator.cluster.placement import placement
+from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, session
+from orchestrator.heart import Heart, signals
+from orchestrator.job import Workplace
+from orchestrator.progress import Progress
+from orchestrator.study.study import Study
+from trainables import Trainable
+
+RESTARTS = 3  # of a cluster that died under the study: what kills a fourth is no accident
+
+
+def work(study: Study, trainable: Trainable, heart: Heart, address: str | None, progress: Progress) -> None:
+    """Drive the study until it is done or asked to stop. Raises RayUnavailable, InputMistake."""
+    if study.stopping or (study.finished and not scoring.due(study, trainable)):
+        return  # a finished study needs no Ray
+    name = study.spec.study
+    progress.say(f"{name}: starting Ray" + (f" at {address}" if address else ""))
+    with signals(study, progress):
+        for left in reversed(range(RESTARTS + 1)):
+            try:
+                with session(address, threads=max(1, int(study.spec.resources.cpu))) as ray:
+                    where = "this machine" if address is None else f"the cluster at {address}"
+                    _Shift(study, trainable, ray, heart, progress, where, alone=address is None).run()
+                return
+            except RayLost as lost:
+                if study.stopping:
+                    return
+                if address is not None or left == 0:
+                    raise RayUnavailable(f"{name}: {lost}; its trials are paused, the same command goes on") from lost
+                progress.say(f"{name}: {lost}; its trials go on from their checkpoints on another, which starts now")
+
+
+@dataclass
+class _Shift:
+    """What is done on one cluster."""
+
+    study: Study
+    trainable: Trainable
+    ray: RayProcess
+    heart: Heart
+    progress: Progress
+    where: str
+    alone: bool  # the cluster is this machine
+
+    def run(self) -> None:
+        study = self.study
+        gpu, _ = placement(study.spec, self.ray.resources)
+        study.allowance.gpus = gpu
+        desk = Desk(study, gpu, self.progress.say, self.where)
+        self.progress.begin(study, self.heart.ends)
+        with nullcontext() if self.alone else _token(study) as token:
+            workplace = Workplace(
+                trainable=study.spec.trainable,
+                data=study.spec.data,
+                study_directory=str(study.directory),
+                device="cuda" if gpu > 0 else "cpu",
+                search_path=str(Path.cwd()),
+                storage=study.storage,
+                token=token,
+            )
+            while not study.done_starting:
+                self.ray.wait(desk, self.heart.beat)
+                self._drive(desk, workplace, gpu)
+            if not study.stopping:
+                self._score(desk, workplace, gpu)
+
+    def _drive(self, desk: Desk, workplace: Workplace, gpu: float) -> None:
+        study = self.study
+        storage = study.directory / ".ray"
+        shutil.rmtree(storage, ignore_errors=True)
+        reason = "the driver stopped"
+        try:
+            self.ray.drive(desk, workplace, study.spec.resources.cpu, gpu, str(storage), self.heart.beat)
+        except RayLost as lost:
+            reason = str(lost)
+            raise
+        finally:
+            study.let_go(study.stopping or reason)
+            shutil.rmtree(storage, ignore_errors=True)
+
+    def _score(self, desk: Desk, workplace: Workplace, gpu: float) -> None:
+        study, winner = self.study, self.study.best
+        for trial in scoring.due(study, self.trainable):
+            self.progress.say(f"{trial.number:04d}  scoring on the test split")
+            job = scoring.job_of(trial, study)
+            pictures = winner is not None and trial.number == winner.number
+            desk.scoring = True
+            try:
+                metrics = self.ray.call(
+                    scoring.score,
+                    job,
+                    workplace,
+                    pictures,
+                    cpu=study.spec.resources.cpu,
+                    gpu=gpu,
+                    desk=desk,
+                    tick=self.heart.beat,
+                )
+            except WorkFailed as error:  # a winner that cannot be scored is still the winner
+                log = trial_directory(study.directory, trial.number) / "log.txt"
+                self.progress.say(f"{trial.number:04d}  cannot be scored: {str(error).splitlines()[-1]}; see {log}")
+            else:
+                study.set_test(trial.number, metrics)
+            finally:
+                desk.scoring = False
+
+
+@contextmanager
+def _token(study: Study) -> Iterator[tuple[str, str] | None]:
+    """A file where the checkpoints lie, and its text, by which a worker sees that it sees the same folder."""
+    if study.storage is not None and "://" in study.storage:
+        yield None
+        return
+    folder = Path(study.storage) if study.storage is not None else study.directory
+    folder.mkdir(parents=True, exist_ok=True)
+    file, text = folder / ".session", secrets.token_hex()
+    file.write_text(text)
+    try:
+        yield str(file), text
+    finally:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,238 @@
+"""One attempt at one trial, inside a worker process: drive the trainable's generator and say what it gave.
+
+Knows nothing of Ray: the bridge calls `Attempt.step()` once an epoch.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import numbers
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator import disk
+from orchestrator.checkpoints.epochs import trial_directory
+from orchestrator.checkpoints.manifest import CorruptCheckpoint
+from orchestrator.checkpoints.storage import StorageError, newest_whole, storage_at
+from orchestrator.job import Ended, Failure, FailureClass, Job, Silence, Workplace
+from orchestrator.secret import mask_addresses
+from orchestrator.trial import Report
+from trainables import Trainable, load_trainable
+
+
+def load(workplace: Workplace) -> Trainable:
+    """The study's trainable, in a worker that does not stand in the user's folder."""
+    if workplace.search_path not in sys.path:
+        sys.path.append(workplace.search_path)
+    return load_trainable(workplace.trainable)
+
+
+class WorkerRun:
+    """The `run` of a trainable (trainables.Run)."""
+
+    def __init__(self, workplace: Workplace, number: int, seed: int) -> None:
+        self.data = workplace.data
+        self.device = workplace.device
+        self.seed = seed
+        self.checkpoint_dir: Path | None = None
+        self.epoch = 0  # of the last report
+        self.saved = False
+        self._number = number
+        self._storage = storage_at(workplace.storage, Path(workplace.study_directory))
+
+    def resume(self, epoch: int | None) -> tuple[str, ...]:
+        """Go on from the checkpoint of `epoch`, else from the newest whole one before it, else from the start.
+
+        Returns why it is no later one, a line for each that was passed over. Raises StorageError.
+        """
+        self._storage.sweep(self._number)
+        found = newest_whole(self._storage, self._number, epoch)
+        self.checkpoint_dir, self.epoch = found.directory, found.epoch
+        return found.passed_over
+
+    @contextmanager
+    def at(self, epoch: int) -> Iterator[WorkerRun]:
+        """With exactly this checkpoint. Raises CorruptCheckpoint, StorageError."""
+        try:
+            self.checkpoint_dir, self.epoch = self._storage.read(self._number, epoch), epoch
+            yield self
+        except CorruptCheckpoint as corrupt:
+            name = self._storage.shown(self._number, epoch)
+            raise CorruptCheckpoint(f"{name} is corrupt: {corrupt}; train it again: see `tune best`") from corrupt
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._storage.release(self._number)
+
+    def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
+        """Save the state after the epoch that the next report is about. Raises StorageError."""
+        self._storage.write(self._number, self.epoch + 1, fill)
+        self.saved = True
+
+    def reported(self) -> None:
+        self.epoch += 1
+        self.saved = False
+
+
+@dataclass
+class Attempt:
+    """Owns the generator and the trial's log.txt while it lives."""
+
+    job: Job
+    workplace: Workplace
+    facts: dict[str, str] = field(init=False, default_factory=dict)  # what the ledger should know of it
+    _metrics: Iterator[Mapping[str, float]] | None = field(init=False, default=None)
+    _run: WorkerRun = field(init=False)
+    _unable: OSError | None = field(init=False, default=None)  # to write its log
+    _silence: Silence | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._silence = self.job.silence
+        directory = trial_directory(Path(self.workplace.study_directory), self.job.number)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            redirect_output(directory / "log.txt")
+        except OSError as error:
+            self._unable = error
+        self._run = WorkerRun(self.workplace, self.job.number, self.job.seed)
+
+    def step(self) -> Report | Ended:
+        """One epoch: its report, or the end. Never raises what the trainable raised."""
+        started = time.perf_counter()
+        try:
+            if self._unable is not None:
+                raise self._unable
+            with self._watched():
+                if self._metrics is None:
+                    self._metrics = self._begin()
+                metrics = next(self._metrics, None)
+            if metrics is None:
+                print("--- done", flush=True)
+                return Ended()
+            values = numbers_of(metrics)
+        except (Exception, SystemExit) as error:  # whatever a trainable raises is the trial's failure, not ours
+            return Ended(self._failure(error))
+        report = Report(self._run.epoch + 1, values, time.perf_counter() - started, time.time(), self._run.saved)
+        self._run.reported()
+        if self._silence is not None:
+            self._silence = self._silence.after(report.seconds)
+        with suppress(OSError):  # a full disk costs a line of the log, not an epoch
+            print(f"epoch {report.epoch}: {values}", flush=True)
+        return report
+
+    def close(self) -> None:
+        """End the generator and give back what it held."""
+        if self._metrics is not None and hasattr(self._metrics, "close"):
+            try:
+                with self._watched():
+                    self._metrics.close()
+            except Exception:
+                with suppress(OSError):
+                    traceback.print_exc()
+        self._metrics = None
+        self._run.close()
+        gc.collect()
+        torch = sys.modules.get("torch")  # only where the trainable brought it
+        if torch is not None and self.workplace.device == "cuda":
+            torch.cuda.empty_cache()
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+    def _begin(self) -> Iterator[Mapping[str, float]]:
+        passed_over = self._run.resume(self.job.checkpoint_epoch)
+        start = f"from the checkpoint of epoch {self._run.epoch}" if self._run.epoch else "from the start"
+        print(f"--- attempt {self.job.attempt} {start}, process {os.getpid()}: {self.job.config}", flush=True)
+        if passed_over:
+            self.facts["checkpoint"] = "; ".join((*passed_over, f"went on {start}"))
+            print(f"--- {self.facts['checkpoint']}", flush=True)
+        trainable = load(self.workplace)
+        config = self.job.config
+        if self.job.accumulation_steps is not None:
+            config = config | {"accumulation_steps": self.job.accumulation_steps}
+            print(f"--- accumulation_steps {self.job.accumulation_steps}, because memory ran out", flush=True)
+        return iter(trainable.train(trainable.build_config(config), self._run))
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Past the limit, the stacks of all threads go to the log and the process ends, even if it holds the GIL."""
+        if self._silence is None:
+            yield
+            return
+        limit = min(self._silence.limit, threading.TIMEOUT_MAX)
+        faulthandler.dump_traceback_later(limit, exit=True, file=2)  # by number: sys.stderr may be anybody's
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def _failure(self, error: BaseException) -> Failure:
+        text = mask_addresses("".join(traceback.format_exception(error)))
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
+        if isinstance(error, StorageError):
+            return Failure(FailureClass.STORAGE, str(error))
+        full = disk.full_disk(error)
+        if full is not None:  # under a log, or a file of the trainable's own
+            return Failure(FailureClass.STORAGE, f"no room left to write: {full}")
+        kind = FailureClass.OUT_OF_MEMORY if is_out_of_memory(error) else FailureClass.EXCEPTION
+        first_line = mask_addresses((str(error).strip() or "no message").splitlines()[0])[:500]
+        return Failure(kind, f"{type(error).__name__}: {first_line}", text, _place(error))
+
+
+_OUT_OF_MEMORY = (
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Python's, torch's, and what CUDA's libraries and torch's CPU allocator say in a plain RuntimeError."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    said = isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+    return said or (error.__cause__ is not None and is_out_of_memory(error.__cause__))
+
+
+def _place(error: BaseException) -> str | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
+
+
+def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The yielded metrics as floats; numpy and torch scalars count as numbers."""
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"a trainable must yield a mapping of metric names to numbers, but yielded {metrics!r}")
+    values = {}
+    for name, value in metrics.items():
+        if hasattr(value, "item") and getattr(value, "size", None) != 0:
+            value = value.item()  # raises a clear error itself for more than one element
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError(f"metric `{name}` must be a number, but is {value!r}")
+        values[str(name)] = float(value)
+    return values
+
+
+def redirect_output(path: Path) -> None:
+    """Send everything this process and its children print to `path`: file descriptors, not sys.stdout alone."""
+    with suppress(OSError):  # what a full disk did not take of the attempt before
+        sys.stdout.flush()
+        sys.stderr.flush()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

@@ -1,0 +1,90 @@
+"""The best trial of a study, kept up to date because every report asks for it, and whether it ends the search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from orchestrator.study.budget import over, trials_since_best
+from orchestrator.study_file.sections import BudgetSpec
+from orchestrator.trial import Objective, State, Trial, best_trial
+
+_SETTLED = (State.COMPLETED, State.PRUNED)  # finished, and not to fail any more
+
+
+class Leader:
+    """Looks at the study's own trials, by number, as they change.
+
+    number: of the best trial. settled: of the best one that can fail no more, which leads if the best one fails.
+    """
+
+    def __init__(self, trials: Mapping[int, Trial], objective: Objective, budget: BudgetSpec) -> None:
+        self.number: int | None = None
+        self.settled: int | None = None
+        self._trials = trials
+        self._objective = objective
+        self._budget = budget
+        self._since_best: int | None = None  # trials that ended since; None: to be counted anew
+        self.find()
+
+    @property
+    def trial(self) -> Trial | None:
+        return None if self.number is None else self._trials[self.number]
+
+    @property
+    def winners(self) -> tuple[int | None, int | None]:
+        """Those that keep their checkpoints, whatever their states."""
+        return self.number, self.settled
+
+    @property
+    def over(self) -> str | None:
+        """Why the search needs no further report: its target or its patience; None while it goes on."""
+        best = self.trial
+        if best is None or (self._budget.target is None and self._budget.patience is None):
+            return None
+        if self._since_best is None:
+            self._since_best = trials_since_best(self._trials.values(), best, self._objective)
+        return over(self._budget, self._objective, best, self._since_best)
+
+    def find(self) -> None:
+        """Look at all trials."""
+        self.number, self._since_best = self._best_of(self._trials.values()), None
+        self.settled = self._best_of(trial for trial in self._trials.values() if trial.state in _SETTLED)
+
+    def reported(self, trial: Trial, *, repeated: bool) -> Trial | None:
+        """Let `trial` lead if it is the best now; returns the trial that no longer leads.
+
+        repeated: the report took the place of an earlier one, and with that perhaps the lead.
+        """
+        before = self.trial
+        if repeated:
+            self.find()
+        elif trial.number == self.number:
+            self._since_best = None
+        elif self._is_better(trial, before):
+            self.number, self._since_best = trial.number, None
+        return before if before is not None and before.number != self.number else None
+
+    def ended(self, trial: Trial) -> Trial | None:
+        """It completed, was pruned or failed; a trial that failed does not lead.
+
+        Returns the trial that is no longer the best settled one.
+        """
+        self._since_best, before = None, self.settled
+        if trial.state in _SETTLED:
+            self.settled = self._best_of(self._trials[n] for n in (before, trial.number) if n is not None)
+        elif trial.number == self.number:
+            self.find()
+        return None if before is None or before == self.settled else self._trials[before]
+
+    def _best_of(self, trials: Iterable[Trial]) -> int | None:
+        best = best_trial(list(trials), self._objective)
+        return None if best is None else best.number
+
+    def _is_better(self, trial: Trial, best: Trial | None) -> bool:
+        value = trial.value(self._objective)
+        held = None if best is None else best.value(self._objective)
+        if value is None or best is None or held is None:
+            return value is not None
+        if value == held:
+            return trial.number < best.number  # of equals the earliest, as in trial.best_trial
+        return self._objective.better(value, held)

@@ -1,0 +1,78 @@
+"""The trials of a study that count: the ledger's, and what it holds of them once more, to be read without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.ledger import Ledger
+from orchestrator.study.proposals import Proposal
+from orchestrator.trial import Report, State, Trial
+
+
+class Trials(Mapping[int, Trial]):
+    """By number, which only grow. Whatever changes is in the ledger first."""
+
+    def __init__(self, ledger: Ledger, study_id: int, trials: Iterable[Trial], now: Callable[[], float]) -> None:
+        self._ledger, self._id, self._now = ledger, study_id, now
+        self._trials = {trial.number: trial for trial in trials}
+        self.listed = list(self._trials.values())  # kept, and not to be changed: every new trial asks for all
+        self._place = {trial.number: index for index, trial in enumerate(self.listed)}
+        self._open = {number for number, trial in self._trials.items() if not trial.state.final}
+
+    def __getitem__(self, number: int) -> Trial:
+        return self._trials[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._trials)
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The numbers of those that run or will go on, ascending."""
+        return sorted(self._open)
+
+    def add(self, proposal: Proposal, seed: int) -> Trial:
+        """A new trial, running its first attempt. Raises DuplicateConfig."""
+        trial = self._ledger.add_trial(
+            self._id, proposal.config, baseline=proposal.baseline, seed=seed, origin=proposal.origin
+        )
+        return self._keep(trial)
+
+    def start_again(self, number: int) -> Trial:
+        attempt = self._ledger.start_attempt(self._id, number)
+        return self._keep(replace(self[number], state=State.RUNNING, reason=None, attempts=attempt))
+
+    def record(self, number: int, report: Report) -> Trial:
+        """Of a repeated epoch the later report counts."""
+        self._ledger.record(self._id, number, report)
+        others = [each for each in self[number].reports if each.epoch != report.epoch]
+        return self._keep(replace(self[number], reports=tuple(sorted([*others, report], key=lambda r: r.epoch))))
+
+    def finish(self, number: int, state: State, reason: str | None, error: str | None = None) -> Trial:
+        """Its attempt came to an end. state: any but running."""
+        self._ledger.finish(self._id, number, state, reason, error)
+        ended = self._now() if state.final else None
+        return self._keep(replace(self[number], state=state, reason=reason, error=error, ended=ended))
+
+    def set_facts(self, number: int, facts: Mapping[str, Any]) -> Trial:
+        """In the place of those that there are."""
+        self._ledger.set_facts(self._id, number, facts)
+        return self._keep(replace(self[number], facts=facts))
+
+    def set_test(self, number: int, metrics: Mapping[str, float]) -> Trial:
+        self._ledger.set_test(self._id, number, metrics)
+        return self._keep(replace(self[number], test=metrics))
+
+    def _keep(self, trial: Trial) -> Trial:
+        if trial.number in self._trials:
+            self.listed[self._place[trial.number]] = trial
+        else:
+            self._place[trial.number] = len(self.listed)
+            self.listed.append(trial)
+        self._trials[trial.number] = trial
+        (self._open.discard if trial.state.final else self._open.add)(trial.number)
+        return trial

@@ -1,0 +1,213 @@
+"""A checkpoint is whole or absent, whatever dies when; a corrupt one gives way to the one before."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.checkpoints.epochs import best_saved_epoch
+from orchestrator.checkpoints.keeper import Keeper
+from orchestrator.checkpoints.manifest import CorruptCheckpoint
+from orchestrator.checkpoints.storage import Folder, Storage, StorageError, newest_whole, place_of, storage_at
+from orchestrator.ledger import Ledger
+from orchestrator.trial import Objective, Report
+
+OBJECTIVE = Objective("val/acc", "max")
+
+
+def fill_with(text: str) -> Any:
+    def fill(directory: Path) -> None:
+        (directory / "weights").mkdir()
+        (directory / "weights" / "model.pt").write_bytes(bytes(100_000))
+        (directory / "state.json").write_text(text)
+
+    return fill
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Folder(tmp_path / "toy")
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_a_checkpoint_appears_under_its_name_only_when_it_is_whole(storage: Storage, tmp_path: Path):
+    def fill_half(directory: Path) -> None:
+        fill_with("half")(directory)
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        storage.write(1, 1, fill_half)
+    assert storage.sizes() == {}
+    storage.write(1, 1, fill_with("whole"))
+    assert names(tmp_path / "toy" / "trials" / "0001" / "checkpoint") == ["epoch-0001"]
+    assert (storage.read(1, 1) / "state.json").read_text() == "whole"
+    assert storage.sizes() == {1: {1: 100_005}} == storage.sizes(1)
+
+
+def test_what_a_dead_attempt_left_is_written_over_or_swept_away(storage: Storage, tmp_path: Path):
+    directory = tmp_path / "toy" / "trials" / "0001" / "checkpoint"
+    (directory / "epoch-0001").mkdir(parents=True)
+    (directory / "epoch-0001" / "stale").touch()
+    for left in (".epoch-0001.partial", ".epoch-0002.partial", ".epoch-0009.deleted"):
+        (directory / left).mkdir()
+        (directory / left / "half").touch()
+    storage.write(1, 1, fill_with("new"))
+    assert names(storage.read(1, 1)) == ["manifest.json", "state.json", "weights"]
+    storage.sweep(1)
+    assert names(directory) == ["epoch-0001"]
+
+
+def test_the_folder_goes_with_its_last_checkpoint(storage: Storage, tmp_path: Path):
+    for epoch in (1, 2):
+        storage.write(1, epoch, fill_with(""))
+    storage.delete(1, 1)
+    storage.delete(1, 1)  # already gone
+    assert storage.sizes() == {1: {2: 100_000}}
+    storage.delete(1, 2)
+    assert not (tmp_path / "toy" / "trials" / "0001" / "checkpoint").exists()
+
+
+def test_a_corrupt_checkpoint_gives_way_to_the_one_before_and_then_to_the_start(storage: Storage):
+    for epoch in (3, 4, 5):
+        storage.write(1, epoch, fill_with(str(epoch)))
+    assert newest_whole(storage, 1, None).epoch == 0
+    assert newest_whole(storage, 1, 4).epoch == 4  # 5 is the leftover of a crash: the ledger does not name it
+    assert newest_whole(storage, 1, 5).passed_over == ()
+    (storage.read(1, 5) / "state.json").unlink()
+    found = newest_whole(storage, 1, 5)
+    assert (found.epoch, found.directory) == (4, storage.read(1, 4))
+    assert found.passed_over == ("the checkpoint of epoch 5 is corrupt: state.json is missing",)
+    storage.delete(1, 4)
+    (storage.read(1, 3) / "state.json").write_text("4")
+    found = newest_whole(storage, 1, 5)
+    assert (found.epoch, found.directory) == (0, None)
+    assert [line.split(":")[0] for line in found.passed_over] == [
+        "the checkpoint of epoch 5 is corrupt",
+        "the checkpoint of epoch 3 is corrupt",
+    ]
+
+
+def test_a_checkpoint_that_is_not_there_is_missing(storage: Storage):
+    storage.write(1, 2, fill_with(""))
+    with pytest.raises(CorruptCheckpoint, match="it is missing"):
+        storage.read(1, 1)
+
+
+def test_a_disk_that_is_not_mounted_is_not_taken_for_lost_checkpoints(storage: Storage, tmp_path: Path):
+    storage.write(1, 1, fill_with(""))
+    (tmp_path / "toy").rename(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="is its disk mounted"):
+        newest_whole(storage, 1, 1)
+
+
+def test_a_study_has_a_place_of_its_own_in_a_storage(tmp_path: Path):
+    raw = {"study": "toy", "storage": str(tmp_path / "shared")}
+    assert place_of(raw, "0123456789abcdef") == f"{tmp_path}/shared/toy-01234567"
+    assert place_of({"study": "toy"}, "0123456789abcdef") is None
+    assert place_of({"study": "toy", "storage": "s3://bucket/runs/"}, "0123456789") == "s3://bucket/runs/toy-01234567"
+    assert isinstance(storage_at(str(tmp_path), tmp_path / "toy"), Folder)
+
+
+# Killed at any instant
+
+
+def test_kill_9_between_any_two_steps_leaves_what_the_ledger_names_whole(tmp_path: Path):
+    """The trainer dies at the n-th file that it opens, renames, makes or removes, for every second n."""
+    died, step = True, 0
+    while died:
+        step += 2  # what it finds differs each time, so that nothing falls between
+        died = train_until_dead(tmp_path, kill_at_step=step) == -signal.SIGKILL
+        assert_nothing_is_lost(tmp_path)
+    assert step > 50
+
+
+def test_kill_9_at_random_instants_leaves_what_the_ledger_names_whole(tmp_path: Path):
+    for _ in range(20):
+        assert train_until_dead(tmp_path, kill_after=random.uniform(0.0, 0.15)) == -signal.SIGKILL
+        assert_nothing_is_lost(tmp_path)
+
+
+def train_until_dead(directory: Path, *, kill_at_step: int | None = None, kill_after: float | None = None) -> int:
+    """The exit code of a process that trains on in `directory`."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_train, args=(directory, kill_at_step, theirs))
+    process.start()
+    if kill_after is not None:
+        assert ours.recv() == "begun"
+        time.sleep(kill_after)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+    process.join(60)
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def _train(directory: Path, kill_at_step: int | None, begun: Connection) -> None:
+    """Go on as an attempt and its driver do: save, record, let go. With `kill_at_step` two epochs, else for ever."""
+    ledger = Ledger(directory / "ledger.db")
+    if not ledger.studies():
+        ledger.create_study("toy", {}, OBJECTIVE, {})
+    [row] = ledger.studies()
+    if not ledger.trials(row.id):
+        ledger.add_trial(row.id, {})
+    [trial] = ledger.trials(row.id)
+    storage = Folder(directory / "toy")
+    keeper = Keeper(storage, OBJECTIVE, None)
+    begun.send("begun")
+    if kill_at_step is not None:
+        _kill_at(kill_at_step)
+    keeper.begin({1: trial}, ())
+    storage.sweep(1)
+    epoch = newest_whole(storage, 1, trial.checkpoint_epoch).epoch
+    last = epoch + 2 if kill_at_step is not None else sys.maxsize
+    while epoch < last:
+        epoch += 1
+        storage.write(1, epoch, fill_with(json.dumps(epoch)))
+        value = random.Random(epoch).random()
+        ledger.record(row.id, 1, Report(epoch, {"val/acc": value}, 1.0, 0.0, checkpoint=True))
+        keeper.saved(1, epoch)
+        keeper.tidy(ledger.trial(row.id, 1), winner=False)
+
+
+def _kill_at(step: int) -> None:
+    """Die by kill -9 just before the step-th time that a file is touched."""
+    left = step
+
+    def count(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal left
+        if event in ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+
+
+def assert_nothing_is_lost(directory: Path) -> None:
+    ledger = Ledger(directory / "ledger.db")
+    [row] = ledger.studies()
+    [trial] = ledger.trials(row.id)
+    ledger.close()
+    storage = Folder(directory / "toy")
+    for path in (directory / "toy").glob("trials/0001/checkpoint/epoch-*"):  # whatever bears the name is whole
+        storage.check(1, int(path.name.removeprefix("epoch-")))
+    assert [report.epoch for report in trial.reports] == list(range(1, trial.epochs + 1))
+    found = newest_whole(storage, 1, trial.checkpoint_epoch)
+    assert (found.epoch, found.passed_over) == (trial.epochs, ())
+    for epoch in {trial.checkpoint_epoch, best_saved_epoch(trial, OBJECTIVE)} - {None}:
+        assert json.loads((storage.read(1, epoch) / "state.json").read_text()) == epoch

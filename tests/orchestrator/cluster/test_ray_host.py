@@ -1,0 +1,113 @@
+"""The cluster of a machine: shared, found again, gone with its files after its last user, never taken from others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psutil
+import pytest
+
+from orchestrator.cluster.ray_host import HostFailed, seat
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """Of a cluster that lies in a folder of its own."""
+    with TemporaryDirectory(prefix="ns-", dir="/tmp") as folder:
+        yield dict(os.environ) | {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token"}
+
+
+def until(happened: Callable[[], Any], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def processes_of(directory: Path) -> list[psutil.Process]:
+    """Whose command line names the cluster's folder: its host and all of Ray's."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(directory) in word for word in process.info["cmdline"] or ()):
+            found.append(process)
+    return found
+
+
+@pytest.mark.ray
+def test_two_users_have_one_cluster_that_ends_with_its_files_after_the_second(environment):
+    with seat(environment, linger=0.0) as first:
+        with seat(environment) as second:
+            assert second.address == first.address
+            host, port = first.address.split(":")
+            assert host == "127.0.0.1"
+            socket.create_connection((host, int(port)), timeout=5).close()
+        assert not first.lost() and first.environment["RAY_TMPDIR"] == environment["RAY_TMPDIR"]
+        ray = processes_of(first.directory)
+        listening = [c.laddr.ip for process in ray for c in process.net_connections("tcp") if c.status == "LISTEN"]
+        assert listening and {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
+        root = first.directory.parent
+        assert root.stat().st_mode & 0o777 == 0o700
+    until(lambda: not processes_of(root))
+    assert [path.name for path in root.iterdir()] == ["start.lock"]
+
+
+@pytest.mark.ray
+def test_a_killed_host_is_noticed_takes_ray_with_it_and_its_remains_are_removed_by_the_next(environment):
+    with seat(environment) as first:
+        [host] = [process for process in processes_of(first.directory) if "ray_host.py" in str(process.cmdline())]
+        host.send_signal(signal.SIGKILL)
+        until(first.lost)
+        until(lambda: not processes_of(first.directory))
+        assert first.directory.exists()
+        with seat(environment, linger=0.0) as second:
+            assert second.directory != first.directory and not second.lost()
+            assert not first.directory.exists()
+            root = second.directory.parent
+    until(lambda: not processes_of(root))
+
+
+def test_a_host_that_cannot_start_says_why_and_leaves_nothing(environment):
+    folder = Path(environment["RAY_TMPDIR"], 80 * "x")  # longer than the path of a socket may be
+    with pytest.raises(HostFailed, match=r"socket|AF_UNIX"), seat(environment | {"RAY_TMPDIR": str(folder)}):
+        pass
+    until(lambda: not processes_of(folder))
+    assert [path.name for path in folder.rglob("*")] == [f"nightsweep-{os.getuid()}", "start.lock"]
+
+
+def test_the_token_is_read_by_nobody_else(environment):
+    """Made in a home that everybody may look into, and one that Ray left there before."""
+    program = """
+import os
+from pathlib import Path
+from orchestrator.cluster.ray_host import _make_token
+token = Path.home() / ".ray" / "auth_token"
+os.umask(0o022)
+for _ in range(2):
+    _make_token()
+    print(oct(token.stat().st_mode & 0o777), len(token.read_text()) > 20, oct(os.umask(0o022)))
+    token.chmod(0o644)
+"""
+    home = environment | {"HOME": environment["RAY_TMPDIR"]}
+    done = subprocess.run([sys.executable, "-c", program], env=home, capture_output=True, text=True)
+    assert done.stdout == 2 * "0o600 True 0o22\n", done.stderr
+
+
+def test_a_folder_that_others_may_write_to_is_refused(environment):
+    root = Path(environment["RAY_TMPDIR"]) / f"nightsweep-{os.getuid()}"
+    root.mkdir()
+    root.chmod(0o777)
+    with pytest.raises(HostFailed, match=r"must be a folder that belongs to you .*0700.*drwxrwxrwx"), seat(environment):
+        pass
+    root.rmdir()
+    root.symlink_to("/")
+    with pytest.raises(HostFailed, match="must be a folder"), seat(environment):
+        pass

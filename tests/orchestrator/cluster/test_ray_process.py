@@ -1,0 +1,92 @@
+"""The process that speaks with Ray: what workers find in their environment, what comes back, who ends with whom."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import pytest
+
+from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, differences, session
+from orchestrator.cluster.sharing import Claim
+
+
+class AnyDesk:
+    """Agrees to everything."""
+
+    def exchange(self, job: str, *others: Any) -> tuple[Claim, bool]:
+        return Claim(job, "test", os.getpid(), "here", 1, 0, 1, 1, 0), True
+
+
+def in_a_worker(ray: RayProcess, function: Any, *arguments: Any) -> Any:
+    return ray.call(function, *arguments, cpu=1, gpu=0, desk=AnyDesk(), tick=lambda: None)
+
+
+def test_only_what_differs_and_matters_to_workers_is_set_again():
+    host = {
+        "PATH": "/bin",
+        "NIGHTSWEEP_WEIGHTS": "/old",
+        "SHLVL": "2",
+        "GONE": "1",
+        "RAY_X": "1",
+        "SSH_TTY": "/dev/pts/1",
+    }
+    mine = {"PATH": "/bin", "NIGHTSWEEP_WEIGHTS": "/new", "SHLVL": "3", "NEW": "1"}
+    assert differences(mine, host) == {"GONE": "", "NEW": "1", "NIGHTSWEEP_WEIGHTS": "/new"}
+    assert differences(host, host) == {}
+
+
+def test_an_address_where_nobody_listens_is_said_at_once():
+    said = r"--address: a Ray cluster must listen at 127\.0\.0\.1:9"
+    with pytest.raises(RayUnavailable, match=said), session("127.0.0.1:9", threads=1):
+        pass
+
+
+@pytest.mark.ray
+def test_a_secret_reaches_the_workers_by_no_command_line(monkeypatch):
+    """Those of a second study: the first one's is what the cluster was started with."""
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            for process in psutil.process_iter():
+                with suppress(psutil.Error):
+                    seen.update(process.cmdline())
+
+    with session(None, threads=1):
+        monkeypatch.setenv("NIGHT_TOKEN", "hunter2")
+        monkeypatch.setenv("NIGHT_DATA", "/second")
+        watching = threading.Thread(target=look)
+        watching.start()
+        try:
+            with session(None, threads=1) as second:
+                assert in_a_worker(second, os.getenv, "NIGHT_TOKEN") == "hunter2"
+                assert in_a_worker(second, os.getenv, "NIGHT_DATA") == "/second"
+        finally:
+            over.set()
+            watching.join()
+    assert not [word for word in seen if "hunter2" in word]
+    assert [word for word in seen if "/second" in word], "Ray has changed its ways: this test sees nothing"
+
+
+@pytest.mark.ray
+def test_each_study_has_its_own_environment_on_the_cluster_that_they_share(monkeypatch):
+    monkeypatch.setenv("NIGHTSWEEP_WEIGHTS", "/first")
+    with session(None, threads=1) as first:
+        monkeypatch.setenv("NIGHTSWEEP_WEIGHTS", "/second")
+        with session(None, threads=2) as second:
+            assert second.resources == first.resources and first.resources["CPU"] >= 1
+            for ray, expected in ((first, ("/first", "1")), (second, ("/second", "2"))):
+                seen = tuple(in_a_worker(ray, os.getenv, name) for name in ("NIGHTSWEEP_WEIGHTS", "OMP_NUM_THREADS"))
+                assert seen == expected
+        with pytest.raises(WorkFailed, match="Expecting property name"):
+            in_a_worker(first, json.loads, "{")
+        [child] = [process for process in psutil.Process().children() if "ray_driver" in str(process.cmdline())]
+        child.kill()
+        with pytest.raises(RayLost):
+            in_a_worker(first, os.getpid)

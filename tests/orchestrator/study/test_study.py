@@ -1,0 +1,505 @@
+"""The heart of a study, driven without Ray: what runs next, what follows from a report, what a restart finds."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.checkpoints.epochs import epoch_directory, trial_directory
+from orchestrator.checkpoints.storage import storage_at
+from orchestrator.job import Failure, FailureClass, Job
+from orchestrator.ledger import Ledger
+from orchestrator.outcome import Status
+from orchestrator.schedulers import Decision
+from orchestrator.study.failures import count_by_class
+from orchestrator.study.study import Study
+from orchestrator.study_file.sections import BudgetSpec
+from orchestrator.study_file.study_spec import parse_study
+from orchestrator.trial import Report, State
+from tests import toy
+from trainables import load_trainable
+
+
+class Desk:
+    """A study over a ledger of its own, and the means to start over as after a crash."""
+
+    def __init__(self, directory: Path, **sections: Any) -> None:
+        self.directory = directory
+        self.spec = parse_study(
+            {
+                "study": "toy",
+                "trainable": "tests.toy",
+                "objective": {"metric": "val/score", "mode": "max"},
+                "space": {"lr": {"low": 1e-4, "high": 1.0, "log": True}, "epochs": 4},
+                "scheduler": {"name": "asha", "eta": 2},
+                "budget": {"trials": 6},
+            }
+            | sections,
+            "toy.yaml",
+        )
+        self.ledger = Ledger(directory / "ledger.db")
+        self.id = self.ledger.create_study("toy", self.spec.raw, self.spec.objective.objective, {}).id
+        self.study = self.open()
+
+    def open(self) -> Study:
+        trainable = load_trainable("tests.toy")
+        self.study = Study(self.spec, trainable, self.ledger, self.id, self.directory / "toy", concurrency=2)
+        return self.study
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Callable[..., Desk]:
+    return lambda **sections: Desk(tmp_path, **sections)
+
+
+def report(job: Job, epoch: int, value: float | None = None, checkpoint: bool = True) -> Report:
+    score = toy.score_at(job.config["lr"], epoch) if value is None else value
+    return Report(epoch, {"val/score": score, "train/loss": 1 - score}, 1.0, 0.0, checkpoint)
+
+
+def finish(study: Study, job: Job, until: int = 4) -> None:
+    """Train one job as a worker would."""
+    for epoch in range((job.checkpoint_epoch or 0) + 1, until + 1):
+        if study.report(job.number, report(job, epoch)) is not Decision.CONTINUE:
+            return
+    study.complete(job.number)
+
+
+def run_out(study: Study) -> None:
+    while (job := study.next_job()) is not None:
+        finish(study, job)
+
+
+def test_as_many_trials_run_as_fit_and_no_more_than_the_budget_allows(desk: Callable[..., Desk]):
+    study = desk().study
+    jobs = [study.next_job(), study.next_job(), study.next_job()]
+    assert [job and job.number for job in jobs] == [1, 2, None]
+    assert jobs[0] is not None and jobs[1] is not None
+    finish(study, jobs[0])
+    run_out(study)
+    finish(study, jobs[1])
+    assert len(study.trials) == 6
+    assert study.finished
+    assert all(trial.state.final for trial in study.trials)
+
+
+def test_baselines_come_first_under_their_names_and_are_never_pruned(desk: Callable[..., Desk]):
+    baselines = [{"name": "by hand", "lr": 0.1}, {"name": "too low", "lr": 1e-4}]
+    study = desk(baselines=baselines).study
+    run_out(study)
+    assert [(t.baseline, t.config["lr"], t.state) for t in study.trials[:2]] == [
+        ("by hand", 0.1, State.COMPLETED),
+        ("too low", 1e-4, State.COMPLETED),
+    ]
+
+
+def test_the_same_seed_and_one_worker_give_the_same_configs(tmp_path: Path):
+    studies = [Desk(tmp_path / name) for name in ("a", "b")]
+    for desk in studies:
+        desk.study.concurrency = 1
+        run_out(desk.study)
+    first, second = ([trial.config for trial in desk.study.trials] for desk in studies)
+    assert first == second
+
+
+def test_a_trial_of_its_last_epoch_is_completed_and_not_pruned(desk: Callable[..., Desk]):
+    study = desk().study
+    good, bad = study.next_job(), study.next_job()
+    assert good and bad
+    for epoch in range(1, 5):
+        study.report(good.number, report(good, epoch, 0.9))
+    for epoch, value in ((1, 0.95), (2, 0.95), (3, 0.95)):
+        assert study.report(bad.number, report(bad, epoch, value)) is Decision.CONTINUE
+    study.report(good.number, report(good, 4, 0.99))
+    assert study.report(bad.number, report(bad, 4, 0.1)) is Decision.CONTINUE
+    study.complete(bad.number)
+    assert study.trials[1].state is State.COMPLETED
+
+
+def test_a_value_that_is_no_number_fails_the_trial_with_its_epoch(desk: Callable[..., Desk]):
+    study = desk().study
+    job = study.next_job()
+    assert job
+    study.report(job.number, report(job, 1))
+    assert study.report(job.number, report(job, 2, math.nan)) is Decision.PRUNE
+    [trial] = study.trials
+    assert (trial.state, trial.reason) == (State.FAILED, "non-finite: `train/loss` is nan at epoch 2")
+    assert study.best is None
+
+
+def test_a_report_without_the_objective_fails_the_trial_and_names_what_came(desk: Callable[..., Desk]):
+    study = desk().study
+    job = study.next_job()
+    assert job
+    study.report(job.number, Report(1, {"val/acc": 0.5}, 1.0, 0.0))
+    assert study.trials[0].reason == "exception: epoch 1 must report `val/score`, but reported val/acc"
+
+
+def test_a_lost_worker_is_retried_from_its_checkpoint_and_given_up_after_three_in_a_row(desk: Callable[..., Desk]):
+    study = desk().study
+    study.concurrency = 1
+    job = study.next_job()
+    assert job
+    study.report(job.number, report(job, 1, checkpoint=True))
+    lost = Failure(FailureClass.WORKER_LOST, "the worker process died")
+    for attempt in (2, 3):
+        study.fail(job.number, lost)
+        again = study.next_job()
+        assert again and (again.number, again.attempt, again.checkpoint_epoch) == (1, attempt, 1)
+    study.fail(job.number, lost)
+    assert study.trials[0].state is State.FAILED
+    assert study.trials[0].reason == "worker lost: the worker process died"
+
+
+def test_stopping_pauses_every_trial_at_its_next_report_and_starts_none(desk: Callable[..., Desk]):
+    d = desk()
+    first, second = d.study.next_job(), d.study.next_job()
+    assert first and second
+    d.study.stop("the deadline came")
+    assert d.study.report(first.number, report(first, 1)) is Decision.PAUSE
+    assert d.study.next_job() is None
+    assert [trial.state for trial in d.study.trials] == [State.PAUSED, State.RUNNING]
+    d.study.report(second.number, report(second, 1))
+    again = d.open()
+    jobs = [again.next_job(), again.next_job()]
+    assert [(job.number, job.checkpoint_epoch, job.attempt) for job in jobs if job] == [(1, 1, 2), (2, 1, 2)]
+
+
+def test_after_a_crash_finished_trials_stay_and_running_ones_go_on_from_what_the_ledger_names(
+    desk: Callable[..., Desk],
+):
+    d = desk()
+    first, second = d.study.next_job(), d.study.next_job()
+    assert first and second
+    finish(d.study, first)
+    d.study.report(second.number, report(second, 1, 0.999))
+    d.study.report(second.number, report(second, 2, 0.999, checkpoint=False))
+    again = d.open()  # the driver was killed here
+    job = again.next_job()
+    assert job and (job.number, job.attempt, job.checkpoint_epoch) == (2, 2, 1)
+    assert again.trials[0] == d.study.trials[0] or again.trials[0].state is State.COMPLETED
+    for epoch in (2, 3, 4):  # epoch 2 is repeated, and counted once
+        again.report(2, report(job, epoch, 0.999))
+    again.complete(2)
+    assert [r.epoch for r in again.trials[1].reports] == [1, 2, 3, 4]
+    assert len(d.ledger.history(d.id)) == sum(trial.epochs for trial in again.trials)
+
+
+def test_a_decision_that_a_crash_swallowed_is_made_up_for(desk: Callable[..., Desk]):
+    d = desk()
+    first, second = d.study.next_job(), d.study.next_job()
+    assert first and second
+    d.study.report(first.number, report(first, 1, 0.9))
+    d.ledger.record(d.id, second.number, report(second, 1, 0.1))  # written, then the driver died
+    again = d.open()
+    assert again.trials[1].state is State.PRUNED
+
+
+def test_a_finished_study_starts_nothing_and_a_larger_budget_goes_on(desk: Callable[..., Desk]):
+    d = desk()
+    run_out(d.study)
+    before = d.study.trials
+    assert d.open().next_job() is None
+    d.spec = d.spec.model_copy(update={"budget": d.spec.budget.model_copy(update={"trials": 8})})
+    again = d.open()
+    run_out(again)
+    assert len(again.trials) == 8
+    assert [t.config for t in again.trials[:6]] == [t.config for t in before]
+
+
+def test_a_space_that_is_used_up_ends_the_study(desk: Callable[..., Desk]):
+    study = desk(space={"lr": [0.1, 0.01, 0.001], "epochs": 4}).study
+    run_out(study)
+    assert len(study.trials) == 3
+    assert study.finished
+
+
+LOST = Failure(FailureClass.WORKER_LOST, "the worker process died")
+HANG = Failure(FailureClass.HANG, "no report for 300 s")
+OOM = Failure(FailureClass.OUT_OF_MEMORY, "OutOfMemoryError: too much")
+RAISED = Failure(FailureClass.EXCEPTION, "KeyError: 'x'", "Traceback ...", "train.py:9")
+
+
+def started(study: Study) -> Job:
+    job = study.next_job()
+    assert job is not None
+    return job
+
+
+def save(desk: Desk, job: Job, epoch: int) -> None:
+    storage_at(None, desk.directory / "toy").write(job.number, epoch, lambda folder: None)
+
+
+def checkpoint(desk: Desk, number: int, epoch: int) -> Path:
+    return epoch_directory(trial_directory(desk.directory / "toy", number), epoch)
+
+
+def test_out_of_memory_goes_on_from_the_checkpoint_with_half_the_micro_batch_and_a_restart_knows(
+    desk: Callable[..., Desk],
+):
+    d = desk()
+    d.study.concurrency = 1
+    job = started(d.study)
+    assert job.accumulation_steps is None
+    d.study.report(job.number, report(job, 1))
+    d.study.fail(job.number, OOM)
+    again = started(d.study)
+    assert (again.number, again.checkpoint_epoch, again.accumulation_steps, again.config) == (1, 1, 2, job.config)
+    d.study.set_facts(1, {"host": "elsewhere"})  # what is known of the attempt does not hide what is of the trial
+    d.study.fail(job.number, OOM)
+    d.open()  # the driver was killed here
+    assert started(d.study).accumulation_steps == 4
+    assert d.study.trials[0].config == job.config
+    assert count_by_class(d.study.trials) == {"out_of_memory": 2}
+
+
+def test_a_hang_is_tried_again_once_and_a_restart_remembers_it(desk: Callable[..., Desk]):
+    d = desk()
+    d.study.concurrency = 1
+    started(d.study)
+    d.study.fail(1, HANG)
+    assert (d.study.trials[0].state, d.study.trials[0].reason) == (State.PAUSED, "hang: no report for 300 s")
+    d.open()
+    assert started(d.study).number == 1
+    d.study.fail(1, HANG)
+    assert (d.study.trials[0].state, d.study.trials[0].reason) == (State.FAILED, "hang: no report for 300 s")
+
+
+def test_three_trials_that_raise_alike_stop_the_study_and_go_on_with_their_checkpoints_when_it_is_mended(
+    desk: Callable[..., Desk],
+):
+    d = desk()
+    d.study.concurrency = 1
+    for number in (1, 2, 3):
+        job = started(d.study)
+        assert job.number == number
+        save(d, job, 1)
+        d.study.report(number, report(job, 1, 0.5))
+        d.study.fail(number, RAISED)
+    assert d.study.next_job() is None
+    assert d.study.done_starting
+    assert d.study.outcome == (Status.FAILED, "3 trials in a row failed alike: KeyError: 'x' at train.py:9")
+    d.study.let_go("")
+    assert [trial.state for trial in d.ledger.trials(d.id)] == [State.PAUSED] * 3
+    assert d.ledger.trial(d.id, 2).error == "Traceback ..."
+    d.open()
+    jobs = [started(d.study), started(d.study)]
+    assert [(job.number, job.attempt, job.checkpoint_epoch) for job in jobs] == [(1, 2, 1), (2, 2, 1)]
+    assert all(checkpoint(d, number, 1).is_dir() for number in (1, 2, 3))
+
+
+def test_trials_that_raise_alike_fail_for_good_once_another_gets_further(desk: Callable[..., Desk]):
+    d = desk(scheduler={"name": "none"})
+    d.study.concurrency = 1
+    for number in (1, 2):
+        job = started(d.study)
+        save(d, job, 1)
+        d.study.report(number, report(job, 1))
+        d.study.fail(number, RAISED)
+        assert checkpoint(d, number, 1).is_dir()
+    finish(d.study, started(d.study))
+    assert not checkpoint(d, 1, 1).exists() and not checkpoint(d, 2, 1).exists()
+    started(d.study)
+    d.study.fail(4, RAISED)
+    assert not d.study.stopping
+    assert [trial.state for trial in d.study.trials] == [State.FAILED, State.FAILED, State.COMPLETED, State.FAILED]
+
+
+def test_a_target_that_is_reached_finishes_the_study_and_a_higher_one_goes_on(desk: Callable[..., Desk]):
+    d = desk(budget={"trials": 6, "target": 0.8})
+    good, other = started(d.study), started(d.study)
+    assert d.study.report(good.number, report(good, 1, 0.79)) is Decision.CONTINUE
+    assert d.study.report(good.number, report(good, 2, 0.8)) is Decision.PAUSE
+    assert d.study.next_job() is None
+    assert d.study.report(other.number, report(other, 1, 0.79)) is Decision.PAUSE
+    assert d.study.finished
+    assert d.study.outcome == (Status.FINISHED, "the target was reached: val/score 0.8")
+    assert d.open().finished
+    d.spec = d.spec.model_copy(update={"budget": BudgetSpec(trials=6, target=0.99)})
+    assert started(d.open()).number == good.number
+
+
+def test_patience_ends_a_search_that_finds_nothing_better(desk: Callable[..., Desk]):
+    d = desk(budget={"patience": 3}, scheduler={"name": "none"})
+    d.study.concurrency = 1
+    clock = 0.0
+    for value in (0.5, 0.4, 0.9, 0.6, 0.7, 0.8):
+        job = started(d.study)
+        for epoch in range(1, 5):
+            clock += 1.0
+            assert d.study.report(job.number, replace(report(job, epoch, value), at=clock)) is Decision.CONTINUE
+        d.study.complete(job.number)
+    assert d.study.next_job() is None
+    assert d.study.outcome == (Status.FINISHED, "3 trials ended since val/score last improved")
+    assert d.open().finished
+
+
+def test_used_up_gpu_hours_pause_the_study_and_count_what_sessions_before_took(tmp_path: Path):
+    d = Desk(tmp_path, budget={"gpu_hours": 2.0}, resources={"gpu": 1})
+    hours = 1000.0
+
+    def opened() -> Study:
+        study = Study(
+            d.spec, load_trainable("tests.toy"), d.ledger, d.id, tmp_path, concurrency=2, now=lambda: 3600 * hours
+        )
+        study.allowance.gpus = 1.0
+        return study
+
+    study = opened()
+    first, second = started(study), started(study)
+    hours += 0.9
+    assert study.report(first.number, report(first, 1)) is Decision.CONTINUE
+    hours += 0.2
+    assert study.report(second.number, report(second, 1)) is Decision.PAUSE
+    assert study.report(first.number, report(first, 2)) is Decision.PAUSE
+    assert study.outcome == (Status.PAUSED, "the 2 GPU-hours of the budget are used up")
+    assert {trial.facts["gpus"] for trial in d.ledger.trials(d.id)} == {1.0}
+
+
+def test_near_the_deadline_nothing_starts_that_would_not_get_far_enough_and_the_session_ends(tmp_path: Path):
+    d = Desk(tmp_path, scheduler={"name": "asha", "grace_epochs": 2})
+    now = 1000.0
+    study = Study(d.spec, load_trainable("tests.toy"), d.ledger, d.id, tmp_path, concurrency=1, now=lambda: now)
+    study.allowance.ends = 2000.0
+    job = started(study)  # nothing is known yet
+    for epoch in (1, 2, 3, 4):
+        study.report(job.number, replace(report(job, epoch), seconds=50.0))
+    study.complete(job.number)
+    now = 1899.0
+    job = started(study)  # a first rung takes 100 s
+    now = 1901.0
+    study.report(job.number, replace(report(job, 1), seconds=50.0))
+    study.fail(job.number, LOST)
+    again = started(study)  # an epoch takes 50
+    assert (again.number, again.attempt) == (job.number, 2)
+    for epoch in (2, 3, 4):
+        study.report(job.number, replace(report(job, epoch), seconds=50.0))
+    study.complete(job.number)
+    assert study.next_job() is None
+    assert study.done_starting
+    assert study.outcome == (Status.PAUSED, "no trial would get far enough in what is left of the budget")
+
+
+def test_while_others_run_a_session_that_can_start_nothing_waits_for_them(tmp_path: Path):
+    d = Desk(tmp_path)
+    now = 1000.0
+    study = Study(d.spec, load_trainable("tests.toy"), d.ledger, d.id, tmp_path, concurrency=3, now=lambda: now)
+    study.allowance.ends = 2000.0
+    first, _ = started(study), started(study)
+    study.report(first.number, replace(report(first, 1), seconds=900.0))
+    now = 1500.0
+    assert study.next_job() is None
+    assert not study.stopping and not study.done_starting
+
+
+class Died(Exception):
+    """The driver was killed."""
+
+
+class Mortal:
+    """A ledger whose driver dies at one of its next writes: before it or after it."""
+
+    WRITES = ("add_trial", "start_attempt", "record", "finish", "set_facts")
+
+    def __init__(self, ledger: Ledger, instants: int) -> None:
+        self._ledger, self._instants = ledger, instants
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._ledger, name)
+        if name not in self.WRITES:
+            return method
+
+        def write(*arguments: Any, **named: Any) -> Any:
+            self._pass()
+            result = method(*arguments, **named)
+            self._pass()
+            return result
+
+        return write
+
+    def _pass(self) -> None:
+        self._instants -= 1
+        if self._instants == 0:
+            raise Died
+
+
+FAULTS = {"out_of_memory": OOM, "worker_lost": LOST, "hang": HANG}
+MOST = 12  # troubles of one study
+PATIENT = {"memory_halvings": 100, "lost_workers": 100, "hangs": 100}
+
+
+def outcome(study: Study) -> list[Any]:
+    return [(t.number, t.config, t.state, [(r.epoch, r.metrics) for r in t.reports]) for t in study.trials]
+
+
+SPACE = {"lr": {"low": 1e-4, "high": 1.0, "log": True}, "epochs": 4, "batch_size": 2**200}
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A study without any trouble, run to its end."""
+    desk = Desk(tmp_path_factory.mktemp("calm"), space=SPACE, failures=PATIENT)
+    desk.study.concurrency = 1
+    run_out(desk.study)
+    return desk
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_a_study_with_crashes_and_faults_anywhere_ends_like_an_undisturbed_one(
+    data: st.DataObject, calm: Desk, tmp_path_factory: pytest.TempPathFactory
+):
+    """One worker. The driver dies between any two steps or at any write; memory runs out, workers hang and are lost;
+    the study is extended; epochs have no checkpoint. Trials, states and values are those without all that."""
+    stormy = Desk(tmp_path_factory.mktemp("stormy"), space=SPACE, failures=PATIENT, budget={"trials": 3})
+    caused: Counter[str] = Counter()
+    troubles = 0
+
+    def opened() -> Study:
+        ledger: Any = Mortal(stormy.ledger, data.draw(st.integers(0, 15)) if troubles < MOST else 0)
+        trainable, place = load_trainable("tests.toy"), stormy.directory / "toy"
+        return Study(stormy.spec, trainable, ledger, stormy.id, place, concurrency=1)
+
+    study, job, epoch = None, None, 0
+    while True:
+        trouble = data.draw(st.sampled_from(["none", "crash", "extend", *FAULTS])) if troubles < MOST else "none"
+        troubles += trouble != "none"
+        try:
+            if trouble == "extend":
+                stormy.spec = calm.spec
+            if study is None or trouble in ("crash", "extend"):
+                job, epoch = None, 0
+                study = opened()
+            job = job or study.next_job()
+            if job is None and stormy.spec is calm.spec:
+                break
+            if job is None:
+                stormy.spec, study = calm.spec, None
+                continue
+            epoch = max(epoch, job.checkpoint_epoch or 0)
+            if trouble in FAULTS:
+                caused[trouble] += 1
+                study.fail(job.number, FAULTS[trouble])
+                job, epoch = None, 0
+            elif epoch == 4:
+                study.complete(job.number)
+                job, epoch = None, 0
+            else:
+                epoch += 1
+                said = report(job, epoch, checkpoint=data.draw(st.booleans()))
+                if study.report(job.number, said) is not Decision.CONTINUE:
+                    job, epoch = None, 0
+        except Died:
+            study, job, epoch, troubles = None, None, 0, troubles + 1
+    ended = stormy.open()
+    assert outcome(ended) == outcome(calm.study)
+    counted = count_by_class(ended.trials)
+    assert all(counted.get(kind, 0) <= caused[kind] for kind in FAULTS)  # a driver that dies may not hear of it
