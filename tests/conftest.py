@@ -9,6 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,26 @@ def _browser() -> str | None:
 @pytest.fixture(scope="session", autouse=True)
 def _a_ray_of_its_own() -> Iterator[None]:
     """The tests do not share the cluster of the studies that the user runs; theirs is ended with them."""
+    with _ray_folder() as folder:
+        os.environ["RAY_TMPDIR"] = str(folder)
+        yield
+
+
+@pytest.fixture
+def ray_folder() -> Iterator[Path]:
+    """For RAY_TMPDIR: a cluster started there is this test's alone."""
+    with _ray_folder() as folder:
+        yield folder
+
+
+@contextmanager
+def _ray_folder() -> Iterator[Path]:
     root = Path(tempfile.mkdtemp(prefix="ns-", dir="/tmp"))  # short: the paths of sockets may not be long
-    os.environ["RAY_TMPDIR"] = str(root)
-    yield
+    yield root
     until = time.monotonic() + 30
     for cluster in root.glob("nightsweep-*/*/cluster.json"):
-        os.kill(json.loads(cluster.read_text())["pid"], signal.SIGTERM)
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended by itself
+            os.kill(json.loads(cluster.read_text())["pid"], signal.SIGTERM)
         while cluster.parent.exists() and time.monotonic() < until:
             time.sleep(0.1)
     shutil.rmtree(root, ignore_errors=True)

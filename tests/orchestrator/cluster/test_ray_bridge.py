@@ -77,11 +77,12 @@ def test_hangs_memory_and_exceptions_each_have_their_end_and_the_study_goes_on(
 
 
 def test_a_worker_that_ray_kills_for_memory_ran_out_of_memory(
-    tune: Callable[..., Started], toy_study: Callable[..., Path]
+    tune: Callable[..., Started], toy_study: Callable[..., Path], ray_folder: Path
 ):
     file = toy_study(space={"lr": 0.1, "seconds": 30.0, "batch_size": 2}, budget={"trials": 1})
-    process = tune("run", str(file), RAY_memory_usage_threshold="0.0001", RAY_memory_monitor_refresh_ms="250")
-    code, out, err = ended(process)
+    kills = {"RAY_memory_usage_threshold": "0.0001", "RAY_memory_monitor_refresh_ms": "250"}
+    # A Ray of its own: one that lingers from the test before would not kill, and this one would kill in the next test.
+    code, out, err = ended(tune("run", str(file), RAY_TMPDIR=str(ray_folder), **kills))
     assert (code, err) == (1, ""), out
     summary = shown(tune)
     assert summary["failures"] == {"out_of_memory": 2}
