@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from orchestrator.tracking.projection import EPOCH_SECONDS, NUMBER, UID, Point, batches, milliseconds
-from orchestrator.tracking.store import QUIET, address, file_of, identity, quoted
+from orchestrator.tracking.store import QUIET, address, file_of, identity, is_database, quoted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,6 +36,10 @@ def connect(uri: str) -> MlflowClient:
 
     for name in ("mlflow", "alembic", "urllib3.connectionpool"):  # what fails comes as an exception, and once
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    if is_database(uri):
+        import mlflow.store.db.utils
+
+        mlflow.store.db.utils.MAX_RETRY_COUNT = 0  # no variable sets it; 100 s for one that is away
     path = file_of(uri)
     if path is not None and not path.exists() and path.parent.is_dir():
         _make_store(path)

@@ -215,6 +215,7 @@ def test_a_database_is_reached_without_a_server_too(
         assert_equal(ledger, study, server.address, name=name)
 
 
+@pytest.mark.timeout(60)  # MLflow itself would try for minutes
 def test_a_database_that_is_not_there_is_said_without_its_password(ledger: Ledger, study: int, home: Path) -> None:
     with pytest.raises(TrackingError) as refused:
         sync(ledger, study, f"postgresql://ada:hunter2@127.0.0.1:{free_port()}/mlflow", home)
