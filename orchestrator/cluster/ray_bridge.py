@@ -85,6 +85,7 @@ class JobSearcher(_Unpickled, Searcher):
         self._driver = driver
         self._workplace = workplace
         self.jobs: dict[str, Job] = {}  # Ray's trial id -> what it runs
+        self.waiting: dict[str, float] = {}  # Ray's trial id -> monotonic time since which it has no place
 
     def suggest(self, trial_id: str) -> Any:
         self._driver.exchange()
@@ -94,6 +95,7 @@ class JobSearcher(_Unpickled, Searcher):
         self._driver.news = job is not None
         if job is not None:
             self.jobs[trial_id] = job
+            self.waiting[trial_id] = time.monotonic()
             return {"job": job, "workplace": self._workplace}
         # Said too early, FINISHED would end the reuse of actors; said at the true end, it lets fit() return.
         return Searcher.FINISHED if self._driver.ask("is_over") else None
@@ -144,6 +146,7 @@ class ReportScheduler(_Unpickled, TrialScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         job = self._searcher.jobs[trial.trial_id]
+        self._searcher.waiting.pop(trial.trial_id, None)
         failure = _out_of_memory(trial)
         if failure is None:
             log = trial_directory(self._directory, job.number) / "log.txt"
@@ -165,7 +168,8 @@ class ReportScheduler(_Unpickled, TrialScheduler):
         idle = controller._actor_cache.num_cached_objects > len(controller._pending_trials)
         if idle and self._driver.ask("is_full"):
             controller._cleanup_cached_actors(force_all=True)  # they hold places that others wait for
-        waiting = (t for t in tune_controller.get_trials() if t.status == "PENDING")
+        waiting = [t for t in tune_controller.get_live_trials() if t.status == "PENDING"]
+        waiting.sort(key=lambda t: self._searcher.jobs[t.trial_id].number)
         return next((t for t in waiting if tune_controller.trial_executor.has_resources_for_trial(t)), None)
 
     def debug_string(self) -> str:
@@ -187,17 +191,16 @@ class Tick(_Unpickled, Callback):
         self._driver = driver
         self._searcher = searcher
         self._watch = watch
-        self._waiting: dict[str, float] = {}  # Ray's trial id -> monotonic time since which it has no place
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         job = self._searcher.jobs[trial.trial_id]
+        self._searcher.waiting.pop(trial.trial_id, None)
         assert job.silence is not None
         self._watch.begin(trial.trial_id, job.silence)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         now = time.monotonic()
-        self._waiting = {t.trial_id: self._waiting.get(t.trial_id, now) for t in trials if t.status == "PENDING"}
-        self._driver.exchange(any(now - since > STUCK_SECONDS for since in self._waiting.values()))
+        self._driver.exchange(any(now - since > STUCK_SECONDS for since in self._searcher.waiting.values()))
         self._watch.tick()
         frozen = self._watch.frozen()
         for trial in trials if frozen else ():

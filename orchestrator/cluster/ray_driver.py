@@ -60,6 +60,8 @@ def main(descriptor: int) -> None:
     threading.Thread(target=_end_with_the_driver, daemon=True).start()
     connection = Connection(descriptor)
     driver = Driver(connection)
+    for name in ("mlflow", "wandb"):  # Ray would import them, for seconds, to see whether a callback is one of theirs
+        sys.modules[name] = None  # type: ignore[assignment]
     # 3 s of imports, while the cluster starts.
     threading.Thread(target=importlib.import_module, args=("ray.tune",), daemon=True).start()
     while True:

@@ -74,6 +74,7 @@ class Sender:
         self._client: MlflowClient | None = None
         self._file: tuple[int, int] | None = None  # of the store, when it was reached
         self._compared: set[tuple[str, int, bool]] = set()  # restarted trials whose run shows no more than it should
+        self._tagged: dict[int, dict[str, str]] = {}  # by the number of an unfinished trial: tags that its run has
 
     def worth_it(self) -> bool:
         """Is there a report, an end or a change of state that MLflow lacks?"""
@@ -129,6 +130,7 @@ class Sender:
         client = self._client or connect(self._uri)
         if first:
             self._file = identity(self._uri)
+            self._tagged.clear()
             if self._afresh:
                 self._mark.enter(afresh=True)
             row = self._study_run(client, row)
@@ -246,7 +248,7 @@ class Sender:
     def _send_trial(self, client: MlflowClient, row: StudyRow, lack: Behind, there: str | None) -> None:
         marks, trial, status = self._ledger.marks, lack.trial, _status(lack.trial.state, row)
         tags = projection.trial_tags(trial, row) | {"mlflow.parentRunId": row.mlflow_run_id or ""}
-        run_id, unseen = trial.mlflow_run_id or there, lack.unseen
+        run_id, unseen, tagged = trial.mlflow_run_id or there, lack.unseen, self._tagged.pop(trial.number, {})
         if trial.attempts > 1 and run_id is not None:
             run_id, unseen, theirs = self._after_restart(client, lack, run_id, tags)
             tags = theirs | tags
@@ -254,16 +256,19 @@ class Sender:
         if run_id is None:
             marks.expect_run(self._id, trial.number)
             place, name = row.mlflow_experiment_id or "", projection.trial_name(trial)
-            run_id = self._make_run(client, place, name, trial.created, tags)
+            run_id, tagged = self._make_run(client, place, name, trial.created, tags), tags
         if made or run_id != trial.mlflow_run_id:
             marks.known_run(self._id, trial.number, run_id)
         points = projection.points_of(unseen)
         if trial.test:
             points += projection.test_points(self._ledger.trial(self._id, trial.number), row.objective)
-        log(client, run_id, points, projection.trial_params(trial) if made or lack.status is None else {}, tags)
+        params = projection.trial_params(trial) if made or lack.status is None else {}
+        log(client, run_id, points, params, {name: tag for name, tag in tags.items() if tagged.get(name) != tag})
         if status != ("RUNNING" if made else lack.status):
             set_status(client, run_id, status, trial.ended)
         marks.seen(self._id, trial.number, lack.revision, status)
+        if not trial.state.final:
+            self._tagged[trial.number] = tags
         self._count(trials=1, reports=len(unseen))
 
     def _after_restart(
