@@ -169,7 +169,10 @@ def show(
 def report(
     studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="One study, or several side by side.")],
     lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
-    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the first study's report/.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Default: the study's report/; of several, the first one's side-by-side/."),
+    ] = None,
     home: HomeOption = RUNS,
     ledger_url: LedgerOption = None,
 ) -> None:
@@ -394,7 +397,7 @@ def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, out
     from reports.study_view import view
 
     rows = [ledger.study(name) for name in studies]
-    directory = (output or home.report(studies[0])).absolute()
+    directory = (output or (home.report if len(rows) == 1 else home.side_by_side)(studies[0])).absolute()
     studies_seen = []
     for row in rows:
         trials = ledger.trials(row.id)

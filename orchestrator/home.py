@@ -51,6 +51,10 @@ class Home:
     def report(self, name: str) -> Path:
         return self.study(name) / "report"
 
+    def side_by_side(self, first: str) -> Path:
+        """The report of several studies: the first one's own stays as it is."""
+        return self.study(first) / "side-by-side"
+
     def shown(self, path: Path) -> str:
         """`path` as a user would type it: relative to the current folder where it lies below it."""
         current = Path.cwd()

@@ -35,18 +35,23 @@ def tune(home: Path, repository: Path) -> Tune:
 
 @pytest.fixture
 def ended_study(home: Path) -> Ledger:
-    """A study of three trials in the ledger: completed, pruned, failed."""
     ledger = Ledger(home / "ledger.db")
+    add_ended(ledger, "toy")
+    return ledger
+
+
+def add_ended(ledger: Ledger, name: str) -> None:
+    """A study of three trials: completed, pruned, failed."""
     spec = parse_study(
         {
-            "study": "toy",
+            "study": name,
             "trainable": "tests.toy",
             "objective": {"metric": "val/score", "mode": "max"},
             "space": {"lr": {"low": 1e-4, "high": 1.0, "log": True}, "epochs": 3},
         },
         "toy.yaml",
     )
-    row = ledger.create_study("toy", spec.raw, spec.objective.objective, {})
+    row = ledger.create_study(name, spec.raw, spec.objective.objective, {})
     ledger.acquire(row.id, os.getpid(), "here")
     for number, (values, state) in enumerate(
         [([0.3, 0.5, 0.45], State.COMPLETED), ([0.2], State.PRUNED), ([0.1], State.FAILED)], start=1
@@ -57,7 +62,6 @@ def ended_study(home: Path) -> Ledger:
         error = "Traceback: boom" if state is State.FAILED else None
         ledger.finish(row.id, number, state, "exception: boom" if error else None, error)
     ledger.release(row.id, "finished")
-    return ledger
 
 
 def test_show_json_keeps_its_promise(tune: Tune, ended_study: Ledger):
@@ -101,6 +105,15 @@ def test_best_prints_a_file_that_train_accepts(tune: Tune, ended_study: Ledger, 
     assert spec.space.searched == []
     assert spec.space.fixed == {"lr": 0.1, "epochs": 3}
     assert spec.source is not None and (spec.source.study, spec.source.trial) == ("toy", 1)
+
+
+def test_several_studies_side_by_side_leave_the_page_of_each_alone(tune: Tune, ended_study: Ledger, home: Path):
+    add_ended(ended_study, "other")
+    assert tune("report", "toy").stdout.strip() == str(home / "toy" / "report" / "report.html")
+    own = (home / "toy" / "report" / "report.md").read_text()
+    assert tune("report", "toy", "other").stdout.strip() == str(home / "toy" / "side-by-side" / "report.html")
+    assert (home / "toy" / "side-by-side" / "report.md").read_text().startswith("# 2 studies side by side")
+    assert (home / "toy" / "report" / "report.md").read_text() == own
 
 
 def test_list_names_the_studies(tune: Tune, ended_study: Ledger):

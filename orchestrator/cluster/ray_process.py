@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import socket
 import subprocess
 import sys
@@ -102,6 +103,8 @@ class RayProcess:
         self.watch: Callable[[], bool] = lambda: False  # is the cluster gone? cheap
         self._where = ""
         self._process, self._connection, self._output = process, connection, output
+        self._said = selectors.DefaultSelector()  # Connection.poll makes one each time
+        self._said.register(connection, selectors.EVENT_READ)
         self._looked = self._ticked = time.monotonic()
 
     def connect(self, address: str, environment: Mapping[str, str], *, on_this_machine: bool) -> None:
@@ -135,11 +138,15 @@ class RayProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_SECONDS)
 
+    def close(self) -> None:
+        self._said.close()
+        self._connection.close()
+
     def _ask(self, request: str, *arguments: Any, desk: Any = None, tick: Callable[[], None] = lambda: None) -> Any:
         try:
             self._connection.send((request, arguments))
             while True:
-                if self._connection.poll(TICK_SECONDS):
+                if self._said.select(TICK_SECONDS):
                     kind, *said = self._connection.recv()
                     if kind == "done":
                         return said[0]
@@ -188,7 +195,7 @@ def _process(environment: Mapping[str, str]) -> Iterator[RayProcess]:
         finally:
             process.kill()
             process.wait()
-            connection.close()
+            talk.close()
             assert process.stdin is not None
             process.stdin.close()
 

@@ -17,7 +17,7 @@ def test_a_report_and_a_trial_cost_what_the_shapes_of_the_study_differ_by(
 ) -> None:
     def seconds(kind: str, place: Path, trials: int, epochs: int) -> float:
         start, report, trial = COSTS[kind]
-        return start + trials * epochs * report + trials * trial
+        return start + trials * (epochs - 1) * report + trials * trial
 
     monkeypatch.setattr(overhead, "_seconds", seconds)
     assert overhead.beside_ray(tmp_path, rounds=1)
