@@ -33,7 +33,7 @@ from benchmarks.driver import large
 from benchmarks.driver.process import WORKERS
 from benchmarks.fault.scene import REPOSITORY, ray_of_our_own, settle_environment
 
-START, REPORTS, TRIALS = (4, 1), (4, 129), (84, 1)  # trials, epochs
+START, REPORTS, TRIALS = (4, 1), (4, 65), (84, 1)  # trials, epochs
 SHARE, UTILISATION, DEARER, MEMORY_MB = 0.5, 0.97, 1.25, 1000
 KINDS = ("ours", "plain", "lean")
 
