@@ -13,7 +13,7 @@ from orchestrator.trial import State
 from reports import figures, standing_tables, tables
 from reports.advice import advice, original_command, reproduction
 from reports.changes import changes
-from reports.comparison import Comparison, value_on_test
+from reports.comparison import Comparison, shown_test_lead, value_on_test
 from reports.diagnosis import FEW, Rung, Slice, failures, rungs, slices
 from reports.environment import environment, is_dirty
 from reports.example_tables import ExampleTable, example_tables
@@ -181,7 +181,8 @@ def _tiles(comparison: Comparison, words: Words) -> Iterator[Tile]:
         yield Tile(words(key), words.quantity(shown_lead(lead, comparison.scale)), detail)
     test = None if best is None else value_on_test(best.trial, comparison.objective)
     if test is not None:
-        against = comparison.baselines[0].test_by if comparison.baselines else None
+        lead = comparison.baselines[0] if comparison.baselines else None
+        against = None if lead is None else shown_test_lead(comparison, lead.ahead, lead.other)
         by = "" if against is None else words("key.against", by=Quantity("signed_points", against))
         yield Tile(words("key.test"), words.value(test), by)
     told = [

@@ -250,5 +250,14 @@ def value_on_test(trial: Trial, objective: Objective) -> float | None:
     return None
 
 
+def shown_test_lead(comparison: Comparison, ahead: int, other: int) -> float | None:
+    """How far a trial is ahead on the test split, from the values as they are shown; None where one was not scored."""
+    trials = {trial.number: trial for trial in comparison.view.trials}
+    value, against = (value_on_test(trials[number], comparison.objective) for number in (ahead, other))
+    if value is None or against is None:
+        return None
+    return _ahead(comparison.scale.difference(value, against), 0.0, comparison.objective)
+
+
 def _ahead(a: float, b: float, objective: Objective) -> float:
     return a - b if objective.mode == "max" else b - a

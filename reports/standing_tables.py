@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.trial import State
-from reports.comparison import Comparison, Row, value_on_test
+from reports.comparison import Comparison, Row, shown_test_lead, value_on_test
 from reports.diagnosis import Slice, position
 from reports.quantity import Quantity
 from reports.tables import Cell, Column, Table, baseline_name, config_cell, in_points, shortened
@@ -52,16 +52,14 @@ def standing_table(comparison: Comparison, words: Words) -> Table | None:
 def _standing_row(what: str, row: Row, comparison: Comparison, words: Words, kind: str = "") -> tuple[Cell, ...]:
     best = comparison.best
     assert best is not None and best.value is not None and row.value is not None
-    tests = [value_on_test(each.trial, comparison.objective) for each in (best, row)]
+    test = value_on_test(row.trial, comparison.objective)
     behind, test_behind, relative = "", "", ""
     if row.number != best.number:
         behind = words.bare_points(abs(comparison.scale.difference(best.value, row.value)))
         if row.value:
             relative = words.quantity(Quantity("relative", (row.value - best.value) / abs(best.value or row.value)))
-        if tests[0] is not None and tests[1] is not None:
-            gap = comparison.scale.difference(tests[0], tests[1])
-            gap = gap if comparison.objective.mode == "max" else -gap
-            test_behind = words.bare_points(gap)
+        gap = shown_test_lead(comparison, best.number, row.number)
+        test_behind = "" if gap is None else words.bare_points(gap)
     return (
         Cell(what, kind=kind),
         Cell(str(row.number)),
@@ -69,7 +67,7 @@ def _standing_row(what: str, row: Row, comparison: Comparison, words: Words, kin
         Cell("" if row.best_epoch is None else str(row.best_epoch)),
         Cell(behind),
         Cell(relative),
-        Cell("" if tests[1] is None else words.value(tests[1])),
+        Cell("" if test is None else words.value(test)),
         Cell(test_behind),
         Cell(words.duration(row.trial.seconds)),
     )

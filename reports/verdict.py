@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.trial import State
-from reports.comparison import Comparison, Lead, value_on_test
+from reports.comparison import Comparison, Lead, shown_test_lead, value_on_test
 from reports.diagnosis import failures
 from reports.quantity import Quantity, Scale, Sentence, sentence
 
@@ -97,8 +97,9 @@ def _how_good(comparison: Comparison, lead: Lead | None) -> list[Sentence]:
         change = Quantity("relative", lead.relative if comparison.objective.mode == "max" else -lead.relative)
         said = [sentence("verdict.values", other=other, relative=change, **words)]
     test = value_on_test(best.trial, comparison.objective)
-    if test is not None and lead is not None and lead.test_by is not None:
-        by = Quantity("signed_points", lead.test_by)
+    ahead = None if lead is None else shown_test_lead(comparison, lead.ahead, lead.other)
+    if test is not None and ahead is not None:
+        by = Quantity("signed_points", ahead)
         said.append(sentence("verdict.test_against", test=Quantity("value", test), by=by))
     elif test is not None:
         said.append(sentence("verdict.test", test=Quantity("value", test)))

@@ -9,7 +9,7 @@ import statistics
 import pytest
 
 from orchestrator.trial import State
-from reports.comparison import compare, epoch_noise, value_on_test
+from reports.comparison import compare, epoch_noise, shown_test_lead, value_on_test
 from reports.quantity import Scale, scale_of
 from tests.reports.few_trials import ACCURACY, LOSS, study, trial
 
@@ -35,6 +35,15 @@ def test_the_best_is_ahead_of_runner_up_and_baseline_by_their_differences():
     assert found.median == pytest.approx(0.92)
     assert [row.rank for row in found.rows] == [1, 2, 3]
     assert [row.behind for row in found.rows] == pytest.approx([0.0, 0.02, 0.04])
+
+
+def test_the_lead_on_the_test_split_is_the_one_that_the_shown_values_have():
+    trials = [trial(1, [0.80], test={"test/accuracy": 0.8432203}), trial(2, [0.91], test={"test/accuracy": 0.9270687})]
+    found = compare(study([*trials, trial(3, [0.5])]))
+    assert shown_test_lead(found, 2, 1) == pytest.approx(0.0839)  # 92.71 - 84.32; without rounding 8.38
+    assert shown_test_lead(found, 2, 3) is None
+    losses = [trial(n, [n / 10], metric="val/loss", test={"test/loss": n / 10}) for n in (1, 3)]
+    assert shown_test_lead(compare(study(losses, LOSS)), 1, 3) == pytest.approx(0.2)
 
 
 def test_with_an_objective_to_be_made_small_being_ahead_is_being_smaller():
