@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from benchmarks.fault import audit
 from benchmarks.fault.audit import trials_in
 from benchmarks.fault.scene import Scene, Session
 from benchmarks.fault.stage import TWO_AT_A_TIME, Impossible, Stage
+from tests.orchestrator import disks
 
 DISK_MB = 32  # for MLflow's store, the ledger, logs and checkpoints of a small study
 QUOTA = 1500  # bytes: a dozen of the toy's checkpoints
@@ -92,25 +92,18 @@ def _wait_until_nothing_begins(scene: Scene, session: Session) -> None:
 @contextlib.contextmanager
 def _disk(place: Path) -> Iterator[None]:
     """A small disk of its own. Raises Impossible."""
-    place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(place)]
-    if subprocess.run(words, capture_output=True).returncode != 0:
+    if not disks.mount(place, f"{DISK_MB}m"):
         raise Impossible("a disk can be mounted by root only")
     try:
         yield
     finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
+        disks.unmount(place)
 
 
 @contextlib.contextmanager
 def _filled(place: Path) -> Iterator[None]:
     """Somebody else takes all that is free."""
-    file = place / "somebody-elses-data"
-    with file.open("wb", buffering=0) as stream:
-        for size in (2**20, 2**12):
-            with contextlib.suppress(OSError):
-                while stream.write(bytes(size)):
-                    continue
+    file = disks.fill(place)
     try:
         yield
     finally:

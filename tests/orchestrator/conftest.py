@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.orchestrator import disks
+from tests.orchestrator.command import Started, Tune, end, start
+
 
 class PostgreSQL:
     """A server of our own, to be stopped and started again. All but `guest` are let in without a password."""
@@ -93,35 +96,37 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def tune(home: Path, repository: Path) -> Iterator[Tune]:
+    """Starts `tune ...`, with variables of the environment as keywords; what is left of it is killed at the end."""
+    started: list[Started] = []
+
+    def run(*arguments: str, **environment: str) -> Started:
+        started.append(start(repository, arguments, {"NIGHTSWEEP_HOME": str(home)} | environment))
+        return started[-1]
+
+    yield run
+    for process in started:
+        end(process)
+
+
+@pytest.fixture
 def mount_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """`mount_disk("8m")` -> a folder on a disk of that size; skipped where none can be mounted."""
     mounted: list[Path] = []
 
     def mount(size: str, *options: str) -> Path:
         place = tmp_path / f"disk-{len(mounted)}"
-        place.mkdir()
-        words = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "tmpfs", str(place)]
-        if subprocess.run(words, capture_output=True).returncode != 0:
+        if not disks.mount(place, size, *options):
             pytest.skip("a file system can be mounted by root only")
         mounted.append(place)
         return place
 
     yield mount
     for place in mounted:
-        subprocess.run(["umount", "-l", place], check=True)
+        disks.unmount(place)
 
 
 @pytest.fixture
 def fill_disk() -> Callable[[Path], Path]:
     """`fill_disk(folder)` -> a file that takes all that was free; the disk has room again once it is removed."""
-
-    def fill(folder: Path) -> Path:
-        file = folder / "somebody-elses-data"
-        with file.open("wb", buffering=0) as stream:
-            for size in (2**20, 2**12):
-                with contextlib.suppress(OSError):
-                    while stream.write(bytes(size)):
-                        continue
-        return file
-
-    return fill
+    return disks.fill

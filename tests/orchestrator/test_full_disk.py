@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +16,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import load_study
 from orchestrator.trial import State
+from tests.orchestrator.command import Started, Tune, end, start
 from tests.orchestrator.study.test_study import finish
 from trainables import load_trainable
 
@@ -31,28 +29,17 @@ def home(mount_disk: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def tune(home: Path, repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def tune(home: Path, repository: Path) -> Iterator[Tune]:
     """Starts `tune ...` on the small disk, what it says on stderr among the rest; killed if it is left running."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Started] = []
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tune", *arguments],
-            cwd=repository,
-            env=os.environ | {"NIGHTSWEEP_HOME": str(home)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
+    def run(*arguments: str) -> Started:
+        started.append(start(repository, arguments, {"NIGHTSWEEP_HOME": str(home)}, stderr=subprocess.STDOUT))
+        return started[-1]
 
-    yield start
+    yield run
     for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        end(process)
 
 
 def undisturbed(file: Path, directory: Path) -> list[tuple[Any, ...]]:
@@ -88,7 +75,7 @@ def line_with(stream: IO[str], *words: str) -> str:
 
 
 def test_a_disk_that_fills_up_pauses_the_study_which_then_ends_as_if_nothing_had_happened(
-    tune: Callable[..., subprocess.Popen[str]],
+    tune: Tune,
     toy_study: Callable[..., Path],
     home: Path,
     fill_disk: Callable[[Path], Path],

@@ -5,56 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.ledger import Ledger
+from tests.orchestrator.command import Tune, ended, shown
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
-
-Started = subprocess.Popen[str]
-
-
-@pytest.fixture
-def tune(home: Path, repository: Path) -> Iterator[Callable[..., Started]]:
-    """Starts `tune ...`; whatever is left running is killed at the end."""
-    started: list[Started] = []
-
-    def start(*arguments: str) -> Started:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tune", *arguments],
-            cwd=repository,
-            env=os.environ | {"NIGHTSWEEP_HOME": str(home)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def ended(process: Started) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=200)
-    return process.returncode, out, err
-
-
-def shown(tune: Callable[..., Started], study: str = "toy") -> dict[str, Any]:
-    code, out, err = ended(tune("show", study, "--json", "--history"))
-    assert code == 0, err
-    return json.loads(out)
 
 
 def wait_for_reports(home: Path, count: int) -> None:
@@ -79,9 +40,7 @@ def assert_every_trial_counted_once(summary: dict[str, Any], trials: int) -> Non
         assert [report["epoch"] for report in trial["reports"]] == list(range(1, trial["epochs"] + 1))
 
 
-def test_a_study_runs_ends_starts_nothing_again_and_is_extended(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
-):
+def test_a_study_runs_ends_starts_nothing_again_and_is_extended(tune: Tune, toy_study: Callable[..., Path], home: Path):
     file = str(toy_study(space={"epochs": 5}, budget={"trials": 8}, baselines=[{"name": "by hand", "lr": 0.01}]))
     code, out, err = ended(tune("run", file))
     assert (code, err) == (0, "")
@@ -114,9 +73,7 @@ def test_a_study_runs_ends_starts_nothing_again_and_is_extended(
     assert unscored == [{key: trial[key] for key in ("config", "reports", "state")} for trial in summary["trials"]]
 
 
-def test_mlflow_holds_exactly_what_show_prints(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
-):
+def test_mlflow_holds_exactly_what_show_prints(tune: Tune, toy_study: Callable[..., Path], home: Path):
     faults = {"fail_at": {"low": 0, "high": 2}, "epochs": 5}
     policy = {"equal_exceptions": 8}
     code, out, err = ended(tune("run", str(toy_study(space=faults, budget={"trials": 8}, failures=policy))))
@@ -151,7 +108,7 @@ def test_mlflow_holds_exactly_what_show_prints(
 
 
 def test_kill_9_in_the_middle_then_the_same_command_finishes_the_study(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+    tune: Tune, toy_study: Callable[..., Path], home: Path
 ):
     file = str(toy_study(space={"epochs": 6, "seconds": 0.15}, budget={"trials": 8}))
     for reports in (3, 9):
@@ -168,7 +125,7 @@ def test_kill_9_in_the_middle_then_the_same_command_finishes_the_study(
 
 
 def test_a_signal_to_the_whole_group_pauses_the_trials_and_the_same_command_goes_on(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+    tune: Tune, toy_study: Callable[..., Path], home: Path
 ):
     file = str(toy_study(space={"epochs": 30, "seconds": 0.2}, scheduler={"name": "none"}, budget={"trials": 3}))
     process = tune("run", file)
@@ -192,9 +149,7 @@ def test_a_signal_to_the_whole_group_pauses_the_trials_and_the_same_command_goes
         assert after["reports"][: before["epochs"]] == before["reports"]
 
 
-def test_hours_end_a_session_gracefully_with_exit_code_0(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
-):
+def test_hours_end_a_session_gracefully_with_exit_code_0(tune: Tune, toy_study: Callable[..., Path], home: Path):
     file = str(toy_study(space={"epochs": 100, "seconds": 0.2}, scheduler={"name": "none"}))
     code, out, err = ended(tune("run", file, "--hours", "0.004"))
     assert (code, err) == (0, "")
@@ -204,9 +159,7 @@ def test_hours_end_a_session_gracefully_with_exit_code_0(
     assert {trial["state"] for trial in summary["trials"]} == {"paused"}
 
 
-def test_a_dying_worker_costs_its_trial_alone_and_nothing_of_ray_is_printed(
-    tune: Callable[..., Started], toy_study: Callable[..., Path]
-):
+def test_a_dying_worker_costs_its_trial_alone_and_nothing_of_ray_is_printed(tune: Tune, toy_study: Callable[..., Path]):
     space = {"lr": 0.1, "epochs": 4, "fail_at": [0, 2], "fault": "kill", "fail_once": [False, True]}
     file = str(toy_study(space=space, scheduler={"name": "none"}, budget={"trials": 4}))
     code, out, err = ended(tune("run", file))
@@ -221,9 +174,7 @@ def test_a_dying_worker_costs_its_trial_alone_and_nothing_of_ray_is_printed(
     assert "ray" not in out.lower().replace("starting ray", "")
 
 
-def test_a_study_in_which_every_trial_fails_exits_with_1_and_says_why(
-    tune: Callable[..., Started], toy_study: Callable[..., Path]
-):
+def test_a_study_in_which_every_trial_fails_exits_with_1_and_says_why(tune: Tune, toy_study: Callable[..., Path]):
     file = str(toy_study(space={"fail_at": 1}, budget={"trials": 2}))
     code, out, err = ended(tune("run", file))
     assert (code, err) == (1, "")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from orchestrator.ledger import Ledger
+from tests.orchestrator.command import end, start
 from tests.orchestrator.conftest import PostgreSQL
+from tests.waiting import wait_for
 
 PASSWORD = "open-sesame-4711"
 HERE = socket.gethostname()
@@ -29,20 +28,12 @@ class Command:
     def __init__(self, home: Path, repository: Path, url: str) -> None:
         self.url = url
         self._repository = repository
-        self._environment = os.environ | {"NIGHTSWEEP_HOME": str(home), "NIGHTSWEEP_LEDGER": url}
+        self._environment = {"NIGHTSWEEP_HOME": str(home), "NIGHTSWEEP_LEDGER": url}
         self._started: list[subprocess.Popen[str]] = []
         self.said = ""  # by all so far
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tune", *words],
-            cwd=self._repository,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        process = start(self._repository, words, self._environment, stderr=subprocess.STDOUT)
         self._started.append(process)
         return process
 
@@ -58,9 +49,7 @@ class Command:
 
     def close(self) -> None:
         for process in self._started:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            end(process)
 
 
 @pytest.fixture
@@ -79,13 +68,6 @@ def tune(home: Path, repository: Path, postgresql_server: PostgreSQL) -> Iterato
     command.close()
 
 
-def wait_for(condition: Callable[[], Any]) -> None:
-    until = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.05)
-
-
 def reports(ledger: Ledger, epoch: int = 1) -> int:
     """How many reports of this epoch or a later one there are."""
     rows = ledger.studies()
@@ -100,7 +82,7 @@ def test_a_team_runs_its_study_through_restarts_of_the_server_and_a_takeover(
     ledger = Ledger(tune.url)
     file = str(toy_study(space={"epochs": 5, "seconds": 0.3}, budget={"trials": 3}))
     driver = tune.start("run", file, "--ledger", tune.url)
-    wait_for(lambda: reports(ledger) >= 2)
+    wait_for(lambda: reports(ledger) >= 2, 120)
     postgresql_server.stop()
     time.sleep(1)  # long enough for a report to find it away
     postgresql_server.start()
@@ -118,7 +100,7 @@ def test_a_team_runs_its_study_through_restarts_of_the_server_and_a_takeover(
     # A raised limit, and a second host that takes the study over from this one, which it takes for dead.
     longer = str(toy_study(space={"epochs": 60, "seconds": 0.3}, budget={"trials": 3}))
     driver = tune.start("run", longer)
-    wait_for(lambda: reports(ledger, epoch=6) >= 1)
+    wait_for(lambda: reports(ledger, epoch=6) >= 1, 120)
     row = ledger.study("toy")
     import psycopg2
 

@@ -2,56 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from orchestrator.ledger import Ledger
+from tests.orchestrator.command import Tune, ended, shown
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
-Started = subprocess.Popen[str]
-
-
-@pytest.fixture
-def tune(home: Path, repository: Path) -> Iterator[Callable[..., Started]]:
-    """Starts `tune ...`; what is left of it is killed at the end."""
-    started: list[Started] = []
-
-    def start(*arguments: str, **environment: str) -> Started:
-        command = [sys.executable, "-m", "tune", *arguments]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        env = os.environ | {"NIGHTSWEEP_HOME": str(home)} | environment
-        started.append(subprocess.Popen(command, cwd=repository, env=env, start_new_session=True, **pipes))
-        return started[-1]
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def ended(process: Started) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=200)
-    return process.returncode, out, err
-
-
-def shown(tune: Callable[..., Started]) -> dict[str, Any]:
-    code, out, err = ended(tune("show", "toy", "--json", "--history"))
-    assert code == 0, err
-    return json.loads(out)
-
 
 def test_hangs_memory_and_exceptions_each_have_their_end_and_the_study_goes_on(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+    tune: Tune, toy_study: Callable[..., Path], home: Path
 ):
     faults = {"freeze": 2, "spin": 2, "memory": 2, "error": 1}  # and the attempts that follow
     space = {"lr": 0.1, "epochs": 3, "fail_at": 2, "fault": list(faults), "fail_once": True, "fits": 2}
@@ -77,7 +40,7 @@ def test_hangs_memory_and_exceptions_each_have_their_end_and_the_study_goes_on(
 
 
 def test_a_worker_that_ray_kills_for_memory_ran_out_of_memory(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], ray_folder: Path
+    tune: Tune, toy_study: Callable[..., Path], ray_folder: Path
 ):
     file = toy_study(space={"lr": 0.1, "seconds": 30.0, "batch_size": 2}, budget={"trials": 1})
     kills = {"RAY_memory_usage_threshold": "0.0001", "RAY_memory_monitor_refresh_ms": "250"}
@@ -91,7 +54,7 @@ def test_a_worker_that_ray_kills_for_memory_ran_out_of_memory(
 
 
 def test_the_same_exception_over_and_over_stops_the_study_with_a_message_and_keeps_the_trials(
-    tune: Callable[..., Started], toy_study: Callable[..., Path]
+    tune: Tune, toy_study: Callable[..., Path]
 ):
     file = str(toy_study(space={"fail_at": 2, "epochs": 3}, scheduler={"name": "none"}, budget={"trials": 20}))
     code, out, err = ended(tune("run", file))

@@ -7,16 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import psutil
 import pytest
 
 from orchestrator.cluster.ray_host import HostFailed, seat
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -24,13 +23,6 @@ def environment() -> Iterator[dict[str, str]]:
     """Of a cluster that lies in a folder of its own."""
     with TemporaryDirectory(prefix="ns-", dir="/tmp") as folder:
         yield dict(os.environ) | {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token"}
-
-
-def until(happened: Callable[[], Any], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 def processes_of(directory: Path) -> list[psutil.Process]:
@@ -56,7 +48,7 @@ def test_two_users_have_one_cluster_that_ends_with_its_files_after_the_second(en
         assert listening and {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
         root = first.directory.parent
         assert root.stat().st_mode & 0o777 == 0o700
-    until(lambda: not processes_of(root))
+    wait_for(lambda: not processes_of(root))
     assert [path.name for path in root.iterdir()] == ["start.lock"]
 
 
@@ -65,21 +57,21 @@ def test_a_killed_host_is_noticed_takes_ray_with_it_and_its_remains_are_removed_
     with seat(environment) as first:
         [host] = [process for process in processes_of(first.directory) if "ray_host.py" in str(process.cmdline())]
         host.send_signal(signal.SIGKILL)
-        until(first.lost)
-        until(lambda: not processes_of(first.directory))
+        wait_for(first.lost)
+        wait_for(lambda: not processes_of(first.directory))
         assert first.directory.exists()
         with seat(environment, linger=0.0) as second:
             assert second.directory != first.directory and not second.lost()
             assert not first.directory.exists()
             root = second.directory.parent
-    until(lambda: not processes_of(root))
+    wait_for(lambda: not processes_of(root))
 
 
 def test_a_host_that_cannot_start_says_why_and_leaves_nothing(environment):
     folder = Path(environment["RAY_TMPDIR"], 80 * "x")  # longer than the path of a socket may be
     with pytest.raises(HostFailed, match=r"socket|AF_UNIX"), seat(environment | {"RAY_TMPDIR": str(folder)}):
         pass
-    until(lambda: not processes_of(folder))
+    wait_for(lambda: not processes_of(folder))
     assert [path.name for path in folder.rglob("*")] == [f"nightsweep-{os.getuid()}", "start.lock"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import shutil
 import signal
@@ -12,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,33 +21,10 @@ import pytest
 from orchestrator.cluster.ray_process import local_resources
 from orchestrator.ledger import Ledger
 from orchestrator.trial import Report
+from tests.orchestrator.command import Tune, ended, shown
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
-
-Started = subprocess.Popen[str]
-
-
-@pytest.fixture
-def tune(home: Path, repository: Path) -> Iterator[Callable[..., Started]]:
-    """Starts `tune ...`; whatever is left running is killed at the end."""
-    started: list[Started] = []
-
-    def start(*arguments: str) -> Started:
-        words = [sys.executable, "-m", "tune", *arguments]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(words, cwd=repository, start_new_session=True, **pipes))
-        return started[-1]
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def ended(process: Started) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=200)
-    return process.returncode, out, err
 
 
 def reports(home: Path, study: str) -> list[tuple[int, Report]]:
@@ -60,26 +35,17 @@ def reports(home: Path, study: str) -> list[tuple[int, Report]]:
     return []
 
 
-def until(happened: Callable[[], Any], seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.1)
-
-
-def assert_complete(tune: Callable[..., Started], study: str, *, trials: int, epochs: int) -> list[dict[str, Any]]:
+def assert_complete(tune: Tune, study: str, *, trials: int, epochs: int) -> list[dict[str, Any]]:
     """Every trial once, with every epoch once."""
-    code, out, err = ended(tune("show", study, "--json", "--history"))
-    assert code == 0, err
-    shown = json.loads(out)["trials"]
-    assert [trial["number"] for trial in shown] == list(range(1, trials + 1))
-    assert {trial["state"] for trial in shown} == {"completed"}
-    assert all([r["epoch"] for r in trial["reports"]] == list(range(1, epochs + 1)) for trial in shown)
-    return shown
+    found = shown(tune, study)["trials"]
+    assert [trial["number"] for trial in found] == list(range(1, trials + 1))
+    assert {trial["state"] for trial in found} == {"completed"}
+    assert all([r["epoch"] for r in trial["reports"]] == list(range(1, epochs + 1)) for trial in found)
+    return found
 
 
 def test_two_studies_at_once_take_turns_where_there_is_room_for_one_trial(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+    tune: Tune, toy_study: Callable[..., Path], home: Path
 ):
     whole = {"gpu": 0, "cpu": int(local_resources()["CPU"])}
     sizes = {"first": whole, "second": whole | {"cpu": max(1, whole["cpu"] // 2), "concurrent": 1}}
@@ -100,11 +66,11 @@ def test_two_studies_at_once_take_turns_where_there_is_room_for_one_trial(
 
 
 def test_a_study_goes_on_with_another_ray_when_its_own_is_killed(
-    tune: Callable[..., Started], toy_study: Callable[..., Path], home: Path
+    tune: Tune, toy_study: Callable[..., Path], home: Path
 ):
     space = {"epochs": 12, "seconds": 0.2}
     driver = tune("run", str(toy_study(space=space, scheduler={"name": "none"}, budget={"trials": 2})))
-    until(lambda: len(reports(home, "toy")) >= 4)
+    wait_for(lambda: len(reports(home, "toy")) >= 4, 120)
     raylets = (p for p in psutil.process_iter(["name", "cmdline"]) if p.info["name"] == "raylet")
     [raylet] = [p for p in raylets if os.environ["RAY_TMPDIR"] in " ".join(p.info["cmdline"])]
     raylet.kill()
@@ -140,9 +106,9 @@ def machines(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
         return False
 
     head = start("--head", f"--port={port}", f"--temp-dir={directory}", "--include-dashboard=false")
-    until(listens, 60)
+    wait_for(listens, 60)
     other = start(f"--address=127.0.0.1:{port}")
-    until(lambda: any(p.name() == "raylet" for p in other.children(recursive=True)), 60)
+    wait_for(lambda: any(p.name() == "raylet" for p in other.children(recursive=True)), 60)
     yield address, [head, other]
     for process in started:
         lose(psutil.Process(process.pid))
@@ -159,7 +125,7 @@ def lose(machine: psutil.Process) -> None:
 
 
 def test_a_machine_lost_in_mid_study_costs_nothing_and_the_lost_cluster_no_trial(
-    tune: Callable[..., Started],
+    tune: Tune,
     toy_study: Callable[..., Path],
     home: Path,
     machines: tuple[str, list[psutil.Process]],
@@ -168,9 +134,9 @@ def test_a_machine_lost_in_mid_study_costs_nothing_and_the_lost_cluster_no_trial
     space = {"epochs": 25, "seconds": 0.2}
     file = str(toy_study(space=space, scheduler={"name": "none"}, budget={"trials": 3}))
     driver = tune("run", file, "--address", address)
-    until(lambda: len({number for number, _ in reports(home, "toy")}) == 2)  # one on each
+    wait_for(lambda: len({number for number, _ in reports(home, "toy")}) == 2, 120)  # one on each
     lose(other)
-    until(lambda: len({number for number, _ in reports(home, "toy")}) == 3)
+    wait_for(lambda: len({number for number, _ in reports(home, "toy")}) == 3, 120)
     lose(head)
     code, out, err = ended(driver)
     assert code == 1, err

@@ -26,9 +26,9 @@ from tests.orchestrator.tracking.pictures import (
     free_port,
     patience,
     runs_of,
-    wait_for,
 )
 from tests.orchestrator.tracking.servers import Line, Server, locked
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(300)  # the first of them starts a server
 

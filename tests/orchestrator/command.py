@@ -1,0 +1,47 @@
+"""`tune ...` as a user types it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+Started = subprocess.Popen[str]
+Tune = Callable[..., Started]
+
+
+def start(repository: Path, arguments: Sequence[str], environment: dict[str, str], stderr: int = PIPE) -> Started:
+    """In a session of its own, so that a signal to its whole group reaches nothing else."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tune", *arguments],
+        cwd=repository,
+        env=os.environ | environment,
+        stdout=PIPE,
+        stderr=stderr,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def end(process: Started) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def ended(process: Started) -> tuple[int, str, str]:
+    """Exit status, standard output, standard error."""
+    out, err = process.communicate(timeout=200)
+    return process.returncode, out, err
+
+
+def shown(tune: Tune, study: str = "toy") -> dict[str, Any]:
+    code, out, err = ended(tune("show", study, "--json", "--history"))
+    assert code == 0, err
+    return json.loads(out)
