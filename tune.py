@@ -100,7 +100,7 @@ def train(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Train one config, without a search, by the same engine."""
-    from orchestrator.mistakes import InputMistake
+    from orchestrator.errors import InputMistake
     from orchestrator.study.budget import Limits
 
     spec = _load(config, set, name)
@@ -144,7 +144,7 @@ def show(
 ) -> None:
     """Show one study: states, best, failures with reasons."""
     from orchestrator.console import show_study, show_trial
-    from orchestrator.mistakes import InputMistake
+    from orchestrator.errors import InputMistake
     from orchestrator.study.budget import gpu_attempts
     from orchestrator.summary import study_summary
     from orchestrator.terminal import visible_json
@@ -177,7 +177,7 @@ def report(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Write report.html, report.md and report.json."""
-    from orchestrator.mistakes import InputMistake
+    from orchestrator.errors import InputMistake
 
     if lang not in ("en", "ko"):
         raise InputMistake(f"--lang: must be en or ko, but got {lang!r}")
@@ -281,7 +281,7 @@ def main(arguments: list[str] | None = None) -> None:
         ray_command(arguments)
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a user's own trainable is found in the folder `tune` is started in
-    from orchestrator.mistakes import explain
+    from orchestrator.errors import explain
 
     try:
         app(arguments)
@@ -315,8 +315,8 @@ def _load(file: Path, overrides: list[str], name: str | None) -> StudySpec:
 def _preflight(spec: StudySpec, home: Home, file: Path, *, skip: bool, fresh: bool) -> None:
     """Check data, labels and one batch before the first trial. Raises InputMistake; nothing of the study is created."""
     from orchestrator.console import show_preflight
+    from orchestrator.errors import InputMistake
     from orchestrator.ledger import Ledger
-    from orchestrator.mistakes import InputMistake
     from orchestrator.preflight import RISK, due, examine_apart
 
     rows = {} if fresh or not home.has_ledger else {row.name: row for row in Ledger(home.ledger).studies()}
@@ -333,8 +333,8 @@ def _preflight(spec: StudySpec, home: Home, file: Path, *, skip: bool, fresh: bo
 
 def _existing(path: Path, ledger_url: str | None) -> tuple[Home, Ledger]:
     """The home and its ledger; a mistake if there is none yet."""
+    from orchestrator.errors import InputMistake
     from orchestrator.ledger import Ledger
-    from orchestrator.mistakes import InputMistake
 
     home = _home(path, ledger_url)
     if not home.has_ledger:

@@ -11,18 +11,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.checkpoints.epochs import trial_directory
 from orchestrator.command_line import check, go_on, home_option, more
 from orchestrator.disk import in_gb
 from orchestrator.doctor import Finding as HealthFinding
-from orchestrator.home import Home
+from orchestrator.home import Home, trial_directory
 from orchestrator.ledger import StudyRow
-from orchestrator.outcome import Outcome, Status
-from orchestrator.progress import duration, short
+from orchestrator.problem import duration, short
 from orchestrator.summary import Attempts, study_summary
 from orchestrator.symptoms import symptoms_of
 from orchestrator.terminal import Terminal
-from orchestrator.trial import State, Trial, best_trial
+from orchestrator.trial import Outcome, State, Status, Trial, best_trial
 from trainables import Finding
 
 

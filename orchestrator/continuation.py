@@ -11,17 +11,17 @@ from typing import Any
 
 from orchestrator import provenance
 from orchestrator.checkpoints.storage import try_out
+from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
-from orchestrator.mistakes import InputMistake
-from orchestrator.outcome import Status
+from orchestrator.plain_data import config_key
 from orchestrator.problem import Problems
 from orchestrator.space.membership import LIMIT, Outside, as_config_of, defaults_of, limit_of
-from orchestrator.space.search_space import SearchSpace, config_key
+from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study.budget import Limits
 from orchestrator.study_file.study_spec import StudySpec
-from orchestrator.trial import Extension, Objective, State, Trial
+from orchestrator.trial import Extension, Objective, State, Status, Trial
 from trainables import Trainable
 
 # While trials hang on them.

@@ -10,9 +10,9 @@ from typing import Any
 
 from orchestrator.disk import shortage as shortage_of
 from orchestrator.ledger import Ledger
-from orchestrator.outcome import Status
 from orchestrator.progress import Progress
 from orchestrator.study.study import Study
+from orchestrator.trial import Status
 
 BEAT_SECONDS = 5.0
 INTERRUPTED = "interrupted"

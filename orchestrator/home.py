@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.mistakes import InputMistake
+from orchestrator.errors import InputMistake
 from orchestrator.problem import shown
+
+_PREFIX = "epoch-"
 
 _DATABASES = ("ledger.db", "mlflow.db")  # with what SQLite puts beside them: ledger.db-wal
 
@@ -59,3 +61,17 @@ class Home:
         """`path` as a user would type it: relative to the current folder where it lies below it."""
         current = Path.cwd()
         return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
+
+
+def trial_directory(study_directory: Path, number: int) -> Path:
+    return study_directory / "trials" / f"{number:04d}"
+
+
+def epoch_directory(trial_dir: Path, epoch: int) -> Path:
+    return trial_dir / "checkpoint" / f"{_PREFIX}{epoch:04d}"
+
+
+def epoch_of(name: str) -> int | None:
+    """The epoch of a checkpoint's folder; None for a name that is none."""
+    epoch = name.removeprefix(_PREFIX)
+    return int(epoch) if name.startswith(_PREFIX) and epoch.isdecimal() else None

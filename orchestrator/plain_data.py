@@ -10,6 +10,13 @@ from typing import Any
 
 from orchestrator.problem import shown
 
+_NULL = {"", "~", "null", "Null", "NULL"}
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
 LARGEST_WHOLE = 2**53  # beyond it neither a float nor a JSON reader keeps every whole number
 _WHOLE_KEY = re.compile("0|-?[1-9][0-9]{0,14}")
 
@@ -84,3 +91,26 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_canonical(item) for item in value]
     return value
+
+
+def config_key(config: Mapping[str, Any]) -> str:
+    """Text that is equal for equal configs: canonical JSON, in which 1 and 1.0 are alike, and so are keys 1 and "1"."""
+    return canonical(dict(config))
+
+
+def plain_scalar(text: str) -> bool | int | float | str | None:
+    """What an unquoted scalar means in YAML 1.2: 1e-5 is a number; 22:00, yes and 2024-01-31 are text; 010 is ten."""
+    if text in _NULL:
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    if _OTHER_BASE.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    match = _NOT_FINITE.fullmatch(text)
+    if match:
+        return math.nan if match[3] else -math.inf if match[1] == "-" else math.inf
+    return text

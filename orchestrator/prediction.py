@@ -10,13 +10,13 @@ from orchestrator.checkpoints.kept import Kept
 from orchestrator.checkpoints.storage import StorageError, place_of
 from orchestrator.cluster.ray_process import local_resources
 from orchestrator.cluster.worker import WorkerRun
+from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.job import Workplace
 from orchestrator.ledger import StudyRow
-from orchestrator.mistakes import InputMistake
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Trial, best_trial
-from trainables import load_trainable
+from trainables import UnknownTrainable, load_trainable
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -27,7 +27,10 @@ def predict(row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path
     Raises InputMistake where the trainable cannot predict or the winner saved no checkpoint, CorruptCheckpoint and
     StorageError where it cannot be read.
     """
-    trainable = load_trainable(row.raw["trainable"])
+    try:
+        trainable = load_trainable(row.raw["trainable"])
+    except UnknownTrainable as unknown:
+        raise InputMistake(f"{row.name}: trainable: {unknown}") from unknown
     if trainable.predict is None:
         raise InputMistake(f"{row.name}: trainable `{trainable.name}` must have a hook `predict`, but has none")
     best = best_trial(trials, row.objective)

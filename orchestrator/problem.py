@@ -1,4 +1,4 @@
-"""Mistakes in a file that a user wrote: where, what must hold, what came, what to do; collected, raised at once."""
+"""Mistakes in a file of the user's: where, what must hold, what came, what to do; collected, then raised at once."""
 
 from __future__ import annotations
 
@@ -48,17 +48,6 @@ class Problems:
 
     def __len__(self) -> int:
         return len(self._found)
-
-
-class InvalidFile(ValueError):
-    """A file holds mistakes. lines: one a mistake, `FILE: PATH: what must hold, but got X; what to do`."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self.lines = list(lines)
-        super().__init__("\n".join(self.lines))
-
-    def __reduce__(self) -> tuple[type, tuple[list[str]]]:
-        return type(self), (self.lines,)  # so that it crosses processes whole
 
 
 def join(parent: str, child: str) -> str:
@@ -113,3 +102,17 @@ def one_line(text: str, length: int = _SHOWN) -> str:
     """Text without line breaks or other unprintable characters, cut to `length`."""
     clean = "".join(c if c.isprintable() else " " for c in text)
     return clean if len(clean) <= length else clean[: length - 3] + "..."
+
+
+def duration(seconds: float) -> str:
+    """42 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.problem import duration, short
 from orchestrator.schedulers.asha import rungs_up_to
 from orchestrator.study.study import Event, Study
 from orchestrator.trial import State, Trial
@@ -151,25 +152,11 @@ def time_left(study: Study) -> float | None:
     return max(0, allowed - len(ended)) * mean / max(1, study.concurrency)
 
 
-def duration(seconds: float) -> str:
-    """42 s, 3 min 20 s, 2 h 05 min."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def describe(trial: Trial, study: Study) -> str:
     """The searched values of a config, short: `lr 3.1e-4, batch_size 8`."""
     return ", ".join(
         f"{name} {short(trial.config[name])}" for name in study.spec.space.searched if name in trial.config
     )
-
-
-def short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _table(study: Study) -> Table:

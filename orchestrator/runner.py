@@ -18,12 +18,12 @@ from orchestrator.continuation import adopt, fingerprint_of, known, open_study, 
 from orchestrator.heart import Heart
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.outcome import Outcome, Status
 from orchestrator.progress import Progress
 from orchestrator.study.budget import Limits, deadline
 from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
+from orchestrator.trial import Outcome, Status
 from orchestrator.warm_start import warm_start
 from trainables import load_trainable
 

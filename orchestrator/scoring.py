@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.checkpoints.epochs import trial_directory
 from orchestrator.cluster.worker import WorkerRun, load, redirect_output
+from orchestrator.home import trial_directory
 from orchestrator.job import Job, Workplace
 from orchestrator.study.study import Study
 from orchestrator.trial import Trial

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.mistakes import InputMistake
+from orchestrator.errors import InputMistake
 from orchestrator.space.search_space import as_fixed
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import load_trainable

@@ -128,3 +128,20 @@ def best_trial(trials: list[Trial], objective: Objective) -> Trial | None:
     if not found:
         return None
     return max(found, key=lambda pair: (objective.worst_first(pair[0]), -pair[1].number))[1]
+
+
+class Status(StrEnum):
+    """Of a study, between two sessions and during one."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    PAUSED = "paused"  # stopped where the user asked: hours, a time of day
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"  # no trial could complete
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: Status
+    started: int  # attempts started in this session
+    study: str

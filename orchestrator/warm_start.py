@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
+from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
-from orchestrator.mistakes import InputMistake
+from orchestrator.plain_data import config_key
 from orchestrator.problem import did_you_mean
 from orchestrator.space.membership import LIMIT, Outside, as_config_of, defaults_of
-from orchestrator.space.search_space import SearchSpace, config_key
+from orchestrator.space.search_space import SearchSpace
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, State, Trial
 from trainables import Trainable

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.checkpoints.epochs import trial_directory
 from orchestrator.checkpoints.kept import Kept
-from orchestrator.home import Home
+from orchestrator.home import Home, trial_directory
 from orchestrator.plain_data import canonical, is_number
 from orchestrator.problem import Problems
 from orchestrator.space.domain import Categorical, Domain, Fixed

@@ -8,25 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from orchestrator.trial import Objective, State, Trial
-
-_PREFIX = "epoch-"
-
-
-def trial_directory(study_directory: Path, number: int) -> Path:
-    return study_directory / "trials" / f"{number:04d}"
-
-
-def epoch_directory(trial_dir: Path, epoch: int) -> Path:
-    return trial_dir / "checkpoint" / f"{_PREFIX}{epoch:04d}"
-
-
-def epoch_of(name: str) -> int | None:
-    """The epoch of a checkpoint's folder; None for a name that is none."""
-    epoch = name.removeprefix(_PREFIX)
-    return int(epoch) if name.startswith(_PREFIX) and epoch.isdecimal() else None
 
 
 def epochs_to_keep(trial: Trial, objective: Objective, there: Collection[int], *, winner: bool) -> set[int]:

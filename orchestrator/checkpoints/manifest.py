@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
+from orchestrator.errors import NightsweepError
+
 MANIFEST = "manifest.json"
 
 
-class CorruptCheckpoint(Exception):
+class CorruptCheckpoint(NightsweepError):
     """A checkpoint is not as it was written; the message says which file and how."""
 
 

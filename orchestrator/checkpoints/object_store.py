@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.checkpoints.epochs import epoch_directory, epoch_of, trial_directory
 from orchestrator.checkpoints.manifest import MANIFEST, CorruptCheckpoint, Entry, parse_manifest, seal, verify
 from orchestrator.checkpoints.storage import Sizes, StorageError, below, complaint, fill_folder
+from orchestrator.home import epoch_directory, epoch_of, trial_directory
 from orchestrator.secret import mask
 
 if TYPE_CHECKING:

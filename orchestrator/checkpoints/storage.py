@@ -12,14 +12,14 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator import disk
-from orchestrator.checkpoints.epochs import epoch_directory, epoch_of, trial_directory
 from orchestrator.checkpoints.manifest import CorruptCheckpoint, flush, read_manifest, seal, total_bytes, verify
-from orchestrator.mistakes import InputMistake
+from orchestrator.errors import InputMistake, NightsweepError
+from orchestrator.home import epoch_directory, epoch_of, trial_directory
 
 Sizes = dict[int, dict[int, int]]  # trial number -> epoch -> bytes
 
 
-class StorageError(Exception):
+class StorageError(NightsweepError):
     """Checkpoints cannot be written or read just now; one line: where, what came, what to do. Not the trial's fault."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.mistakes import InputMistake
+from orchestrator.errors import InputMistake
 from orchestrator.study_file.study_spec import StudySpec
 
 

@@ -20,9 +20,9 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from orchestrator.checkpoints.epochs import trial_directory
 from orchestrator.cluster.watch import Watch
 from orchestrator.cluster.worker import Attempt
+from orchestrator.home import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, OutOfSight, Workplace
 from orchestrator.trial import Report
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from orchestrator.cluster.ray_host import HostFailed, Seat, seat
+from orchestrator.errors import NightsweepError
 from orchestrator.job import Workplace
 
 CHECK_SECONDS = 0.5  # between two looks whether the cluster lives
@@ -46,15 +47,15 @@ _NOT_FOR_WORKERS |= {"NIGHTSWEEP_HOME", "NIGHTSWEEP_LEDGER", "NIGHTSWEEP_NOTIFY"
 _NOT_FOR_WORKERS_PREFIXES = ("RAY_", "TUNE_", "SSH_", "XDG_SESSION", "TMUX", "DBUS_", "PYTEST_", "VSCODE_")
 
 
-class RayUnavailable(RuntimeError):
+class RayUnavailable(NightsweepError):
     """No Ray cluster could be started or reached."""
 
 
-class RayLost(RuntimeError):
+class RayLost(NightsweepError):
     """The cluster that the session worked on is gone."""
 
 
-class WorkFailed(RuntimeError):
+class WorkFailed(NightsweepError):
     """What was to be done on the cluster raised; the text is what it said."""
 
 

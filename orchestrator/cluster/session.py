@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import scoring
-from orchestrator.checkpoints.epochs import trial_directory
 from orchestrator.cluster.desk import Desk
 from orchestrator.cluster.placement import placement
 from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, session
 from orchestrator.heart import Heart, signals
+from orchestrator.home import trial_directory
 from orchestrator.job import Workplace
 from orchestrator.progress import Progress
 from orchestrator.study.study import Study

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import disk
-from orchestrator.checkpoints.epochs import trial_directory
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
 from orchestrator.checkpoints.storage import StorageError, newest_whole, storage_at
+from orchestrator.home import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, Silence, Workplace
 from orchestrator.secret import mask_addresses
 from orchestrator.trial import Report

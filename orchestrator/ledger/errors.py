@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from orchestrator.disk import is_full
+from orchestrator.errors import NightsweepError
 from orchestrator.ledger.holder import SILENT_SECONDS, Holder
 from orchestrator.secret import HIDDEN, mask
 
@@ -17,12 +18,14 @@ BUSY_SECONDS = 30.0  # how long a writer waits for another
 NO_ROOM = "has no room left to write; free some and start again: every report before is safe"
 
 
-class LedgerError(Exception):
+class LedgerError(NightsweepError):
     """The ledger cannot be used, or not for this; one line: where, what must hold, what came, what to do."""
 
 
 class BadAddress(LedgerError):
     """What was given as the ledger's address is none."""
+
+    exit_code = 2
 
 
 class LedgerAway(LedgerError):
@@ -92,6 +95,8 @@ def _postgresql_meaning(cause: str, address: sa.URL) -> str:
 
 
 class UnknownStudy(LedgerError):
+    exit_code = 2
+
     def __init__(self, name: str, known: Sequence[str]) -> None:
         known_ones = f"Known studies: {', '.join(known)}. Try `tune list`."
         super().__init__(f"No study named {name!r}. {known_ones if known else 'There is none yet. Try `tune run`.'}")
@@ -104,6 +109,8 @@ class StudyExists(LedgerError):
 
 class StudyHeld(LedgerError):
     """Another living process runs the study."""
+
+    exit_code = 2
 
     def __init__(self, name: str, holder: Holder) -> None:
         advice = f"wait for it, or stop it there with: kill -INT {holder.pid}"

@@ -59,7 +59,7 @@ from orchestrator.ledger.tables import (
     studies,
     trials,
 )
-from orchestrator.space.search_space import config_key
+from orchestrator.plain_data import config_key
 from orchestrator.trial import Extension, Objective, Report, State, Trial
 
 P = ParamSpec("P")

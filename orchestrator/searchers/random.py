@@ -6,7 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.space.search_space import SearchSpace, config_key
+from orchestrator.plain_data import config_key
+from orchestrator.space.search_space import SearchSpace
 from orchestrator.trial import Trial
 
 _DRAWS = 1000  # a space whose last free config is not met in so many draws counts as exhausted

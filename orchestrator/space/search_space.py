@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.plain_data import canonical, same
+from orchestrator.plain_data import same
 from orchestrator.problem import Problem, shown, unknown_field
 from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, described
 from orchestrator.space.expression import Expression, ExpressionError
@@ -24,7 +24,6 @@ __all__ = [
     "SearchSpace",
     "Unsatisfiable",
     "as_fixed",
-    "config_key",
 ]
 
 DRAWS = 200_000  # a space in which the parser met one config in 10,000 draws fails here with a chance of e^-20
@@ -279,11 +278,6 @@ class SearchSpace:
                 return None
             product *= sum(size for size in sizes if size is not None) + (1 if parameter.parents else 0)
         return product
-
-
-def config_key(config: Mapping[str, Any]) -> str:
-    """Text that is equal for equal configs: canonical JSON, in which 1 and 1.0 are alike, and so are keys 1 and "1"."""
-    return canonical(dict(config))
 
 
 def as_fixed(value: Any) -> Any:

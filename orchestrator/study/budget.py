@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from orchestrator.errors import InputMistake
 from orchestrator.ledger import Attempt, Ledger
-from orchestrator.mistakes import InputMistake
 from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.trial import Objective, State, Trial
 

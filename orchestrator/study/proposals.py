@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.plain_data import config_key
 from orchestrator.searchers import Searcher
-from orchestrator.space.search_space import config_key
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Trial
 from orchestrator.warm_start import COLD, OFFERED, WarmStart

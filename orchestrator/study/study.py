@@ -17,7 +17,6 @@ from orchestrator.checkpoints.keeper import Keeper
 from orchestrator.checkpoints.storage import storage_at
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import DuplicateConfig, Ledger
-from orchestrator.outcome import Status
 from orchestrator.schedulers import Decision
 from orchestrator.searchers import build_searcher
 from orchestrator.space.membership import Outside, as_config_of, defaults_of
@@ -30,7 +29,7 @@ from orchestrator.study.proposals import Proposals
 from orchestrator.study.pruning import Pruning
 from orchestrator.study.trials import Trials
 from orchestrator.study_file.study_spec import StudySpec
-from orchestrator.trial import Objective, Report, State, Trial
+from orchestrator.trial import Objective, Report, State, Status, Trial
 from orchestrator.warm_start import COLD, WarmStart
 from trainables import Trainable
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.errors import InputMistake
 from orchestrator.plain_data import plain
-from orchestrator.problem import InvalidFile, Problem, Problems, did_you_mean, join, one_line, quoted, shown
+from orchestrator.problem import Problem, Problems, did_you_mean, join, one_line, quoted, shown
 from orchestrator.study_file.yaml_file import parse_yaml, read_yaml
 
 
@@ -53,14 +54,14 @@ def _innermost(noted: Mapping[str, str], path: str) -> str | None:
 
 
 def read_study_file(path: Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Sources]:
-    """The mapping that `path` describes, `extends` and overrides applied, keys as text. Raises InvalidFile."""
+    """The mapping that `path` describes, `extends` and overrides applied, keys as text. Raises InputMistake."""
     sources = Sources(str(path))
     problems = Problems()
     raw = _read_chain(Path(path), sources, ())
     for override in overrides:
         _apply(raw, override, sources, problems)
     if problems:
-        raise InvalidFile(sources.line(problem) for problem in problems)
+        raise InputMistake(*(sources.line(problem) for problem in problems))
     return raw, sources
 
 
@@ -88,16 +89,16 @@ def _read_chain(path: Path, sources: Sources, below: tuple[Path, ...]) -> dict[s
     if "extends" in raw:
         extends = raw.pop("extends")
         if not isinstance(extends, str) or not extends or "\0" in extends:
-            raise InvalidFile([f"{path}: extends: must be the path of one file, but got {shown(extends)}"])
+            raise InputMistake(f"{path}: extends: must be the path of one file, but got {shown(extends)}")
         parent = Path(os.path.normpath(path.parent / extends))
         chain = (*below, path.resolve())
         if parent.resolve() in chain:
             around = " -> ".join(str(file) for file in (*(os.path.relpath(file) for file in chain), parent))
-            raise InvalidFile([f"{path}: extends: must not lead back to itself, but got {around}; break the cycle"])
+            raise InputMistake(f"{path}: extends: must not lead back to itself, but got {around}; break the cycle")
         if not parent.is_file():
             hint = did_you_mean(parent.name, _names_beside(parent))
             must = "must be a file, relative to this one"
-            raise InvalidFile([f"{path}: extends: {must}, but there is no {quoted(str(parent))}{hint}"])
+            raise InputMistake(f"{path}: extends: {must}, but there is no {quoted(str(parent))}{hint}")
         base = _read_chain(parent, sources, chain)
     return _merge(base, raw, "", sources, str(path))
 

@@ -11,9 +11,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, Literal, Union, get_args, get_origin
 
-from orchestrator.plain_data import is_number, same, with_whole_keys
+from orchestrator.plain_data import is_number, plain_scalar, same, with_whole_keys
 from orchestrator.problem import did_you_mean, shown
-from orchestrator.study_file.yaml_file import plain_scalar
 
 MISSING = dataclasses.MISSING
 _BOUNDS = ("low", "high", "above", "below")

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from orchestrator.errors import InputMistake
 from orchestrator.home import is_own
 from orchestrator.plain_data import plain, plain_complaint, with_whole_keys
-from orchestrator.problem import InvalidFile, Problems, did_you_mean, shown, unknown_field
+from orchestrator.problem import Problems, did_you_mean, shown, unknown_field
 from orchestrator.secret import addresses_with_secrets
 from orchestrator.space.search_space import SearchSpace, Unsatisfiable
 from orchestrator.space.space_parser import parse_space
@@ -40,7 +41,7 @@ from orchestrator.study_file.sections import (
 )
 from trainables.trainable import BUILT_IN, Trainable, UnknownTrainable, load_trainable
 
-__all__ = ["Baseline", "InvalidStudy", "StudySpec", "load_study", "parse_study"]
+__all__ = ["Baseline", "StudySpec", "load_study", "parse_study"]
 
 DEFAULT_TRIALS = 20
 _SECRETS_IN = {"storage": "AWS_SECRET_ACCESS_KEY", "tracking": "MLFLOW_TRACKING_PASSWORD"}
@@ -56,10 +57,6 @@ SECTIONS: dict[str, type[Section]] = {
     "tracking": TrackingSpec,
     "source": SourceSpec,
 }
-
-
-class InvalidStudy(InvalidFile):
-    """A study file holds mistakes. lines: one a mistake, `FILE: PATH: what must hold, but got X; what to do`."""
 
 
 class StudySpec(BaseModel):
@@ -121,18 +118,14 @@ WRITTEN = tuple(name for name in StudySpec.model_fields if name != "raw")  # the
 
 
 def load_study(path: Path | str, overrides: Sequence[str] = ()) -> StudySpec:
-    """The study that the file describes, each override `KEY=VALUE` applied. Raises InvalidStudy with every mistake."""
-    try:
-        raw, sources = read_study_file(Path(path), overrides)
-    except InvalidFile as invalid:
-        raise InvalidStudy(invalid.lines) from None
-    return _parse(raw, sources)
+    """The study that the file describes, each override `KEY=VALUE` applied. Raises InputMistake with every mistake."""
+    return _parse(*read_study_file(Path(path), overrides))
 
 
 def parse_study(raw: Mapping[str, Any], file: str) -> StudySpec:
     """The study that a mapping describes, such as the `raw` of another. file: its name in messages.
 
-    Raises InvalidStudy.
+    Raises InputMistake.
     """
     return _parse(plain(raw), Sources(file))
 
@@ -163,7 +156,7 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
     trainable, fields = _load(found["trainable"], problems) if found["trainable"] is not None else (None, None)
     _read_space(raw, trainable, fields, found, problems)
     if problems:
-        raise InvalidStudy(sources.line(problem) for problem in problems)
+        raise InputMistake(*(sources.line(problem) for problem in problems))
     return StudySpec(**{key: value for key, value in found.items() if value is not None}, raw=raw)
 
 

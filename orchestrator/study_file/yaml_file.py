@@ -14,18 +14,13 @@ from typing import Any
 
 import yaml
 
-from orchestrator.plain_data import key_text
-from orchestrator.problem import InvalidFile, Problem, Problems, quoted
+from orchestrator.errors import InputMistake
+from orchestrator.plain_data import key_text, plain_scalar
+from orchestrator.problem import Problem, Problems, quoted
 
 _MAX_BYTES = 200_000  # which PyYAML reads in some seconds
 _MAX_DEPTH = 100  # of what is within brackets: PyYAML's time grows with its square
 _MAX_NODES = 50_000  # of a file with its aliases written out: a few lines of aliases can stand for billions
-_NULL = {"", "~", "null", "Null", "NULL"}
-_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?[0-9]+")
-_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _TAB_INDENT = re.compile(r"^ *\t[ \t]*+[^\s#]", re.MULTILINE)
 
 
@@ -40,26 +35,26 @@ class _TooMany(Exception):
 def read_yaml(path: Path) -> dict[Any, Any]:
     """The mapping in a YAML file. Keys are scalars; values are None, bool, int, float, str, list or dict.
 
-    Raises InvalidFile with every mistake that can be told apart, each `FILE: line N: ...`.
+    Raises InputMistake with every mistake that can be told apart, each `FILE: line N: ...`.
     """
     path = Path(path)
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        raise InvalidFile([f"{path}: no such file; check the path, which is relative to {Path.cwd()}"]) from None
+        raise InputMistake(f"{path}: no such file; check the path, which is relative to {Path.cwd()}") from None
     except IsADirectoryError:
-        raise InvalidFile([f"{path}: must be a YAML file, but is a directory"]) from None
+        raise InputMistake(f"{path}: must be a YAML file, but is a directory") from None
     except (OSError, ValueError) as error:
-        raise InvalidFile([f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
+        raise InputMistake(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > _MAX_BYTES:
-        raise InvalidFile([f"{path}: must be a study file of at most {_MAX_BYTES // 1000} kB, but is longer"])
+        raise InputMistake(f"{path}: must be a study file of at most {_MAX_BYTES // 1000} kB, but is longer")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         message = f"line {line}: must be UTF-8 text, but got byte 0x{data[error.start]:02x}; save the file as UTF-8"
-        raise InvalidFile([f"{path}: {message}"]) from None
+        raise InputMistake(f"{path}: {message}") from None
     problems = Problems()
     value = parse_yaml(text, problems)
     if not problems and value is None:
@@ -67,7 +62,7 @@ def read_yaml(path: Path) -> dict[Any, Any]:
     elif not problems and not isinstance(value, dict):
         problems.add("", f"must be a mapping of `key: value` lines at the top, but got {_kind(value)}")
     if problems:
-        raise InvalidFile(f"{path}: {problem}" for problem in problems)
+        raise InputMistake(*(f"{path}: {problem}" for problem in problems))
     return value
 
 
@@ -181,24 +176,6 @@ class _Builder:
             lines[key_text(key)] = _line(key_node)
             result[key] = self.build(value_node, above)
         return result
-
-
-def plain_scalar(text: str) -> bool | int | float | str | None:
-    """What an unquoted scalar means in YAML 1.2: 1e-5 is a number; 22:00, yes and 2024-01-31 are text; 010 is ten."""
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
-    if _INT.fullmatch(text):
-        return int(text)
-    if _OTHER_BASE.fullmatch(text):
-        return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    match = _NOT_FINITE.fullmatch(text)
-    if match:
-        return math.nan if match[3] else -math.inf if match[1] == "-" else math.inf
-    return text
 
 
 def _syntax_problem(error: yaml.YAMLError) -> Problem:

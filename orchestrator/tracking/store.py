@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from orchestrator.errors import NightsweepError
 from orchestrator.ledger import LedgerError
 from orchestrator.secret import mask
 
@@ -26,7 +27,7 @@ _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _QUOTED = {ord(sign): f"%{ord(sign):02X}" for sign in "%?#"}  # what an address would take for its own
 
 
-class TrackingError(Exception):
+class TrackingError(NightsweepError):
     """MLflow cannot be used just now; one line."""
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.continuation import adopt, leaders, open_study, refusals, revision, with_limits
+from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.mistakes import InputMistake
 from orchestrator.schedulers import Decision
 from orchestrator.study.budget import Limits
 from orchestrator.study.study import Study

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import InputMistake
 from orchestrator.home import Home, is_own
-from orchestrator.mistakes import InputMistake
 from orchestrator.tracking import default_uri
 
 

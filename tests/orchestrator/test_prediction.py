@@ -12,9 +12,9 @@ import yaml
 
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
 from orchestrator.checkpoints.storage import Folder
+from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.mistakes import InputMistake
 from orchestrator.prediction import pictures_in, predict
 from orchestrator.study_file.study_spec import load_study
 from orchestrator.summary import best_config

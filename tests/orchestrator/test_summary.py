@@ -10,9 +10,8 @@ import pytest
 from orchestrator.console import show_outcome, show_study, show_trial
 from orchestrator.home import Home
 from orchestrator.ledger import Attempt, Ledger, StudyRow
-from orchestrator.outcome import Outcome, Status
 from orchestrator.summary import study_summary
-from orchestrator.trial import Objective, Report, State, Trial
+from orchestrator.trial import Objective, Outcome, Report, State, Status, Trial
 
 
 def report(epoch: int, value: float, at: float) -> Report:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.mistakes import InputMistake
 from orchestrator.searchers import RandomSearcher
 from orchestrator.study.proposals import Proposals
-from orchestrator.study_file.study_spec import InvalidStudy, StudySpec, parse_study
+from orchestrator.study_file.study_spec import StudySpec, parse_study
 from orchestrator.trial import Objective, Report, State, Trial
 from orchestrator.warm_start import COLD, OFFERED, WarmStart, offers, warm_start
 from trainables import load_trainable
@@ -144,7 +144,7 @@ def test_without_a_ledger_nothing_is_made(home: Home):
     ],
 )
 def test_what_is_no_list_of_other_studies_is_a_mistake_in_the_file(written: Any, message: str):
-    with pytest.raises(InvalidStudy, match=message):
+    with pytest.raises(InputMistake, match=message):
         spec_of(warm_start=written)
 
 

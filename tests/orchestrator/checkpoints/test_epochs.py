@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.checkpoints.epochs import best_saved_epoch, epoch_of, epochs_to_keep, over_quota
+from orchestrator.checkpoints.epochs import best_saved_epoch, epochs_to_keep, over_quota
+from orchestrator.home import epoch_of
 from orchestrator.trial import Objective, Report, State, Trial
 
 OBJECTIVE = Objective("val/acc", "max")

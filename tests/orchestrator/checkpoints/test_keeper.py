@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.checkpoints.epochs import trial_directory
 from orchestrator.checkpoints.storage import Folder, Storage
+from orchestrator.home import trial_directory
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.schedulers import Decision
 from orchestrator.study.study import Study

@@ -14,7 +14,7 @@ import pytest
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
 from orchestrator.checkpoints.object_store import ObjectStore
 from orchestrator.checkpoints.storage import StorageError, below, newest_whole, storage_at, try_out
-from orchestrator.mistakes import InputMistake
+from orchestrator.errors import InputMistake
 
 
 @pytest.fixture

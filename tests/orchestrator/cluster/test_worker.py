@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.checkpoints.epochs import epoch_directory, trial_directory
 from orchestrator.cluster.worker import Attempt, is_out_of_memory, numbers_of
+from orchestrator.home import epoch_directory, trial_directory
 from orchestrator.job import Ended, FailureClass, Job, Silence, Workplace
 from orchestrator.trial import Report
 from tests import toy

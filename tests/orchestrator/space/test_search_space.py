@@ -16,7 +16,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.plain_data import canonical
+from orchestrator.plain_data import canonical, config_key
 from orchestrator.problem import Problems
 from orchestrator.space.domain import range_complaints
 from orchestrator.space.expression import Expression
@@ -29,7 +29,6 @@ from orchestrator.space.search_space import (
     SearchSpace,
     Unsatisfiable,
     as_fixed,
-    config_key,
 )
 from orchestrator.space.space_parser import parse_space
 

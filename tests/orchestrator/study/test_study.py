@@ -13,17 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.checkpoints.epochs import epoch_directory, trial_directory
 from orchestrator.checkpoints.storage import storage_at
+from orchestrator.home import epoch_directory, trial_directory
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import Ledger
-from orchestrator.outcome import Status
 from orchestrator.schedulers import Decision
 from orchestrator.study.failures import count_by_class
 from orchestrator.study.study import Study
 from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.study_file.study_spec import parse_study
-from orchestrator.trial import Report, State
+from orchestrator.trial import Report, State, Status
 from tests import toy
 from trainables import load_trainable
 

@@ -15,9 +15,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.errors import InputMistake
 from orchestrator.space.domain_parser import KEYS
 from orchestrator.space.search_space import Categorical, Fixed, Float, Int
-from orchestrator.study_file.study_spec import WRITTEN, InvalidStudy, StudySpec, load_study, parse_study
+from orchestrator.study_file.study_spec import WRITTEN, StudySpec, load_study, parse_study
 from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.trial import Objective
 
@@ -115,7 +116,7 @@ def load(tmp_path: Path) -> Callable[..., StudySpec]:
 @pytest.fixture
 def mistakes(load: Callable[..., StudySpec]) -> Callable[..., list[str]]:
     def mistakes(content: str | bytes | dict[str, Any] = "", *overrides: str) -> list[str]:
-        with pytest.raises(InvalidStudy) as caught:
+        with pytest.raises(InputMistake) as caught:
             load(content, *overrides)
         assert str(caught.value) == "\n".join(caught.value.lines)
         assert all("\n" not in line and line.startswith("s.yaml: ") for line in caught.value.lines)
@@ -266,7 +267,7 @@ def test_a_file_changes_the_file_that_it_extends(load, tmp_path):
 
 def test_a_mistake_names_the_file_that_wrote_it(load, tmp_path):
     (tmp_path / "base.yaml").write_text(write_yaml(space(epochs=0) | {"budget": {"trials": 0, "hours": 1}}))
-    with pytest.raises(InvalidStudy) as caught:
+    with pytest.raises(InputMistake) as caught:
         load("extends: base.yaml\nspace: {lr: 7}\nbudget: {hours: -1}\n", "search.seed=-1")
     assert [line.split(": must")[0] for line in caught.value.lines] == [
         "s.yaml: search.seed (--set search.seed=-1)",
@@ -297,7 +298,7 @@ def test_a_file_that_cannot_be_extended_is_said(load, tmp_path, extends, said):
     (tmp_path / "base.yaml").write_text("study: a\n")
     (tmp_path / "round.yaml").write_text("extends: s.yaml\n")
     (tmp_path / "broken.yaml").write_text("study: a\nstudy: b\n")
-    with pytest.raises(InvalidStudy) as caught:
+    with pytest.raises(InputMistake) as caught:
         load(f"extends: {extends}\n")
     (line,) = caught.value.lines
     assert line.startswith(said)
@@ -671,7 +672,7 @@ def test_a_file_that_is_no_yaml_says_only_that(mistakes, content, said):
 
 def test_a_file_that_is_not_there_or_a_directory_gives_one_line(tmp_path):
     for path in (tmp_path / "no.yaml", tmp_path):
-        with pytest.raises(InvalidStudy) as caught:
+        with pytest.raises(InputMistake) as caught:
             load_study(path)
         assert len(caught.value.lines) == 1 and caught.value.lines[0].startswith(f"{path}: ")
 
@@ -695,7 +696,7 @@ def test_importing_the_module_is_light():
     assert heavy.strip() == "[]" and float(seconds) < 2  # 0.2 s on a quiet machine
 
 
-# --- nothing but InvalidStudy, whatever is typed
+# --- nothing but InputMistake, whatever is typed
 
 
 WORDS = st.sampled_from(
@@ -744,7 +745,7 @@ FUZZ = settings(
 def parse(raw: Any) -> StudySpec | None:
     try:
         spec = parse_study(raw, "fuzz")
-    except InvalidStudy as invalid:
+    except InputMistake as invalid:
         assert invalid.lines and all(line.startswith("fuzz: ") and "\n" not in line for line in invalid.lines)
         return None
     assert parse_study(json.loads(json.dumps(spec.raw)), "fuzz") == spec
@@ -789,7 +790,7 @@ def test_random_overrides_parse_or_are_invalid(tmp_path, overrides):
     overrides = [text for text in overrides if not text.startswith("trainable")]
     try:
         load_study(path, overrides)
-    except InvalidStudy as invalid:
+    except InputMistake as invalid:
         assert all("\n" not in line for line in invalid.lines)
 
 
@@ -798,5 +799,5 @@ def test_random_overrides_parse_or_are_invalid(tmp_path, overrides):
 def test_random_bytes_parse_or_are_invalid(tmp_path, content):
     path = tmp_path / "s.yaml"
     path.write_bytes(content)
-    with pytest.raises(InvalidStudy):
+    with pytest.raises(InputMistake):
         load_study(path)

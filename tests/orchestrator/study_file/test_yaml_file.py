@@ -12,8 +12,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.problem import InvalidFile, Problems
-from orchestrator.study_file.yaml_file import parse_yaml, plain_scalar, read_yaml, write_yaml
+from orchestrator.errors import InputMistake
+from orchestrator.plain_data import plain_scalar
+from orchestrator.problem import Problems
+from orchestrator.study_file.yaml_file import parse_yaml, read_yaml, write_yaml
 
 SCALARS = st.one_of(
     st.none(),
@@ -158,7 +160,7 @@ def test_aliases_are_written_out_but_not_by_the_billion():
 )
 def test_a_file_that_is_no_mapping_gives_one_line(tmp_path, content, said):
     path = write(tmp_path / "s.yaml", content)
-    with pytest.raises(InvalidFile) as caught:
+    with pytest.raises(InputMistake) as caught:
         read_yaml(path)
     (line,) = caught.value.lines
     assert line.startswith(f"{path}: {said}")
@@ -171,7 +173,7 @@ def test_no_text_of_the_length_that_is_read_takes_long(piece: str):
 
 def test_an_endless_file_is_refused(tmp_path):
     for file in (write(tmp_path / "long.yaml", "#" * 200_001), Path("/dev/zero")):
-        with pytest.raises(InvalidFile, match="must be a study file of at most 200 kB, but is longer"):
+        with pytest.raises(InputMistake, match="must be a study file of at most 200 kB, but is longer"):
             read_yaml(file)
 
 
@@ -181,7 +183,7 @@ def test_a_file_that_is_not_there_or_is_a_directory_gives_one_line(tmp_path):
         (tmp_path, "is a directory"),
         (Path("a\0b"), "cannot be read"),
     ):
-        with pytest.raises(InvalidFile) as caught:
+        with pytest.raises(InputMistake) as caught:
             read_yaml(path)
         (line,) = caught.value.lines
         assert line.startswith(f"{path}: ") and said in line
