@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator import provenance
-from orchestrator.checkpoints.storage import try_out
+from orchestrator.checkpoints.open_storage import try_out
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow, UnknownStudy

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from orchestrator.checkpoints.kept import Kept
+from orchestrator.checkpoints.inventory import Kept
 from orchestrator.checkpoints.storage import StorageError, place_of
 from orchestrator.cluster.ray_process import local_resources
 from orchestrator.cluster.worker import WorkerRun

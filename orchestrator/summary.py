@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.checkpoints.kept import Kept
+from orchestrator.checkpoints.inventory import Kept
 from orchestrator.home import Home
 from orchestrator.ledger import Attempt, StudyRow
 from orchestrator.problem import one_line

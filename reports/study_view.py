@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.checkpoints.kept import Kept
+from orchestrator.checkpoints.inventory import Kept
 from orchestrator.home import Home, trial_directory
 from orchestrator.plain_data import canonical, is_number
 from orchestrator.problem import Problems

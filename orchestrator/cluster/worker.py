@@ -21,7 +21,8 @@ from typing import Any
 
 from orchestrator import disk
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
-from orchestrator.checkpoints.storage import StorageError, newest_whole, storage_at
+from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.storage import StorageError, newest_whole
 from orchestrator.home import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, Silence, Workplace
 from orchestrator.secret import mask_addresses

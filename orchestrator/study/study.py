@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.checkpoints.epochs import best_saved_epoch
-from orchestrator.checkpoints.keeper import Keeper
-from orchestrator.checkpoints.storage import storage_at
+from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.retention import Keeper, best_saved_epoch
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import DuplicateConfig, Ledger
 from orchestrator.schedulers import Decision

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.checkpoints.folder import Folder
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
-from orchestrator.checkpoints.storage import Folder
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.checkpoints.storage import Folder, Storage
+from orchestrator.checkpoints.folder import Folder
+from orchestrator.checkpoints.storage import Storage
 from orchestrator.home import trial_directory
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.schedulers import Decision

@@ -13,7 +13,8 @@ import pytest
 
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
 from orchestrator.checkpoints.object_store import ObjectStore
-from orchestrator.checkpoints.storage import StorageError, below, newest_whole, storage_at, try_out
+from orchestrator.checkpoints.open_storage import storage_at, try_out
+from orchestrator.checkpoints.storage import StorageError, below, newest_whole
 from orchestrator.errors import InputMistake
 
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.checkpoints.epochs import best_saved_epoch
-from orchestrator.checkpoints.keeper import Keeper
+from orchestrator.checkpoints.folder import Folder
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
-from orchestrator.checkpoints.storage import Folder, Storage, StorageError, newest_whole, place_of, storage_at
+from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.retention import Keeper, best_saved_epoch
+from orchestrator.checkpoints.storage import Storage, StorageError, newest_whole, place_of
 from orchestrator.ledger import Ledger
 from orchestrator.trial import Objective, Report
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.checkpoints.epochs import best_saved_epoch
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
-from orchestrator.checkpoints.storage import Sizes, Storage, StorageError, place_of, storage_at
+from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.retention import best_saved_epoch
+from orchestrator.checkpoints.storage import Sizes, Storage, StorageError, place_of
 from orchestrator.home import Home
 from orchestrator.trial import Objective, Trial
 

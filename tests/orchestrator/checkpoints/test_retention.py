@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.checkpoints.epochs import best_saved_epoch, epochs_to_keep, over_quota
+from orchestrator.checkpoints.retention import best_saved_epoch, epochs_to_keep, over_quota
 from orchestrator.home import epoch_of
 from orchestrator.trial import Objective, Report, State, Trial
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.checkpoints.storage import place_of, storage_at
+from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.storage import place_of
 from orchestrator.console import show_study, show_trial
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger

@@ -1,0 +1,103 @@
+"""Checkpoints as ordinary files: in the study's directory, or in a folder that all machines see."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from orchestrator.checkpoints.manifest import CorruptCheckpoint, flush, read_manifest, seal, total_bytes, verify
+from orchestrator.checkpoints.storage import Sizes, StorageError, complaint, fill_folder
+from orchestrator.home import epoch_directory, epoch_of, trial_directory
+
+
+class Folder:
+    """Ordinary files: the study's directory, or a folder that all machines see.
+
+    trials/0007/checkpoint/epoch-0012/ is whole or absent, whatever dies when: it is written, and deleted, under a name
+    that begins with a dot.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, number: int, epoch: int, fill: Callable[[Path], None]) -> None:
+        directory = self._directory(number, epoch)
+        temporary, replaced = _hidden(directory, "partial"), _hidden(directory, "deleted")
+        try:
+            with self._explaining():
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+            fill_folder(fill, temporary)
+            with self._explaining():
+                seal(temporary)
+                if directory.exists():  # left by an attempt that died before its report
+                    shutil.rmtree(replaced, ignore_errors=True)
+                    directory.rename(replaced)
+                temporary.rename(directory)
+                flush(directory.parent)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)  # a half checkpoint must not be what keeps the disk full
+            raise
+        shutil.rmtree(replaced, ignore_errors=True)
+
+    def read(self, number: int, epoch: int) -> Path:
+        if not self.root.is_dir():  # then it is not this checkpoint that is lost
+            raise StorageError(f"{self.root} is not there, but held checkpoints; is its disk mounted?")
+        self.check(number, epoch)
+        return self._directory(number, epoch)
+
+    def release(self, number: int) -> None:
+        return None
+
+    def check(self, number: int, epoch: int) -> None:
+        directory = self._directory(number, epoch)
+        with self._explaining():
+            verify(directory, read_manifest(directory))
+
+    def sizes(self, number: int | None = None) -> Sizes:
+        trial = "*" if number is None else trial_directory(self.root, number).name
+        found: Sizes = {}
+        for directory in sorted(self.root.glob(f"trials/{trial}/checkpoint/epoch-*")):
+            name, epoch = directory.parent.parent.name, epoch_of(directory.name)
+            if epoch is not None and name.isdigit():
+                try:
+                    found.setdefault(int(name), {})[epoch] = total_bytes(read_manifest(directory))
+                except (CorruptCheckpoint, OSError):
+                    continue
+        return found
+
+    def delete(self, number: int, epoch: int) -> None:
+        directory = self._directory(number, epoch)
+        deleted = _hidden(directory, "deleted")
+        shutil.rmtree(deleted, ignore_errors=True)
+        with self._explaining():
+            try:
+                directory.rename(deleted)
+            except FileNotFoundError:
+                return
+        shutil.rmtree(deleted, ignore_errors=True)
+        with suppress(OSError):  # only where it was the last
+            directory.parent.rmdir()
+
+    def sweep(self, number: int) -> None:
+        for left in (trial_directory(self.root, number) / "checkpoint").glob(".epoch-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def shown(self, number: int, epoch: int) -> str:
+        return str(self._directory(number, epoch))
+
+    def _directory(self, number: int, epoch: int) -> Path:
+        return epoch_directory(trial_directory(self.root, number), epoch)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(complaint(error, self.root)) from error
+
+
+def _hidden(directory: Path, suffix: str) -> Path:
+    return directory.with_name(f".{directory.name}.{suffix}")
