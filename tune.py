@@ -219,8 +219,8 @@ def predict(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Let the winner read new pictures."""
-    from orchestrator.prediction import predict
     from orchestrator.terminal import output as standard_output
+    from orchestrator.worker.prediction import predict
 
     place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)

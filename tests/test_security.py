@@ -23,13 +23,13 @@ import pytest
 
 import tune
 from orchestrator import probe
-from orchestrator.cluster.worker import Attempt
 from orchestrator.home import Home
 from orchestrator.job import Ended, Job, Workplace
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.study_file.study_spec import load_study
 from orchestrator.summary import best_config
 from orchestrator.trial import Objective, Report, State
+from orchestrator.worker.attempt import Attempt
 from tests.test_fences import imports_of, source_files
 
 # Called under any of these names, code or a shell runs from data, or a file is unpickled.

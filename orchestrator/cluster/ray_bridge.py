@@ -21,10 +21,10 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.cluster.watch import Watch
-from orchestrator.cluster.worker import Attempt
 from orchestrator.home import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, OutOfSight, Workplace
 from orchestrator.trial import Report
+from orchestrator.worker.attempt import Attempt
 
 STUCK_SECONDS = 60.0  # a worker that has no place for so long waits for one in pieces
 

@@ -9,15 +9,16 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator import scoring
 from orchestrator.cluster.desk import Desk
 from orchestrator.cluster.placement import placement
 from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, session
 from orchestrator.heart import Heart, signals
 from orchestrator.home import trial_directory
-from orchestrator.job import Workplace
+from orchestrator.job import Job, Workplace
 from orchestrator.progress import Progress
 from orchestrator.study.study import Study
+from orchestrator.trial import Trial
+from orchestrator.worker import scoring
 from trainables import Trainable
 
 RESTARTS = 3  # of a cluster that died under the study: what kills a fourth is no accident
@@ -25,7 +26,7 @@ RESTARTS = 3  # of a cluster that died under the study: what kills a fourth is n
 
 def work(study: Study, trainable: Trainable, heart: Heart, address: str | None, progress: Progress) -> None:
     """Drive the study until it is done or asked to stop. Raises RayUnavailable, InputMistake."""
-    if study.stopping or (study.finished and not scoring.due(study, trainable)):
+    if study.stopping or (study.finished and not due(study, trainable)):
         return  # a finished study needs no Ray
     name = study.spec.study
     progress.say(f"{name}: starting Ray" + (f" at {address}" if address else ""))
@@ -94,9 +95,9 @@ class _Shift:
 
     def _score(self, desk: Desk, workplace: Workplace, gpu: float) -> None:
         study, winner = self.study, self.study.best
-        for trial in scoring.due(study, self.trainable):
+        for trial in due(study, self.trainable):
             self.progress.say(f"{trial.number:04d}  scoring on the test split")
-            job = scoring.job_of(trial, study)
+            job = job_of(trial, study)
             pictures = winner is not None and trial.number == winner.number
             desk.scoring = True
             try:
@@ -133,3 +134,17 @@ def _token(study: Study) -> Iterator[tuple[str, str] | None]:
         yield str(file), text
     finally:
         file.unlink(missing_ok=True)
+
+
+def due(study: Study, trainable: Trainable) -> list[Trial]:
+    """The winner and the baselines that still lack a score or pictures, and have a checkpoint to make them from."""
+    best = study.best
+    if best is None or (trainable.test is None and trainable.examples is None):
+        return []
+    wanted = [best] + [t for t in study.trials if t.baseline is not None and t.number != best.number]
+    return [t for t in wanted if t.test is None and study.best_kept_epoch(t) is not None]
+
+
+def job_of(trial: Trial, study: Study) -> Job:
+    """The scoring of one trial as a job: the best of its checkpoints is the one to load."""
+    return Job(trial.number, trial.attempts, trial.config, trial.seed, study.best_kept_epoch(trial))

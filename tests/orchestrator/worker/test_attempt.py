@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cluster.worker import Attempt, is_out_of_memory, numbers_of
 from orchestrator.home import epoch_directory, trial_directory
 from orchestrator.job import Ended, FailureClass, Job, Silence, Workplace
 from orchestrator.trial import Report
+from orchestrator.worker.attempt import Attempt, is_out_of_memory, numbers_of
 from tests import toy
 
 

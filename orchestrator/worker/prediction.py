@@ -9,13 +9,13 @@ from typing import TextIO
 from orchestrator.checkpoints.inventory import Kept
 from orchestrator.checkpoints.storage import StorageError, place_of
 from orchestrator.cluster.ray_process import local_resources
-from orchestrator.cluster.worker import WorkerRun
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.job import Workplace
 from orchestrator.ledger import StudyRow
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Trial, best_trial
+from orchestrator.worker.run import WorkerRun
 from trainables import UnknownTrainable, load_trainable
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")

@@ -1,0 +1,69 @@
+"""The `run` that a trainable is given: its data, its device, its checkpoints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.checkpoints.manifest import CorruptCheckpoint
+from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.storage import newest_whole
+from orchestrator.job import Workplace
+from trainables import Trainable, load_trainable
+
+
+def load(workplace: Workplace) -> Trainable:
+    """The study's trainable, in a worker that does not stand in the user's folder."""
+    if workplace.search_path not in sys.path:
+        sys.path.append(workplace.search_path)
+    return load_trainable(workplace.trainable)
+
+
+class WorkerRun:
+    """The `run` of a trainable (trainables.Run)."""
+
+    def __init__(self, workplace: Workplace, number: int, seed: int) -> None:
+        self.data = workplace.data
+        self.device = workplace.device
+        self.seed = seed
+        self.checkpoint_dir: Path | None = None
+        self.epoch = 0  # of the last report
+        self.saved = False
+        self._number = number
+        self._storage = storage_at(workplace.storage, Path(workplace.study_directory))
+
+    def resume(self, epoch: int | None) -> tuple[str, ...]:
+        """Go on from the checkpoint of `epoch`, else from the newest whole one before it, else from the start.
+
+        Returns why it is no later one, a line for each that was passed over. Raises StorageError.
+        """
+        self._storage.sweep(self._number)
+        found = newest_whole(self._storage, self._number, epoch)
+        self.checkpoint_dir, self.epoch = found.directory, found.epoch
+        return found.passed_over
+
+    @contextmanager
+    def at(self, epoch: int) -> Iterator[WorkerRun]:
+        """With exactly this checkpoint. Raises CorruptCheckpoint, StorageError."""
+        try:
+            self.checkpoint_dir, self.epoch = self._storage.read(self._number, epoch), epoch
+            yield self
+        except CorruptCheckpoint as corrupt:
+            name = self._storage.shown(self._number, epoch)
+            raise CorruptCheckpoint(f"{name} is corrupt: {corrupt}; train it again: see `tune best`") from corrupt
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._storage.release(self._number)
+
+    def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
+        """Save the state after the epoch that the next report is about. Raises StorageError."""
+        self._storage.write(self._number, self.epoch + 1, fill)
+        self.saved = True
+
+    def reported(self) -> None:
+        self.epoch += 1
+        self.saved = False
