@@ -219,13 +219,15 @@ def predict(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Let the winner read new pictures."""
+    from orchestrator.cluster.ray_process import local_resources
     from orchestrator.terminal import output as standard_output
     from orchestrator.worker.prediction import predict
 
     place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)
+    device = "cuda" if local_resources()["GPU"] >= 1 else "cpu"
     with nullcontext(standard_output()) if output is None else output.open("w", encoding="utf-8", newline="") as stream:
-        problems = predict(row, ledger.trials(row.id), place, files, stream)
+        problems = predict(row, ledger.trials(row.id), place, files, stream, device)
     if output is not None:
         print(output)
     if problems:
@@ -266,7 +268,7 @@ def ui(
 def doctor(home: HomeOption = RUNS) -> None:
     """Say what is wrong on this machine, and what to type."""
     from orchestrator.console import show_health
-    from orchestrator.doctor import examine
+    from orchestrator.machine.doctor import examine
 
     if not show_health(examine(_home(home).path)):
         raise typer.Exit(1)
@@ -359,8 +361,8 @@ def _run(
     from orchestrator.console import console, show_outcome
     from orchestrator.continuation import move_aside
     from orchestrator.ledger import Ledger
+    from orchestrator.machine.provenance import command
     from orchestrator.progress import build_progress
-    from orchestrator.provenance import command
     from orchestrator.runner import run
 
     def before() -> None:

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from orchestrator.command_line import check, go_on, home_option, more
 from orchestrator.disk import in_gb
-from orchestrator.doctor import Finding as HealthFinding
 from orchestrator.home import Home, trial_directory
 from orchestrator.ledger import StudyRow
+from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.problem import duration, short
 from orchestrator.summary import Attempts, study_summary
 from orchestrator.symptoms import symptoms_of

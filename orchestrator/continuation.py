@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator import provenance
 from orchestrator.checkpoints.open_storage import try_out
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
+from orchestrator.machine import provenance
 from orchestrator.plain_data import config_key
 from orchestrator.problem import Problems
 from orchestrator.space.membership import LIMIT, Outside, as_config_of, defaults_of, limit_of

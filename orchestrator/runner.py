@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 
 from orchestrator.checkpoints.storage import place_of
-from orchestrator.cluster.placement import placement
 from orchestrator.cluster.ray_process import local_resources
 from orchestrator.cluster.session import work
+from orchestrator.cluster.sharing import placement
+from orchestrator.cluster.upkeep import Heart
 from orchestrator.continuation import adopt, fingerprint_of, known, open_study, with_limits
-from orchestrator.heart import Heart
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress

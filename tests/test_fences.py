@@ -21,7 +21,7 @@ ORDER = ("trainables", "orchestrator", "reports", "tune")
 
 # Outside library -> where it may be imported, as shell patterns.
 FENCES = {
-    "ray": tuple(f"orchestrator/cluster/ray_{name}.py" for name in ("bridge", "driver", "host", "process")),
+    "ray": tuple(f"orchestrator/cluster/ray_{name}.py" for name in ("bridge", "main", "host", "process")),
     "mlflow": ("orchestrator/tracking/tracking.py",),
     "sqlalchemy": ("orchestrator/ledger/*",),
     "optuna": ("orchestrator/searchers/*", "reports/*"),

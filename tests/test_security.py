@@ -22,10 +22,10 @@ import psutil
 import pytest
 
 import tune
-from orchestrator import probe
 from orchestrator.home import Home
 from orchestrator.job import Ended, Job, Workplace
 from orchestrator.ledger import Ledger, StudyRow
+from orchestrator.machine import probe
 from orchestrator.study_file.study_spec import load_study
 from orchestrator.summary import best_config
 from orchestrator.trial import Objective, Report, State

@@ -20,7 +20,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from orchestrator.cluster.watch import Watch
+from orchestrator.cluster.hangs import Watch
 from orchestrator.home import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, OutOfSight, Workplace
 from orchestrator.trial import Report
@@ -30,7 +30,7 @@ STUCK_SECONDS = 60.0  # a worker that has no place for so long waits for one in 
 
 
 class Driver(Protocol):
-    """The process that owns the study (orchestrator/cluster/desk.py answers there)."""
+    """The process that owns the study (orchestrator/cluster/study_service.py answers there)."""
 
     news: bool  # since it had no job: an attempt ended, or the claims were exchanged
 

@@ -97,7 +97,7 @@ def _seat(environment: Mapping[str, str]) -> Iterator[Seat]:
 
 
 class RayProcess:
-    """A process of ray_driver.py. One request at a time; while it works, it may ask `desk`."""
+    """A process of ray_main.py. One request at a time; while it works, it may ask `desk`."""
 
     def __init__(self, process: subprocess.Popen[bytes], connection: Connection, output: IO[bytes]) -> None:
         self.resources: dict[str, float] = {}  # {"CPU": n, "GPU": n} of all machines of the cluster
@@ -175,7 +175,7 @@ class RayProcess:
 def _process(environment: Mapping[str, str]) -> Iterator[RayProcess]:
     ours, theirs = socket.socketpair()
     program = "import json, sys; sys.path[:], sys.argv[:] = json.loads(sys.argv[2]), [sys.argv[3], sys.argv[1]]; "
-    program += "from orchestrator.cluster.ray_driver import main; main(int(sys.argv[1]))"
+    program += "from orchestrator.cluster.ray_main import main; main(int(sys.argv[1]))"
     words = [str(theirs.fileno()), json.dumps(sys.path), sys.argv[0]]  # Ray's workers look beside our script as well
     with ours, tempfile.TemporaryFile() as output:
         process = subprocess.Popen(

@@ -9,10 +9,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.cluster.desk import Desk
-from orchestrator.cluster.placement import placement
 from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, session
-from orchestrator.heart import Heart, signals
+from orchestrator.cluster.sharing import placement
+from orchestrator.cluster.study_service import Desk
+from orchestrator.cluster.upkeep import Heart, signals
 from orchestrator.home import trial_directory
 from orchestrator.job import Job, Workplace
 from orchestrator.progress import Progress

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from orchestrator.disk import is_full
 from orchestrator.errors import NightsweepError
-from orchestrator.ledger.holder import SILENT_SECONDS, Holder
 from orchestrator.secret import HIDDEN, mask
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another
@@ -105,32 +104,6 @@ class UnknownStudy(LedgerError):
 class StudyExists(LedgerError):
     def __init__(self, name: str) -> None:
         super().__init__(f"A study named {name!r} exists already; choose another --name.")
-
-
-class StudyHeld(LedgerError):
-    """Another living process runs the study."""
-
-    exit_code = 2
-
-    def __init__(self, name: str, holder: Holder) -> None:
-        advice = f"wait for it, or stop it there with: kill -INT {holder.pid}"
-        if holder.silent > SILENT_SECONDS:  # on this host, else it would not count as alive
-            advice = f"it lives, but gave no sign of it for {holder.silent:.0f} s: if it was suspended, "
-            advice += f"let it go on with: kill -CONT {holder.pid}, or end it with: kill -9 {holder.pid}"
-        super().__init__(f"Study {name!r} is run by {holder}; {advice}")
-        self.holder = holder
-
-
-class StudyTaken(LedgerError):
-    """Another process took the study over while this one gave no sign of life. holder: None when it has ended, too."""
-
-    def __init__(self, name: str, holder: Holder | None) -> None:
-        by = "another process, which has ended since" if holder is None else str(holder)
-        super().__init__(
-            f"Study {name!r} was taken over by {by}, because this process gave no sign of life for "
-            f"{SILENT_SECONDS:.0f} s; it writes nothing more, and what its trials do now does not count"
-        )
-        self.holder = holder
 
 
 class DuplicateConfig(LedgerError):

@@ -16,17 +16,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.errors import (
-    DuplicateConfig,
-    LedgerError,
-    StudyExists,
-    StudyHeld,
-    UnknownStudy,
-)
+from orchestrator.ledger.errors import DuplicateConfig, LedgerError, StudyExists, UnknownStudy
 from orchestrator.ledger.holder import Holder
-from orchestrator.ledger.holding import Holding
-from orchestrator.ledger.marks import Marks
-from orchestrator.ledger.patience import Patience
+from orchestrator.ledger.lease import Holding, StudyHeld
+from orchestrator.ledger.mlflow_marks import Marks
+from orchestrator.ledger.retry import Patience
 from orchestrator.ledger.rows import (
     ROWS_AT_ONCE,
     Attempt,

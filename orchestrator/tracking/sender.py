@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger import Ledger, StudyRow
-from orchestrator.ledger.marks import Behind
+from orchestrator.ledger.mlflow_marks import Behind
 from orchestrator.tracking import experiment, projection
 from orchestrator.tracking.projection import NUMBER, UID, milliseconds
 from orchestrator.tracking.store import TrackingError, gist_of, identity

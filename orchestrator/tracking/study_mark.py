@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from orchestrator.ledger.marks import Marks
+from orchestrator.ledger.mlflow_marks import Marks
 from orchestrator.secret import mask
 from orchestrator.tracking import projection
 from orchestrator.tracking.store import file_of, identity

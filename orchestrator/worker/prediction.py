@@ -8,7 +8,6 @@ from typing import TextIO
 
 from orchestrator.checkpoints.inventory import Kept
 from orchestrator.checkpoints.storage import StorageError, place_of
-from orchestrator.cluster.ray_process import local_resources
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.job import Workplace
@@ -21,8 +20,12 @@ from trainables import UnknownTrainable, load_trainable
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
-def predict(row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path], output: TextIO) -> list[str]:
+def predict(
+    row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path], output: TextIO, device: str = "cpu"
+) -> list[str]:
     """Write what the study's best trial reads in `files` to `output`; a line for each file that cannot be read.
+
+    device: "cpu" or "cuda".
 
     Raises InputMistake where the trainable cannot predict or the winner saved no checkpoint, CorruptCheckpoint and
     StorageError where it cannot be read.
@@ -44,7 +47,6 @@ def predict(row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path
         )
     spec = parse_study(row.raw, row.name)
     directory = home.study(row.name)
-    device = "cuda" if local_resources()["GPU"] >= 1 else "cpu"
     place = place_of(row.raw, row.uid)
     workplace = Workplace(row.raw["trainable"], spec.data, str(directory), device, str(Path.cwd()), place)
     config, pictures = trainable.build_config(spec.space.restore(best.config)), pictures_in(files)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cluster.placement import placement
+from orchestrator.cluster.sharing import placement
 from orchestrator.errors import InputMistake
 from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.study_file.study_spec import StudySpec, parse_study

@@ -86,7 +86,7 @@ def test_each_study_has_its_own_environment_on_the_cluster_that_they_share(monke
                 assert seen == expected
         with pytest.raises(WorkFailed, match="Expecting property name"):
             in_a_worker(first, json.loads, "{")
-        [child] = [process for process in psutil.Process().children() if "ray_driver" in str(process.cmdline())]
+        [child] = [process for process in psutil.Process().children() if "ray_main" in str(process.cmdline())]
         child.kill()
         with pytest.raises(RayLost):
             in_a_worker(first, os.getpid)

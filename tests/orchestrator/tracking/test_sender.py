@@ -16,7 +16,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.ledger import Ledger
-from orchestrator.ledger.marks import Marks
+from orchestrator.ledger.mlflow_marks import Marks
 from orchestrator.tracking import TrackingError, default_uri, sync
 from orchestrator.tracking.sender import Sender
 from orchestrator.trial import Report, State
@@ -166,7 +166,7 @@ def test_a_process_that_dies_in_between_leaves_no_double(
 ) -> None:
     dying = (
         "import os\n"
-        "from orchestrator.ledger.marks import Marks\n"
+        "from orchestrator.ledger.mlflow_marks import Marks\n"
         f"Marks.{victim} = lambda *a, **k: os.kill(os.getpid(), 9)\n"
         "foreground.sync(ledger, int(sys.argv[3]), sys.argv[2], home)\n"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster.watch import FROZEN_AFTER, LONGEST_TICK, Watch, stacks_in
+from orchestrator.cluster.hangs import FROZEN_AFTER, LONGEST_TICK, Watch, stacks_in
 from orchestrator.job import FailureClass, Silence
 
 SILENCE = Silence(limit=60.0, longest=0.0, factor=10.0, floor=5.0)

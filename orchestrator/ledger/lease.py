@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from orchestrator.ledger.errors import LedgerError, StudyHeld, StudyTaken
-from orchestrator.ledger.holder import Holder, process_start
+from orchestrator.ledger.errors import LedgerError
+from orchestrator.ledger.holder import SILENT_SECONDS, Holder, process_start
 from orchestrator.ledger.rows import storable, study_row
 from orchestrator.ledger.tables import (
     END_STUDYS_ATTEMPTS,
@@ -16,6 +16,32 @@ from orchestrator.ledger.tables import (
     studies,
     unix_now,
 )
+
+
+class StudyHeld(LedgerError):
+    """Another living process runs the study."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, holder: Holder) -> None:
+        advice = f"wait for it, or stop it there with: kill -INT {holder.pid}"
+        if holder.silent > SILENT_SECONDS:  # on this host, else it would not count as alive
+            advice = f"it lives, but gave no sign of it for {holder.silent:.0f} s: if it was suspended, "
+            advice += f"let it go on with: kill -CONT {holder.pid}, or end it with: kill -9 {holder.pid}"
+        super().__init__(f"Study {name!r} is run by {holder}; {advice}")
+        self.holder = holder
+
+
+class StudyTaken(LedgerError):
+    """Another process took the study over while this one gave no sign of life. holder: None when it has ended, too."""
+
+    def __init__(self, name: str, holder: Holder | None) -> None:
+        by = "another process, which has ended since" if holder is None else str(holder)
+        super().__init__(
+            f"Study {name!r} was taken over by {by}, because this process gave no sign of life for "
+            f"{SILENT_SECONDS:.0f} s; it writes nothing more, and what its trials do now does not count"
+        )
+        self.holder = holder
 
 
 class Holding:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cluster.upkeep import Heart
 from orchestrator.disk import free_bytes
-from orchestrator.heart import Heart
 from orchestrator.job import Failure, FailureClass
-from orchestrator.ledger import Ledger, LedgerError, patience
+from orchestrator.ledger import Ledger, LedgerError, retry
 from orchestrator.schedulers import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import State
@@ -126,7 +126,7 @@ def test_the_deadline_ends_a_study_that_waits_for_room(desk: Desk, said: Said):
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FULL_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(retry, "FULL_PAUSE_SECONDS", 0.01)
 
 
 def test_a_report_that_the_ledger_has_no_room_for_is_written_once_there_is(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster.desk import Desk
 from orchestrator.cluster.ray_process import RayUnavailable
 from orchestrator.cluster.sharing import Claim
+from orchestrator.cluster.study_service import Desk
 from orchestrator.job import Ended, Failure, FailureClass, Job
 from orchestrator.ledger import Ledger
 from orchestrator.study.study import Study

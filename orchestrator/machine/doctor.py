@@ -1,6 +1,6 @@
 """What on this machine would stop a study, and what to type against it: `tune doctor`.
 
-Each check judges what orchestrator/probe.py measured. A check that cannot be made is a finding, never a traceback.
+Each check judges what probe.py measured. A check that cannot be made is a finding, never a traceback.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from orchestrator.probe import ask_mlflow, ask_ray, ask_torch, filesystem, nearest_existing, nvidia_smi
+from orchestrator.machine.probe import ask_mlflow, ask_ray, ask_torch, filesystem, nearest_existing, nvidia_smi
 from orchestrator.secret import mask
 
 GB = 1e9

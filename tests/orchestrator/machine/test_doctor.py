@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from orchestrator import doctor, probe
-from orchestrator.doctor import Level
+from orchestrator.machine import doctor, probe
+from orchestrator.machine.doctor import Level
 
 RAY_SCRIPT = "#!/usr/bin/python3\nimport re\nimport sys\nfrom ray.tune.cli.scripts import cli\nsys.exit(cli())\n"
 OUR_SCRIPT = "#!/usr/bin/python3\nimport sys\nfrom tune import main\nsys.exit(main())\n"

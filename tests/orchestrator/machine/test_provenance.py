@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import provenance
+from orchestrator.machine import provenance
 
 
 @pytest.fixture

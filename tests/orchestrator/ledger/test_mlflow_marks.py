@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.ledger import Ledger
-from orchestrator.ledger.marks import Behind
+from orchestrator.ledger.mlflow_marks import Behind
 from orchestrator.trial import Objective, Report, State
 
 RUNNING = {State.RUNNING: "RUNNING"}
