@@ -77,8 +77,8 @@ def run(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Run a study, or go on with it: every start is a resume."""
-    from orchestrator.smoke import smoke_version
     from orchestrator.study.budget import Limits
+    from orchestrator.study_file.smoke import smoke_version
 
     limits = Limits.parse(trials, hours, until)
     spec = _load(space, set, name)
@@ -359,11 +359,11 @@ def _run(
     file: Path,
 ) -> None:
     from orchestrator.console import console, show_outcome
-    from orchestrator.continuation import move_aside
     from orchestrator.ledger import Ledger
     from orchestrator.machine.provenance import command
     from orchestrator.progress import build_progress
     from orchestrator.runner import run
+    from orchestrator.study.continuation import move_aside
 
     def before() -> None:
         _preflight(spec, home, file, skip=skip_preflight, fresh=fresh)

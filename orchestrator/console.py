@@ -17,7 +17,8 @@ from orchestrator.home import Home, trial_directory
 from orchestrator.ledger import StudyRow
 from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.problem import duration, short
-from orchestrator.summary import Attempts, study_summary
+from orchestrator.study.budget import Attempts
+from orchestrator.summary import study_summary
 from orchestrator.symptoms import symptoms_of
 from orchestrator.terminal import Terminal
 from orchestrator.trial import Outcome, State, Status, Trial, best_trial

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.policies.asha import rungs_up_to
 from orchestrator.problem import duration, short
-from orchestrator.schedulers.asha import rungs_up_to
 from orchestrator.study.study import Event, Study
 from orchestrator.trial import State, Trial
 

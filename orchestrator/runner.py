@@ -15,16 +15,16 @@ from orchestrator.cluster.ray_process import local_resources
 from orchestrator.cluster.session import work
 from orchestrator.cluster.sharing import placement
 from orchestrator.cluster.upkeep import Heart
-from orchestrator.continuation import adopt, fingerprint_of, known, open_study, with_limits
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
 from orchestrator.study.budget import Limits, deadline
+from orchestrator.study.continuation import adopt, fingerprint_of, known, open_study, with_limits
 from orchestrator.study.study import Study
+from orchestrator.study.warm_start import warm_start
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
 from orchestrator.trial import Outcome, Status
-from orchestrator.warm_start import warm_start
 from trainables import load_trainable
 
 LEDGER_SECONDS = 600.0  # to wait for a ledger whose server went away

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from orchestrator.checkpoints.inventory import Kept
 from orchestrator.home import Home
-from orchestrator.ledger import Attempt, StudyRow
+from orchestrator.ledger import StudyRow
 from orchestrator.problem import one_line
 from orchestrator.space.search_space import as_fixed
-from orchestrator.study.budget import gpu_seconds, trials_since_best
+from orchestrator.study.budget import Attempts, used_of
 from orchestrator.study.failures import count_by_class
 from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.symptoms import symptom_of
 from orchestrator.trial import Objective, Trial, best_trial
-
-Attempts = Mapping[int, Sequence[Attempt]]
 
 
 def study_summary(
@@ -37,18 +34,6 @@ def study_summary(
         "trials": [_trial_summary(trial, objective, kept.shown(trial, objective), history) for trial in trials],
         "best": None if best is None else _best_summary(best, objective, kept.shown(best, objective)),
         "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.problem},
-    }
-
-
-def used_of(row: StudyRow, trials: list[Trial], attempts: Attempts) -> dict[str, Any]:
-    """Of the budget: trials, hours, gpu_hours, trials_since_best. attempts: those of trials that took a GPU."""
-    best = best_trial(trials, row.objective)
-    counted = [trial for trial in trials if trial.left_out is None]
-    return {
-        "trials": len(counted),
-        "hours": round(row.seconds / 3600, 3),
-        "gpu_hours": round(gpu_seconds(trials, attempts, row.active) / 3600, 3),
-        "trials_since_best": 0 if best is None else trials_since_best(counted, best, row.objective),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.plain_data import canonical, is_number
-from orchestrator.schedulers.asha import rungs_up_to
+from orchestrator.policies.asha import rungs_up_to
 from orchestrator.trial import Objective, State, Trial
 from reports.comparison import Comparison, Row, series
 from reports.rank_statistics import explained, rank_correlation, thirds

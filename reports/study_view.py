@@ -14,7 +14,7 @@ from orchestrator.problem import Problems
 from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.space.search_space import Parameter, SearchSpace
 from orchestrator.space.space_parser import parse_space
-from orchestrator.summary import Attempts, used_of
+from orchestrator.study.budget import Attempts, used_of
 from orchestrator.trial import Objective, Trial, best_trial
 
 if TYPE_CHECKING:

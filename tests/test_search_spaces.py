@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.smoke import smoke_version
+from orchestrator.study_file.smoke import smoke_version
 from orchestrator.study_file.study_spec import load_study
 from trainables import load_trainable
 

@@ -31,7 +31,7 @@ from typing import Any
 from orchestrator.ledger import Ledger
 from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import parse_study
-from orchestrator.tracking import Tracker, default_uri, sender, tracking
+from orchestrator.tracking import Tracker, default_uri, mlflow_client, sender
 from orchestrator.tracking.projection import NUMBER
 from orchestrator.trial import Report
 from trainables import load_trainable
@@ -140,7 +140,7 @@ def _begin(ledger: Ledger, folder: Path, trials: int, epochs: int) -> tuple[Stud
 def _mostly_counted() -> Iterator[Counter[str]]:
     """The sender's MLflow client takes one trial of a hundred for real, and the study's own run."""
     counts: Counter[str] = Counter()
-    connect = tracking.connect
+    connect = mlflow_client.connect
 
     def connected(uri: str) -> Any:
         return _Mostly(connect(uri), counts)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from benchmarks.fault import audit
 from benchmarks.fault.scene import Scene
 from benchmarks.fault.stage import TWO_AT_A_TIME, Stage
+from orchestrator.tracking.mlflow_client import connect
 from orchestrator.tracking.store import QUIET, artifacts
-from orchestrator.tracking.tracking import connect
 from tests.orchestrator.tracking.pictures import free_port
 from tests.orchestrator.tracking.servers import Line, locked, until_killed
 

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.cluster.ray_process import RayUnavailable
 from orchestrator.cluster.sharing import Claim, Node, allowed, shares
 from orchestrator.job import Ended, Failure, Job
-from orchestrator.schedulers import Decision
+from orchestrator.policies.scheduler import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import Report
 

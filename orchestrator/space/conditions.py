@@ -7,10 +7,10 @@ from typing import Any
 
 from orchestrator.plain_data import key_text, plain_complaint, plain_scalar, same
 from orchestrator.problem import Problems, did_you_mean, shown
+from orchestrator.space.config_field import ConfigField, Mismatch
 from orchestrator.space.domain import Domain, Fixed, Float, described
 from orchestrator.space.domain_parser import FORMS, Draft
 from orchestrator.space.search_space import ByValue, Parameter
-from orchestrator.study_file.config_field import ConfigField, Mismatch
 
 _LISTABLE = 1000  # values of a parent that `by` may have to cover one by one
 _NOT_COUNTABLE = "must be about choices, whole numbers or a fixed value, but `{}` is a range of real numbers"

@@ -9,8 +9,8 @@ from typing import Any
 
 from orchestrator.plain_data import is_number, plain_complaint, plain_scalar, same, with_whole_keys
 from orchestrator.problem import Problems, did_you_mean, quoted, shown, unknown_field
+from orchestrator.space.config_field import ConfigField, Mismatch
 from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, range_complaints
-from orchestrator.study_file.config_field import ConfigField, Mismatch
 
 KEYS = {  # of a domain that is a mapping, with what they mean
     "low": "the smallest value, included",

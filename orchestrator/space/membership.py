@@ -9,8 +9,6 @@ from orchestrator.plain_data import is_number, same
 from orchestrator.problem import shown
 from orchestrator.space.domain import Fixed, described
 from orchestrator.space.search_space import SearchSpace
-from orchestrator.study_file.config_field import config_fields
-from trainables import Trainable
 
 LIMIT = "epochs"  # one number of epochs for all trials is a limit on each, not a value that they are compared by
 
@@ -54,12 +52,6 @@ def limit_of(space: SearchSpace, defaults: Mapping[str, Any]) -> int | None:
     """The one number of epochs of all configs; None where it is searched for, or not known."""
     limit = space.fixed.get(LIMIT) if LIMIT in space.parameters else defaults.get(LIMIT)
     return limit if isinstance(limit, int) and not isinstance(limit, bool) else None
-
-
-def defaults_of(trainable: Trainable) -> dict[str, Any]:
-    """What the trainable takes for each name that is not given; {} where it does not tell."""
-    fields = config_fields(trainable.Config) or {}
-    return {name: field.default for name, field in fields.items() if not field.required}
 
 
 def _must_be_default(name: str, config: Mapping[str, Any], defaults: Mapping[str, Any], *, because: str) -> None:

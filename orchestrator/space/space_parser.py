@@ -9,11 +9,11 @@ from typing import Any
 from orchestrator.plain_data import canonical
 from orchestrator.problem import Problems, did_you_mean, nearest, quoted, shown, unknown_field
 from orchestrator.space.conditions import by_value, condition
+from orchestrator.space.config_field import ConfigField
 from orchestrator.space.domain import Fixed
 from orchestrator.space.domain_parser import DomainParser, Draft
 from orchestrator.space.expression import Expression, ExpressionError
 from orchestrator.space.search_space import ByValue, Parameter, SearchSpace
-from orchestrator.study_file.config_field import ConfigField
 
 _DRAWS = 10_000  # configs drawn before a constraint counts as impossible to meet
 _ENOUGH = 200  # configs in which every constraint could be computed, one of them meeting all

@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from orchestrator.errors import InputMistake
-from orchestrator.ledger import Attempt, Ledger
+from orchestrator.ledger import Attempt, Ledger, StudyRow
 from orchestrator.study_file.sections import BudgetSpec
-from orchestrator.trial import Objective, State, Trial
+from orchestrator.trial import Objective, State, Trial, best_trial
+
+Attempts = Mapping[int, Sequence[Attempt]]
 
 
 @dataclass(frozen=True)
@@ -145,3 +148,15 @@ def gpu_seconds(trials: Iterable[Trial], attempts: Mapping[int, Sequence[Attempt
             ended = now if attempt.ended is None else attempt.ended
             total += max(0.0, (ended or attempt.started) - attempt.started) * trial.facts["gpus"]
     return total
+
+
+def used_of(row: StudyRow, trials: list[Trial], attempts: Attempts) -> dict[str, Any]:
+    """Of the budget: trials, hours, gpu_hours, trials_since_best. attempts: those of trials that took a GPU."""
+    best = best_trial(trials, row.objective)
+    counted = [trial for trial in trials if trial.left_out is None]
+    return {
+        "trials": len(counted),
+        "hours": round(row.seconds / 3600, 3),
+        "gpu_hours": round(gpu_seconds(trials, attempts, row.active) / 3600, 3),
+        "trials_since_best": 0 if best is None else trials_since_best(counted, best, row.objective),
+    }

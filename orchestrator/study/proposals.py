@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.plain_data import config_key
-from orchestrator.searchers import Searcher
+from orchestrator.policies.searcher import Searcher
+from orchestrator.study.warm_start import COLD, OFFERED, WarmStart
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Trial
-from orchestrator.warm_start import COLD, OFFERED, WarmStart
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from orchestrator.schedulers import Decision, build_scheduler
+from orchestrator.policies.build import build_scheduler
+from orchestrator.policies.scheduler import Decision
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Report, Trial
 from trainables import Trainable

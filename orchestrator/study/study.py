@@ -16,9 +16,10 @@ from orchestrator.checkpoints.open_storage import storage_at
 from orchestrator.checkpoints.retention import Keeper, best_saved_epoch
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import DuplicateConfig, Ledger
-from orchestrator.schedulers import Decision
-from orchestrator.searchers import build_searcher
-from orchestrator.space.membership import Outside, as_config_of, defaults_of
+from orchestrator.policies.build import build_searcher
+from orchestrator.policies.scheduler import Decision
+from orchestrator.space.config_field import defaults_of
+from orchestrator.space.membership import Outside, as_config_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.study import budget, failures
 from orchestrator.study.failures import Streak, problem_of
@@ -27,9 +28,9 @@ from orchestrator.study.pace import Pace
 from orchestrator.study.proposals import Proposals
 from orchestrator.study.pruning import Pruning
 from orchestrator.study.trials import Trials
+from orchestrator.study.warm_start import COLD, WarmStart
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, Report, State, Status, Trial
-from orchestrator.warm_start import COLD, WarmStart
 from trainables import Trainable
 
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 30.0, 600.0  # while a disk refuses although it says that there is room

@@ -9,9 +9,9 @@ from typing import Any
 
 from orchestrator.plain_data import config_key, plain_complaint, with_whole_keys
 from orchestrator.problem import Problems, did_you_mean, quoted, shown
+from orchestrator.space.config_field import ConfigField, Mismatch
 from orchestrator.space.domain import Fixed, described
 from orchestrator.space.search_space import Parameter, SearchSpace, Unsatisfiable
-from orchestrator.study_file.config_field import ConfigField, Mismatch
 
 _DRAWS = 10_000  # of what a baseline leaves open, before it counts as impossible to complete
 

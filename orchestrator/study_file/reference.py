@@ -14,8 +14,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from orchestrator.problem import shown
+from orchestrator.space.config_field import ConfigField, config_fields
 from orchestrator.space.domain_parser import KEYS
-from orchestrator.study_file.config_field import ConfigField, config_fields
 from orchestrator.study_file.schema import EXTENDS, study_schema
 from orchestrator.study_file.sections import field_words
 from orchestrator.study_file.study_spec import SECTIONS, WRITTEN, StudySpec

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.problem import shown
+from orchestrator.space.config_field import ConfigField
 from orchestrator.space.domain_parser import KEYS
-from orchestrator.study_file.config_field import ConfigField
 from orchestrator.study_file.sections import NAME_PATTERN, Section
 from orchestrator.study_file.study_spec import SECTIONS, WRITTEN, StudySpec
 

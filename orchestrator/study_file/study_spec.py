@@ -16,11 +16,11 @@ from orchestrator.home import is_own
 from orchestrator.plain_data import plain, plain_complaint, with_whole_keys
 from orchestrator.problem import Problems, did_you_mean, shown, unknown_field
 from orchestrator.secret import addresses_with_secrets
+from orchestrator.space.config_field import ConfigField, config_fields
 from orchestrator.space.search_space import SearchSpace, Unsatisfiable
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study_file.baselines import Baseline, parse_baselines
 from orchestrator.study_file.composition import Sources, read_study_file
-from orchestrator.study_file.config_field import ConfigField, config_fields
 from orchestrator.study_file.sections import (
     NAME_PATTERN,
     BudgetSpec,

@@ -1,8 +1,8 @@
 """MLflow as a picture of the ledger: sent in the background, safe to repeat, never asked."""
 
-from orchestrator.tracking.foreground import log_report, sync
 from orchestrator.tracking.sender import SyncResult
 from orchestrator.tracking.store import TrackingError, default_uri, serve_ui
+from orchestrator.tracking.sync import log_report, sync
 from orchestrator.tracking.tracker import Tracker
 
 __all__ = ["SyncResult", "Tracker", "TrackingError", "default_uri", "log_report", "serve_ui", "sync"]

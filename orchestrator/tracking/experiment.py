@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger import Ledger, StudyRow
+from orchestrator.tracking.mlflow_client import experiment_or_none, is_deleted
 from orchestrator.tracking.projection import UID
 from orchestrator.tracking.store import artifacts, is_database
-from orchestrator.tracking.tracking import experiment_or_none, is_deleted
 
 if TYPE_CHECKING:
-    from orchestrator.tracking.tracking import Experiment, MlflowClient
+    from orchestrator.tracking.mlflow_client import Experiment, MlflowClient
 
 
 def find_or_make(

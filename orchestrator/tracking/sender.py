@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.ledger.mlflow_marks import Behind
 from orchestrator.tracking import experiment, projection
-from orchestrator.tracking.projection import NUMBER, UID, milliseconds
-from orchestrator.tracking.store import TrackingError, gist_of, identity
-from orchestrator.tracking.study_mark import StudyMark
-from orchestrator.tracking.tracking import (
+from orchestrator.tracking.mlflow_client import (
     ABOUT_ONE_RUN,
     connect,
     epochs_of,
@@ -29,10 +26,13 @@ from orchestrator.tracking.tracking import (
     runs_of,
     set_status,
 )
+from orchestrator.tracking.projection import NUMBER, UID, milliseconds
+from orchestrator.tracking.store import TrackingError, gist_of, identity
+from orchestrator.tracking.study_mark import StudyMark
 from orchestrator.trial import Report, State
 
 if TYPE_CHECKING:
-    from orchestrator.tracking.tracking import MlflowClient
+    from orchestrator.tracking.mlflow_client import MlflowClient
 
 TURN_SECONDS = 20.0  # a long round says so often that it is still at it
 REFUSALS_IN_A_ROW = 3  # of trials that a well server does not take; more are no accident

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.schedulers import Asha, Decision
+from orchestrator.policies.asha import Asha
+from orchestrator.policies.scheduler import Decision
 from orchestrator.trial import Objective, Report, State, Trial
 from reports.report import write_report
 from reports.study_view import StudyView

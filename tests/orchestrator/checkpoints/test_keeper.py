@@ -12,7 +12,7 @@ from orchestrator.checkpoints.folder import Folder
 from orchestrator.checkpoints.storage import Storage
 from orchestrator.home import trial_directory
 from orchestrator.job import Failure, FailureClass, Job
-from orchestrator.schedulers import Decision
+from orchestrator.policies.scheduler import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import Report, State
 from tests.orchestrator.study.test_study import Desk

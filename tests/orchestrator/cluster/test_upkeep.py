@@ -12,7 +12,7 @@ from orchestrator.cluster.upkeep import Heart
 from orchestrator.disk import free_bytes
 from orchestrator.job import Failure, FailureClass
 from orchestrator.ledger import Ledger, LedgerError, retry
-from orchestrator.schedulers import Decision
+from orchestrator.policies.scheduler import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import State
 from tests.orchestrator.study.test_study import Desk, report, run_out

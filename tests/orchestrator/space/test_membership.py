@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.problem import Problems
-from orchestrator.space.membership import Outside, as_config_of, defaults_of, limit_of
+from orchestrator.space.config_field import defaults_of
+from orchestrator.space.membership import Outside, as_config_of, limit_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from trainables import load_trainable

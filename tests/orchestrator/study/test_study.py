@@ -17,7 +17,7 @@ from orchestrator.checkpoints.open_storage import storage_at
 from orchestrator.home import epoch_directory, trial_directory
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import Ledger
-from orchestrator.schedulers import Decision
+from orchestrator.policies.scheduler import Decision
 from orchestrator.study.failures import count_by_class
 from orchestrator.study.study import Study
 from orchestrator.study_file.sections import BudgetSpec

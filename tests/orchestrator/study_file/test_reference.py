@@ -13,10 +13,10 @@ import jsonschema
 import pytest
 
 from orchestrator.problem import Problems
+from orchestrator.space.config_field import config_fields
 from orchestrator.space.domain_parser import KEYS
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study_file import reference
-from orchestrator.study_file.config_field import config_fields
 from orchestrator.study_file.schema import study_schema
 from orchestrator.study_file.study_spec import DEFAULT_TRIALS, SECTIONS, WRITTEN, load_study, parse_study
 from orchestrator.study_file.yaml_file import parse_yaml, write_yaml

@@ -16,8 +16,8 @@ from typing import Any
 from mlflow.entities import Run, ViewType
 
 from orchestrator.ledger import Ledger
+from orchestrator.tracking.mlflow_client import connect
 from orchestrator.tracking.projection import legal
-from orchestrator.tracking.tracking import connect
 from orchestrator.trial import Objective, Report, State
 
 GREATEST = 1.7976931348623157e308

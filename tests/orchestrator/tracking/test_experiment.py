@@ -6,7 +6,7 @@ from mlflow.entities import ViewType
 
 from orchestrator.ledger import Ledger
 from orchestrator.tracking import sync
-from orchestrator.tracking.tracking import connect
+from orchestrator.tracking.mlflow_client import connect
 from tests.orchestrator.tracking.pictures import add, assert_equal, begin, runs_of
 
 

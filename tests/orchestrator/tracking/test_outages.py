@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.ledger import Ledger
 from orchestrator.tracking import Tracker, TrackingError, sync, tracker
-from orchestrator.tracking.tracking import connect
+from orchestrator.tracking.mlflow_client import connect
 from orchestrator.trial import Report, State
 from tests.orchestrator.tracking.pictures import (
     HERE,

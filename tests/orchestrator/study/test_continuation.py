@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.continuation import adopt, leaders, open_study, refusals, revision, with_limits
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.schedulers import Decision
+from orchestrator.policies.scheduler import Decision
 from orchestrator.study.budget import Limits
+from orchestrator.study.continuation import adopt, leaders, open_study, refusals, revision, with_limits
 from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from orchestrator.summary import study_summary

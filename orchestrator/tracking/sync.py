@@ -8,9 +8,9 @@ from pathlib import Path
 
 from orchestrator.ledger import Ledger, LedgerError
 from orchestrator.secret import mask
+from orchestrator.tracking.mlflow_client import connect
 from orchestrator.tracking.sender import Busy, Sender, SyncResult
 from orchestrator.tracking.store import TrackingError, explaining
-from orchestrator.tracking.tracking import connect
 
 TRIES, TRIES_APART_SECONDS = 2, 1.0  # without getting any further
 

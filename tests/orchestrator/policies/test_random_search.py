@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.plain_data import config_key
+from orchestrator.policies.random_search import RandomSearcher
 from orchestrator.problem import Problems
-from orchestrator.searchers import RandomSearcher
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from orchestrator.trial import Trial

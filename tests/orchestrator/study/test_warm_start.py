@@ -11,11 +11,11 @@ import pytest
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.searchers import RandomSearcher
+from orchestrator.policies.random_search import RandomSearcher
 from orchestrator.study.proposals import Proposals
+from orchestrator.study.warm_start import COLD, OFFERED, WarmStart, offers, warm_start
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from orchestrator.trial import Objective, Report, State, Trial
-from orchestrator.warm_start import COLD, OFFERED, WarmStart, offers, warm_start
 from trainables import load_trainable
 
 TOY = load_trainable("tests.toy")

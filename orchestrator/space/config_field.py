@@ -13,6 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from orchestrator.plain_data import is_number, plain_scalar, same, with_whole_keys
 from orchestrator.problem import did_you_mean, shown
+from trainables import Trainable
 
 MISSING = dataclasses.MISSING
 _BOUNDS = ("low", "high", "above", "below")
@@ -265,3 +266,9 @@ def _numbers(value: Any) -> list[float]:
         return [value]
     items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return [number for item in items for number in _numbers(item)]
+
+
+def defaults_of(trainable: Trainable) -> dict[str, Any]:
+    """What the trainable takes for each name that is not given; {} where it does not tell."""
+    fields = config_fields(trainable.Config) or {}
+    return {name: field.default for name, field in fields.items() if not field.required}

@@ -8,8 +8,8 @@ import optuna
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.schedulers import Asha, Decision
-from orchestrator.schedulers.asha import Rung, expected_epochs, is_rung, rungs_up_to, survives
+from orchestrator.policies.asha import Asha, Rung, expected_epochs, is_rung, rungs_up_to, survives
+from orchestrator.policies.scheduler import Decision
 
 
 def test_rungs_lie_at_grace_times_powers_of_eta():

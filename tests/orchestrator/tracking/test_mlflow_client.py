@@ -10,7 +10,7 @@ from tests.waiting import wait_for
 
 
 def test_a_store_whose_maker_was_killed_is_not_there_at_all(home: Path) -> None:
-    text = "import sys; from orchestrator.tracking import tracking; tracking.connect(sys.argv[1])"
+    text = "import sys; from orchestrator.tracking import mlflow_client; mlflow_client.connect(sys.argv[1])"
     store = home / "mlflow.db"
     for _ in range(2):
         with subprocess.Popen([sys.executable, "-c", text, f"sqlite:///{store}"]) as maker:

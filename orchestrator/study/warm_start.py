@@ -16,7 +16,8 @@ from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.plain_data import config_key
 from orchestrator.problem import did_you_mean
-from orchestrator.space.membership import LIMIT, Outside, as_config_of, defaults_of
+from orchestrator.space.config_field import defaults_of
+from orchestrator.space.membership import LIMIT, Outside, as_config_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, State, Trial

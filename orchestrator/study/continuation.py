@@ -16,7 +16,8 @@ from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
 from orchestrator.machine import provenance
 from orchestrator.plain_data import config_key
 from orchestrator.problem import Problems
-from orchestrator.space.membership import LIMIT, Outside, as_config_of, defaults_of, limit_of
+from orchestrator.space.config_field import defaults_of
+from orchestrator.space.membership import LIMIT, Outside, as_config_of, limit_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study.budget import Limits

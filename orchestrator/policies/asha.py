@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Sequence
 
-from orchestrator.schedulers.scheduler import Decision
+from orchestrator.policies.scheduler import Decision
 
 
 def is_rung(epoch: int, grace_epochs: int, eta: int) -> bool:
