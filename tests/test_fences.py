@@ -1,4 +1,4 @@
-"""The arrows `tune.py -> reports -> orchestrator -> trainables`, and who may import what.
+"""The arrows `tune -> reports -> orchestrator -> trainables`, and who may import what.
 
 The source is parsed, so imports inside functions, under TYPE_CHECKING and through importlib count as well.
 """
@@ -39,11 +39,9 @@ HEAVY_BY_RIGHT = ("orchestrator.cluster.ray_bridge",)
 
 
 def source_files(root: Path) -> Iterator[Path]:
-    """Every Python file of the packages, and tune.py."""
+    """Every Python file of the packages."""
     for name in ORDER:
         yield from sorted((root / name).rglob("*.py"))
-        if (root / f"{name}.py").is_file():
-            yield root / f"{name}.py"
 
 
 def module_name(root: Path, file: Path) -> str:
@@ -138,7 +136,7 @@ def test_the_checker_sees_every_kind_of_offence(tmp_path):
             "    from reports.comparison import compare\n"
         ),
         "reports/bad.py": "import optuna, tune\nimport tests.toy\nimport rayon, torchmetrics\n",
-        "tune.py": "from reports import report\nimport ray\n",
+        "tune/command.py": "from reports import report\nimport ray\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +153,7 @@ def test_the_checker_sees_every_kind_of_offence(tmp_path):
         "reports/bad.py:2 tests.toy",
         "trainables/bad.py:2 orchestrator.trial.Trial",
         "trainables/deep/bad.py:1 reports",
-        "tune.py:2 ray",
+        "tune/command.py:2 ray",
     ]
 
 

@@ -95,7 +95,7 @@ def test_the_wheel_holds_the_packages_and_their_data(tmp_path):
     for folder in ("reports/templates", "reports/locales"):
         wanted |= {f.relative_to(REPOSITORY).as_posix() for f in (REPOSITORY / folder).rglob("*") if f.is_file()}
     assert wanted <= names
-    assert {name.split("/")[0] for name in names} <= {*ORDER, "tune.py", f"nightsweep-{PROJECT['version']}.dist-info"}
+    assert {name.split("/")[0] for name in names} <= {*ORDER, f"nightsweep-{PROJECT['version']}.dist-info"}
 
 
 def test_make_says_clearly_that_python_is_too_old(tmp_path):

@@ -27,10 +27,10 @@ from orchestrator.job import Ended, Job, Workplace
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.machine import probe
 from orchestrator.study_file.study_spec import load_study
-from orchestrator.summary import best_config
 from orchestrator.trial import Objective, Report, State
 from orchestrator.worker.attempt import Attempt
 from tests.test_fences import imports_of, source_files
+from tune.summary import best_config
 
 # Called under any of these names, code or a shell runs from data, or a file is unpickled.
 FORBIDDEN = {
@@ -90,10 +90,11 @@ def test_the_search_sees_every_kind_of_offence(tmp_path: Path) -> None:
         "torch.load(file)", "torch.load(file, weights_only=False)", "np.load(file)", "Image.open(file)",
         "a = '0.0.0.0'",
     ]  # fmt: skip
-    (tmp_path / "tune.py").write_text("\n".join(lines))
+    (tmp_path / "tune").mkdir()
+    (tmp_path / "tune" / "command.py").write_text("\n".join(lines))
     assert {int(offence.split(":")[1].split(" ")[0]) for offence in offences(tmp_path)} == set(range(1, len(lines) + 1))
     fine = ["subprocess.run(['x'])", "torch.load(f, weights_only=True)", "model.eval()", "re.compile('x')"]
-    (tmp_path / "tune.py").write_text("\n".join(fine))
+    (tmp_path / "tune" / "command.py").write_text("\n".join(fine))
     assert list(offences(tmp_path)) == []
 
 

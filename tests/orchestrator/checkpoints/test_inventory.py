@@ -9,12 +9,12 @@ import pytest
 
 from orchestrator.checkpoints.open_storage import storage_at
 from orchestrator.checkpoints.storage import place_of
-from orchestrator.console import show_study, show_trial
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.study_file.study_spec import load_study
-from orchestrator.summary import study_summary
 from orchestrator.trial import Report, State
+from tune.show import show_study, show_trial
+from tune.summary import study_summary
 
 
 @pytest.mark.parametrize("storage", [None, "shared", "url"])

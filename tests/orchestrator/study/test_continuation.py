@@ -18,11 +18,11 @@ from orchestrator.study.budget import Limits
 from orchestrator.study.continuation import adopt, leaders, open_study, refusals, revision, with_limits
 from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import StudySpec, parse_study
-from orchestrator.summary import study_summary
 from orchestrator.tracking.projection import trial_params, trial_tags
 from orchestrator.trial import Extension, Objective, Report, State, Trial
 from tests import toy
 from trainables import load_trainable
+from tune.summary import study_summary
 
 TOY = load_trainable("tests.toy")
 DEFAULTS = {"lr": 0.01, "epochs": 9, "family": "a", "noise": 0.0}

@@ -16,9 +16,9 @@ from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.study_file.study_spec import load_study
-from orchestrator.summary import best_config
 from orchestrator.trial import Report, State
 from orchestrator.worker.prediction import pictures_in, predict
+from tune.summary import best_config
 
 
 @pytest.fixture

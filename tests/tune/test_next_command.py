@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.command_line import check, go_on, home_option, more
+from tune.next_command import check, go_on, home_option, more
 
 LONG = "tune run s.yaml --set 'data.root=my crops' --name n --trials 8 --until=07:00 --fresh --home h"
 

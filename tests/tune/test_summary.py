@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.console import show_outcome, show_study, show_trial
 from orchestrator.home import Home
 from orchestrator.ledger import Attempt, Ledger, StudyRow
-from orchestrator.summary import study_summary
 from orchestrator.trial import Objective, Outcome, Report, State, Status, Trial
+from tune.show import show_outcome, show_study, show_trial
+from tune.summary import study_summary
 
 
 def report(epoch: int, value: float, at: float) -> Report:

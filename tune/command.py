@@ -115,9 +115,9 @@ def train(
 @app.command(epilog="Example: tune check search_spaces/pages.yaml --set data.root=data/tapuscorpus")
 def check(space: SpaceFile, set: SetOption = NOTHING, home: HomeOption = RUNS) -> None:
     """Find every mistake in the file, then try data, labels and one batch; no study is created."""
-    from orchestrator.console import show_check
     from orchestrator.preflight import examine
     from orchestrator.study_file.study_spec import load_study
+    from tune.show import show_check
 
     spec = load_study(space, set)
     if not show_check(space, examine(spec, _home(home).path / "check" / spec.study)):
@@ -127,7 +127,7 @@ def check(space: SpaceFile, set: SetOption = NOTHING, home: HomeOption = RUNS) -
 @app.command("list", epilog="Example: tune list --home runs")
 def list_studies(home: HomeOption = RUNS, ledger_url: LedgerOption = None) -> None:
     """List the studies of this home."""
-    from orchestrator.console import show_studies
+    from tune.show import show_studies
 
     _, ledger = _existing(home, ledger_url)
     show_studies([(row, ledger.trials(row.id)) for row in ledger.studies()])
@@ -143,11 +143,11 @@ def show(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Show one study: states, best, failures with reasons."""
-    from orchestrator.console import show_study, show_trial
     from orchestrator.errors import InputMistake
     from orchestrator.study.budget import gpu_attempts
-    from orchestrator.summary import study_summary
-    from orchestrator.terminal import visible_json
+    from tune.show import show_study, show_trial
+    from tune.summary import study_summary
+    from tune.terminal import visible_json
 
     place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)
@@ -193,9 +193,9 @@ def best(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Print the best config as a file for `tune train`, with its checkpoint."""
-    from orchestrator.summary import best_config
-    from orchestrator.terminal import output as standard_output
     from orchestrator.trial import best_trial
+    from tune.summary import best_config
+    from tune.terminal import output as standard_output
 
     place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)
@@ -220,8 +220,8 @@ def predict(
 ) -> None:
     """Let the winner read new pictures."""
     from orchestrator.cluster.ray_process import local_resources
-    from orchestrator.terminal import output as standard_output
     from orchestrator.worker.prediction import predict
+    from tune.terminal import output as standard_output
 
     place, ledger = _existing(home, ledger_url)
     row = ledger.study(study)
@@ -267,8 +267,8 @@ def ui(
 @app.command(epilog="Example: tune doctor")
 def doctor(home: HomeOption = RUNS) -> None:
     """Say what is wrong on this machine, and what to type."""
-    from orchestrator.console import show_health
     from orchestrator.machine.doctor import examine
+    from tune.show import show_health
 
     if not show_health(examine(_home(home).path)):
         raise typer.Exit(1)
@@ -294,7 +294,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     except Exception as error:
         from orchestrator.secret import mask_addresses
-        from orchestrator.terminal import visible
+        from tune.terminal import visible
 
         lines, code = explain(error)
         print(visible(mask_addresses("\n".join(lines))), file=sys.stderr)
@@ -316,10 +316,10 @@ def _load(file: Path, overrides: list[str], name: str | None) -> StudySpec:
 
 def _preflight(spec: StudySpec, home: Home, file: Path, *, skip: bool, fresh: bool) -> None:
     """Check data, labels and one batch before the first trial. Raises InputMistake; nothing of the study is created."""
-    from orchestrator.console import show_preflight
     from orchestrator.errors import InputMistake
     from orchestrator.ledger import Ledger
     from orchestrator.preflight import RISK, due, examine_apart
+    from tune.show import show_preflight
 
     rows = {} if fresh or not home.has_ledger else {row.name: row for row in Ledger(home.ledger).studies()}
     row = rows.get(spec.study)
@@ -358,12 +358,12 @@ def _run(
     address: str | None,
     file: Path,
 ) -> None:
-    from orchestrator.console import console, show_outcome
     from orchestrator.ledger import Ledger
     from orchestrator.machine.provenance import command
-    from orchestrator.progress import build_progress
     from orchestrator.runner import run
     from orchestrator.study.continuation import move_aside
+    from tune.live import build_progress
+    from tune.show import console, show_outcome
 
     def before() -> None:
         _preflight(spec, home, file, skip=skip_preflight, fresh=fresh)
@@ -394,9 +394,9 @@ def _is_fresh(page: Path, trials: list[Trial]) -> bool:
 def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, output: Path | None) -> Path:
     from orchestrator import tracking
     from orchestrator.study.budget import gpu_attempts
-    from orchestrator.terminal import visible
     from reports.report import write_report
     from reports.study_view import view
+    from tune.terminal import visible
 
     rows = [ledger.study(name) for name in studies]
     directory = (output or (home.report if len(rows) == 1 else home.side_by_side)(studies[0])).absolute()
@@ -420,11 +420,7 @@ def _tracking_uri(home: Home, row: StudyRow) -> str:
 
 
 def _fail(line: str) -> NoReturn:
-    from orchestrator.terminal import visible
+    from tune.terminal import visible
 
     print(visible(line), file=sys.stderr)
     raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    main()

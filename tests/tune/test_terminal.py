@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.terminal import Terminal, output, visible, visible_json
+from tune.terminal import Terminal, output, visible, visible_json
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\u202eb\u2066\x00\x7f\ud800\U000e0041c\td\n가 é \u200d"
 

@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.command_line import check, go_on, home_option, more
 from orchestrator.disk import in_gb
 from orchestrator.home import Home, trial_directory
 from orchestrator.ledger import StudyRow
 from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.problem import duration, short
 from orchestrator.study.budget import Attempts
-from orchestrator.summary import study_summary
 from orchestrator.symptoms import symptoms_of
-from orchestrator.terminal import Terminal
 from orchestrator.trial import Outcome, State, Status, Trial, best_trial
 from trainables import Finding
+from tune.next_command import check, go_on, home_option, more
+from tune.summary import study_summary
+from tune.terminal import Terminal
 
 
 def console() -> Console:

@@ -1,0 +1,5 @@
+"""The command, and what it prints: verbs, live table, summaries, the next command to type."""
+
+from tune.command import app, main
+
+__all__ = ["app", "main"]
