@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports import side_by_side
-from reports.chapter import Chapter, build_chapter
-from reports.comparison import Comparison, StudyView, compare
-from reports.drawing import DARK
-from reports.numbers import VERSION
-from reports.plain_text import escape, paragraph, text_table
-from reports.progress_figure import overlay_figure
-from reports.quantity import Quantity
-from reports.standing_tables import studies_table
+from reports.figures.drawing import DARK
+from reports.figures.progress_figure import overlay_figure
+from reports.numbers.comparison import Comparison, StudyView, compare
+from reports.numbers.quantity import Quantity
+from reports.pages import side_by_side
+from reports.pages.chapter import Chapter, build_chapter
+from reports.pages.plain_text import escape, paragraph, text_table
+from reports.pages.report_json import VERSION
+from reports.pages.standing_tables import studies_table
 from reports.words import NO_BREAK, Words, one_line
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def write_report(studies: StudyView | Sequence[StudyView], directory: Path, lang
 
     directory is made if absent. Each file replaces its predecessor whole. Raises ValueError for an unknown language, or
     without a study.
-    report.json is described in reports.numbers.study_numbers.
+    report.json is described in reports.pages.report_json.study_numbers.
     """
     views = [studies] if isinstance(studies, StudyView) else list(studies)
     if not views:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.study_file.yaml_file import read_yaml
-from reports.quantity import Quantity, Scale, Sentence
+from reports.numbers.quantity import Quantity, Scale, Sentence
 
 LOCALES = Path(__file__).parent / "locales"
 NO_BREAK = "\u00a0"

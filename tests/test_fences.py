@@ -133,7 +133,7 @@ def test_the_checker_sees_every_kind_of_offence(tmp_path):
             "    try:\n"
             "        from torch import nn\n"
             "    except ImportError: pass\n"
-            "    from reports.comparison import compare\n"
+            "    from reports.numbers.comparison import compare\n"
         ),
         "reports/bad.py": "import optuna, tune\nimport tests.toy\nimport rayon, torchmetrics\n",
         "tune/command.py": "from reports import report\nimport ray\n",
@@ -144,7 +144,7 @@ def test_the_checker_sees_every_kind_of_offence(tmp_path):
     assert [
         offence.split(": ")[0] + " " + offence.split("import ")[1].split(":")[0] for offence in offences(tmp_path)
     ] == [
-        "orchestrator/bad.py:11 reports.comparison.compare",
+        "orchestrator/bad.py:11 reports.numbers.comparison.compare",
         "orchestrator/bad.py:4 sqlalchemy.Engine",
         "orchestrator/bad.py:6 mlflow",
         "orchestrator/bad.py:7 ray",

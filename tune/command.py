@@ -394,8 +394,8 @@ def _is_fresh(page: Path, trials: list[Trial]) -> bool:
 def _write_report(home: Home, ledger: Ledger, studies: list[str], lang: str, output: Path | None) -> Path:
     from orchestrator import tracking
     from orchestrator.study.budget import gpu_attempts
+    from reports.numbers.study_view import view
     from reports.report import write_report
-    from reports.study_view import view
     from tune.terminal import visible
 
     rows = [ledger.study(name) for name in studies]

@@ -17,8 +17,8 @@ from orchestrator.ledger import StudyRow
 from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.problem import duration, short
 from orchestrator.study.budget import Attempts
-from orchestrator.symptoms import symptoms_of
 from orchestrator.trial import Outcome, State, Status, Trial, best_trial
+from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
 from tune.next_command import check, go_on, home_option, more
 from tune.summary import study_summary

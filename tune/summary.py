@@ -13,8 +13,8 @@ from orchestrator.space.search_space import as_fixed
 from orchestrator.study.budget import Attempts, used_of
 from orchestrator.study.failures import count_by_class
 from orchestrator.study_file.yaml_file import write_yaml
-from orchestrator.symptoms import symptom_of
 from orchestrator.trial import Objective, Trial, best_trial
+from reports.numbers.symptoms import symptom_of
 
 
 def study_summary(

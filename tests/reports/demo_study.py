@@ -15,8 +15,8 @@ from typing import Any
 from orchestrator.policies.asha import Asha
 from orchestrator.policies.scheduler import Decision
 from orchestrator.trial import Objective, Report, State, Trial
+from reports.numbers.study_view import StudyView
 from reports.report import write_report
-from reports.study_view import StudyView
 
 SEARCHED: dict[str, dict[str, Any]] = {
     "lr": {"low": 1e-4, "high": 1e-3, "log": True, "step": None},

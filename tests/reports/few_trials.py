@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.trial import Objective, Report, State, Trial
-from reports.study_view import StudyView
+from reports.numbers.study_view import StudyView
 
 ACCURACY = Objective("val/accuracy", "max")
 LOSS = Objective("val/loss", "min")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from orchestrator.trial import Objective
+from reports.numbers.study_view import StudyView
 from reports.report import script_json, write_report
-from reports.study_view import StudyView
 from tests.reports.demo_study import demo_trials, demo_view
 from tests.reports.few_trials import LOSS, study, trial
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.quantity import Quantity, Scale
+from reports.numbers.quantity import Quantity, Scale
 from reports.words import LOCALES, Words, languages, one_line, phrases
 
 

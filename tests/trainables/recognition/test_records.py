@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from orchestrator.symptoms import Kind, symptom_of
 from orchestrator.trial import Objective, Report, Trial
+from reports.numbers.symptoms import Kind, symptom_of
 from tests.trainables.recognition.digits import FakeRun, write_digits
 from trainables.recognition import Config, train
 

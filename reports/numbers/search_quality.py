@@ -1,0 +1,218 @@
+"""Is the search sound? Where trials were cut, what each parameter did, why trials failed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.plain_data import canonical, is_number
+from orchestrator.policies.asha import rungs_up_to
+from orchestrator.trial import Objective, State, Trial
+from reports.numbers.comparison import Comparison, Row, series
+from reports.numbers.rank_statistics import explained, rank_correlation, thirds
+from reports.numbers.study_view import StudyView
+
+FEW = 5  # completed trials below which nothing is said of a rank correlation
+AT_AN_EDGE = 0.05  # of the range: this close to a bound the best counts as lying on it
+_OUTER = 0.25  # of the range: the good trials lean to a bound when two thirds of the best quarter lie here
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How well the standing at one rung foretold the end.
+
+    seen: trials that reached it. compared: completed ones of them. correlation: Spearman's between the best value up to
+    the rung and the best of all epochs, with its 95 % interval; None where fewer than FEW were compared.
+    winner_rank: of the study's best trial among all those seen.
+    """
+
+    epoch: int
+    seen: int
+    cut: int
+    compared: int
+    correlation: float | None
+    low: float | None
+    high: float | None
+    winner_rank: int | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One parameter against the objective.
+
+    low, high: the searched range, None for choices. points: (trial number, value of the parameter, value of the
+    objective, state). edge: the bound that the best lies on; natural: no value beyond that bound makes sense (0, or 1
+    of a range from 0 to 1). leaning: the best quarter of the trials lies there too. explained: share of the ranking of
+    the trials that the thirds of the range, or the choices, explain; by_chance: what is reached by chance in 1 of 20.
+    """
+
+    name: str
+    low: float | None
+    high: float | None
+    step: float | None
+    log: bool
+    choices: tuple[Any, ...] | None
+    points: tuple[tuple[int, Any, float, State], ...]
+    best: Any
+    edge: Literal["low", "high"] | None = None
+    edge_by_chance: float = 0.0  # how likely a value drawn from the range lies that close to a bound
+    natural: bool = False
+    leaning: bool = False
+    explained: float | None = None
+    by_chance: float | None = None
+    correlation: float | None = None
+
+
+def rungs(comparison: Comparison) -> tuple[Rung, ...]:
+    """The rungs at which trials could be cut; () where nothing stops trials early."""
+    view = comparison.view
+    if view.scheduler.get("name") != "asha":
+        return ()
+    objective = _watched(view)
+    longest = max((trial.epochs for trial in view.trials), default=0)
+    epochs = rungs_up_to(longest, int(view.scheduler["grace_epochs"]), int(view.scheduler["eta"]))
+    return tuple(_rung(epoch, comparison, objective) for epoch in epochs)
+
+
+def _watched(view: StudyView) -> Objective:
+    """What the scheduler decides by."""
+    metric, mode = view.scheduler.get("metric"), view.scheduler.get("mode")
+    return Objective(metric or view.objective.metric, mode or view.objective.mode)
+
+
+def _rung(epoch: int, comparison: Comparison, watched: Objective) -> Rung:
+    seen: dict[int, float] = {}
+    for row in comparison.rows:
+        early = [value for e, value in series(row.trial, watched) if e <= epoch]
+        if early and row.trial.epochs >= epoch:
+            seen[row.number] = watched.best(early)
+    finals = {row.number: row.value for row in comparison.rows if row.trial.state is State.COMPLETED}
+    pairs = [
+        (watched.worst_first(seen[number]), comparison.objective.worst_first(value))
+        for number, value in finals.items()
+        if number in seen and value is not None
+    ]
+    found = rank_correlation(pairs) if len(pairs) >= FEW else None
+    best = comparison.best
+    rank = None
+    if best is not None and best.number in seen:
+        rank = 1 + sum(1 for value in seen.values() if watched.better(value, seen[best.number]))
+    cut = sum(1 for row in comparison.rows if row.trial.state is State.PRUNED and row.trial.epochs == epoch)
+    low, high = found.interval if found else (None, None)
+    return Rung(epoch, len(seen), cut, len(pairs), found.value if found else None, low, high, rank)
+
+
+def slices(comparison: Comparison) -> tuple[Slice, ...]:
+    """One for each searched name that took at least two values; those that explain most come first."""
+    rows = [row for row in comparison.rows if row.rank is not None]
+    found = [
+        _slice(name, comparison, [row for row in rows if name in row.trial.config]) for name in comparison.view.searched
+    ]
+    wide = [each for each in found if len({canonical(value) for _, value, _, _ in each.points}) > 1]
+    return tuple(sorted(wide, key=lambda each: -(each.explained or 0.0)))
+
+
+def _slice(name: str, comparison: Comparison, rows: Sequence[Row]) -> Slice:
+    domain = comparison.view.searched[name]
+    points = tuple((row.number, row.trial.config[name], row.value or 0.0, row.trial.state) for row in rows)
+    numeric = "choices" not in domain and all(is_number(value) for _, value, _, _ in points)
+    log = bool(domain.get("log"))
+    ordered = [comparison.objective.worst_first(value) for _, _, value, _ in points]
+    places = [_place(value, log) for _, value, _, _ in points] if numeric else []
+    groups = thirds(places) if numeric else [canonical(value) for _, value, _, _ in points]
+    share = explained(groups, ordered) if len(points) >= 2 * FEW else None
+    correlation = rank_correlation(list(zip(places, ordered, strict=True))) if numeric and share else None
+    best = comparison.best
+    value = None if best is None else best.trial.config.get(name)
+    edge = _edge(value, comparison.view.domain_of(name, best.trial.config)) if numeric and best is not None else None
+    return Slice(
+        name=name,
+        low=domain.get("low"),
+        high=domain.get("high"),
+        step=domain.get("step"),
+        log=log,
+        choices=None if numeric else tuple(domain.get("choices", ())) or _seen_choices(points),
+        points=points,
+        best=value,
+        edge=edge,
+        edge_by_chance=_edge_by_chance(domain),
+        natural=_natural(edge, domain),
+        leaning=edge is not None and _leaning(edge, domain, rows, name),
+        explained=None if share is None else share.value,
+        by_chance=None if share is None else share.by_chance,
+        correlation=None if correlation is None else correlation.value,
+    )
+
+
+def _seen_choices(points: Sequence[tuple[int, Any, float, State]]) -> tuple[Any, ...]:
+    return tuple({canonical(value): value for _, value, _, _ in points}.values())
+
+
+def position(value: Any, domain: Mapping[str, Any]) -> float | None:
+    """Where in its range a value lies, from 0 to 1, by order of magnitude where the domain is; None without a range."""
+    low, high = domain.get("low"), domain.get("high")
+    if low is None or high is None or low >= high or not is_number(value):
+        return None
+    log = bool(domain.get("log")) and low > 0
+    place = (_place(value, log) - _place(low, log)) / (_place(high, log) - _place(low, log))
+    return min(max(place, 0.0), 1.0)
+
+
+def _place(value: float, log: bool) -> float:
+    return math.log(value) if log and value > 0 else float(value)
+
+
+def _edge(value: Any, domain: Mapping[str, Any]) -> Literal["low", "high"] | None:
+    place = position(value, domain)
+    if place is None or AT_AN_EDGE < place < 1.0 - AT_AN_EDGE:
+        return None
+    return "low" if place <= AT_AN_EDGE else "high"
+
+
+def _edge_by_chance(domain: Mapping[str, Any]) -> float:
+    """A range of few steps has a larger share of its values at its bounds."""
+    low, high, step = domain.get("low"), domain.get("high"), domain.get("step")
+    if low is None or high is None or high <= low:
+        return 0.0
+    if step is None or domain.get("log"):
+        return 2.0 * AT_AN_EDGE
+    count = round((high - low) / step) + 1
+    return (
+        sum(1 for k in range(count) if not AT_AN_EDGE < k / (count - 1) < 1.0 - AT_AN_EDGE) / count
+        if count < 1000
+        else 0.1
+    )
+
+
+def _natural(edge: Literal["low", "high"] | None, domain: Mapping[str, Any]) -> bool:
+    return (edge == "low" and domain["low"] == 0) or (edge == "high" and domain["low"] == 0 and domain["high"] == 1)
+
+
+def _leaning(edge: Literal["low", "high"], domain: Mapping[str, Any], rows: Sequence[Row], name: str) -> bool:
+    """rows: best first. At least three trials must say so."""
+    top = [position(row.trial.config[name], domain) for row in rows[: max(3, len(rows) // 4)]]
+    outer = [
+        place for place in top if place is not None and (place <= _OUTER if edge == "low" else place >= 1 - _OUTER)
+    ]
+    return len(rows) >= 8 and len(outer) >= 3 and 3 * len(outer) >= 2 * len(top)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Failed trials that failed alike. reason: of the first, without what differs between them."""
+
+    reason: str
+    trials: tuple[Trial, ...]
+
+
+def failures(trials: Sequence[Trial]) -> tuple[Failures, ...]:
+    """The failed trials by reason, the most frequent first. Reasons that differ in numbers alone are one."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.state is State.FAILED:
+            reason = trial.reason or ""
+            groups.setdefault("".join("0" if c.isdigit() else c for c in reason), []).append(trial)
+    found = [Failures(group[0].reason or "", tuple(group)) for group in groups.values()]
+    return tuple(sorted(found, key=lambda each: -len(each.trials)))

@@ -1,0 +1,156 @@
+"""What a study says, no more than one run of each config carries: one headline, then its evidence and its doubts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.trial import State
+from reports.numbers.comparison import Comparison, Lead, shown_test_lead, value_on_test
+from reports.numbers.quantity import Quantity, Scale, Sentence, sentence
+from reports.numbers.search_quality import failures
+
+# Two values of one trial, each with the scatter `noise`, differ by less than this many times `noise` in 95 % of cases.
+TIE = 1.96 * math.sqrt(2.0)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """standing: of the best against what it is compared with first: the best baseline, else the runner-up.
+
+    tie: no further apart than values of one trial are from epoch to epoch. unknown: further, but from one run each.
+    none: nothing to compare.
+    """
+
+    standing: Literal["none", "tie", "unknown"]
+    headline: Sentence
+    support: tuple[Sentence, ...]
+
+
+def verdict(comparison: Comparison) -> Verdict:
+    best, view = comparison.best, comparison.view
+    if not view.trials:
+        return Verdict("none", sentence("verdict.nothing_ran"), ())
+    if best is None or best.value is None:
+        return Verdict("none", _nothing_scored(comparison), tuple(_what_went_wrong(comparison)))
+    lead = _first_lead(comparison)
+    if lead is None:
+        headline = sentence("verdict.only_one", trial=best.number, value=Quantity("value", best.value))
+        return Verdict("none", headline, (*_how_good(comparison, None), *_reservations(comparison)))
+    standing = standing_of(lead, comparison.noise)
+    support = [*_how_good(comparison, lead), *_doubts(comparison, lead, standing), *_reservations(comparison)]
+    return Verdict(standing, _headline(comparison, lead, standing), tuple(support))
+
+
+def standing_of(lead: Lead, noise: float | None) -> Literal["tie", "unknown"]:
+    """No single runs make a win."""
+    return "tie" if abs(lead.by) <= TIE * (noise or 0.0) else "unknown"
+
+
+def shown_lead(lead: Lead, scale: Scale) -> Quantity:
+    """How far the two are apart."""
+    return Quantity("points", abs(scale.difference(lead.value, lead.other_value)))
+
+
+def _first_lead(comparison: Comparison) -> Lead | None:
+    if comparison.searched_best is not None:
+        return comparison.searched_best
+    return comparison.baselines[0] if comparison.baselines else comparison.runner_up
+
+
+def _nothing_scored(comparison: Comparison) -> Sentence:
+    count = Quantity("trials", len(comparison.view.trials))
+    key = "verdict.none_yet" if comparison.view.so_far else "verdict.none_scored"
+    return sentence(key, trials=count, metric=comparison.objective.metric)
+
+
+def _what_went_wrong(comparison: Comparison) -> list[Sentence]:
+    groups = failures(comparison.view.trials)
+    if not groups:
+        return []
+    count = Quantity("trials", len(groups[0].trials))
+    return [sentence("verdict.most_failed", trials=count, reason=groups[0].reason or "?")]
+
+
+def _headline(comparison: Comparison, lead: Lead, standing: str) -> Sentence:
+    best = comparison.best
+    assert best is not None
+    words: dict[str, Quantity | str | int] = {"trial": lead.ahead, "other": lead.other}
+    words |= {"by": shown_lead(lead, comparison.scale), "value": Quantity("value", lead.value)}
+    if best.trial.baseline is not None:
+        return sentence(f"verdict.baseline_{standing}", name=best.trial.baseline, **words)
+    if lead.baseline is not None:
+        return sentence(f"verdict.over_baseline_{standing}", name=lead.baseline, **words)
+    return sentence(f"verdict.over_runner_up_{standing}", **words)
+
+
+def _how_good(comparison: Comparison, lead: Lead | None) -> list[Sentence]:
+    best = comparison.best
+    assert best is not None and best.value is not None and best.best_epoch is not None
+    words: dict[str, Quantity | str | int] = {"metric": comparison.objective.metric, "epoch": best.best_epoch}
+    words |= {"value": Quantity("value", best.value)}
+    if lead is None or lead.relative is None:
+        said = [sentence("verdict.value", **words)]
+    else:
+        other = Quantity("value", lead.other_value)
+        change = Quantity("relative", lead.relative if comparison.objective.mode == "max" else -lead.relative)
+        said = [sentence("verdict.values", other=other, relative=change, **words)]
+    test = value_on_test(best.trial, comparison.objective)
+    ahead = None if lead is None else shown_test_lead(comparison, lead.ahead, lead.other)
+    if test is not None and ahead is not None:
+        by = Quantity("signed_points", ahead)
+        said.append(sentence("verdict.test_against", test=Quantity("value", test), by=by))
+    elif test is not None:
+        said.append(sentence("verdict.test", test=Quantity("value", test)))
+    return said
+
+
+def _doubts(comparison: Comparison, lead: Lead, standing: str) -> list[Sentence]:
+    """One run each, the best of many, how far values scatter, who comes next, what most trials reached."""
+    said = [sentence("verdict.one_run_tie")]
+    if standing == "unknown":
+        said = [sentence("verdict.one_run_unknown", by=shown_lead(lead, comparison.scale))]
+    if comparison.noise is not None:
+        noise = Quantity("points", TIE * comparison.noise)
+        said.append(sentence(f"verdict.noise_{standing}", noise=noise))
+    runner_up = comparison.runner_up
+    if runner_up is not None and runner_up.other != lead.other:
+        by = shown_lead(runner_up, comparison.scale)
+        said.append(
+            sentence(f"verdict.runner_up_{standing_of(runner_up, comparison.noise)}", trial=runner_up.other, by=by)
+        )
+    if comparison.median is not None and comparison.scored >= 4:
+        count, median = Quantity("trials", comparison.scored), Quantity("value", comparison.median)
+        pruned = comparison.counts.get(State.PRUNED, 0)
+        if pruned:
+            said.append(sentence("verdict.median_pruned", trials=count, median=median, pruned=pruned))
+        else:
+            said.append(sentence("verdict.median", trials=count, median=median))
+    return said
+
+
+def _reservations(comparison: Comparison) -> list[Sentence]:
+    """What else must be known before the headline is believed."""
+    view, best = comparison.view, comparison.best
+    said = []
+    if is_smoke(comparison):
+        said.append(sentence("verdict.smoke"))
+    if best is not None and not best.trial.state.final:
+        said.append(
+            sentence("verdict.best_unfinished", trial=best.number, epochs=Quantity("epochs", best.trial.epochs))
+        )
+    elif best is not None and best.trial.state is State.PRUNED:
+        said.append(sentence("verdict.best_pruned", trial=best.number, epochs=Quantity("epochs", best.trial.epochs)))
+    if best is not None and best.trial.extended:
+        before, after = best.trial.extended[0].limit, best.trial.extended[-1].new_limit
+        said.append(sentence("verdict.best_extended", trial=best.number, before=before, after=after))
+    failed = comparison.counts.get(State.FAILED, 0)
+    if 3 * failed >= len(view.trials):
+        said.append(sentence("verdict.many_failed", failed=failed, trials=Quantity("trials", len(view.trials))))
+    return said
+
+
+def is_smoke(comparison: Comparison) -> bool:
+    """Was this the trial of the wiring (`--smoke`), whose values mean nothing?"""
+    return comparison.view.name.endswith("-smoke")

@@ -1,0 +1,1 @@
+"""Numbers and figures as tables, sections and texts of a page."""

@@ -1,0 +1,39 @@
+"""What was not as planned from the start: a changed study file, trials left out or extended, configs taken over."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from reports.numbers.quantity import Quantity
+from reports.numbers.study_view import StudyView
+from reports.words import Words, one_line
+
+LISTED = 20  # numbers of trials in one line
+
+
+def changes(view: StudyView, words: Words) -> Iterator[str]:
+    """A line for each change of the file, for each reason why trials do not count, for extensions and origins."""
+    for change in view.facts.get("changes", ()):
+        sections = ", ".join(change.get("was", {})) or words("changes.no_section")
+        yield words("changes.file", moment=words.moment(change["at"]), sections=sections)
+    by_reason: dict[str, list[int]] = defaultdict(list)
+    for trial in view.left_out:
+        by_reason[trial.left_out or ""].append(trial.number)
+    for reason, numbers in by_reason.items():
+        count = Quantity("trials", len(numbers))
+        yield words("changes.left_out", trials=count, numbers=_listed(numbers), reason=one_line(reason))
+    extended: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for trial in view.trials:
+        for extension in trial.extended:
+            extended[extension.limit, extension.new_limit].append(trial.number)
+    for (limit, new_limit), numbers in extended.items():
+        count = Quantity("trials", len(numbers))
+        yield words("changes.extended", trials=count, numbers=_listed(numbers), before=limit, after=new_limit)
+    taken = [f"{trial.number} ({trial.origin})" for trial in view.trials if trial.origin is not None]
+    if taken:
+        yield words("changes.origin", numbers=", ".join(taken[:LISTED]))
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:LISTED])) + (", …" if len(numbers) > LISTED else "")
