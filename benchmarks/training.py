@@ -36,7 +36,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.paddleocr_trainer import BACKBONES, PaddleTrainer, Recipe, trainer_config, write_labels
 from benchmarks.window import Window, alternate, ratio, speed, timed
-from trainables.batches import training_batches
+from trainables.data.batches import training_batches
 from trainables.engine import Learner, Task, seed_everything, train_epoch
 from trainables.recognition import Config
 from trainables.recognition.augment import Augment

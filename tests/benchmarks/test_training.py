@@ -21,7 +21,7 @@ from benchmarks.training import (
     print_table,
 )
 from tests.trainables.recognition.digits import write_digits
-from trainables.image_file import read_image
+from trainables.data.image_file import read_image
 from trainables.recognition import Config
 from trainables.recognition.charset import Charset
 

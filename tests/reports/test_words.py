@@ -45,7 +45,7 @@ BUILT += tuple(f"verdict.{word}_" for word in ("baseline", "over", "noise", "run
 
 def test_every_phrase_is_used():
     folder = LOCALES.parent
-    sources = "\n".join(path.read_text() for path in [*folder.glob("*.py"), *folder.glob("templates/*.j2")])
+    sources = "\n".join(path.read_text() for path in [*folder.rglob("*.py"), *folder.glob("templates/*.j2")])
     unused = [key for key in phrases("en") if f'"{key}"' not in sources and not key.startswith(BUILT)]
     assert unused == []
 

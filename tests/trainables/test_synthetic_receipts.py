@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import shapely
 
-from trainables import pixel_store
+from trainables.data import pixel_store
 from trainables.synthetic import drawn_receipts as cache
 from trainables.synthetic.drawn_receipts import drawn_receipts
 from trainables.synthetic.fonts import FontsMissing, font_path

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from trainables.data.label_mistakes import raise_mistakes
+from trainables.data.splits import SPLITS
 from trainables.detection.page import ImageFile, Page
-from trainables.mistakes import raise_mistakes
-from trainables.splits import SPLITS
 
 _FAR = 1_000_000  # no pixel is further out; not a number (NaN) is not within it either
 

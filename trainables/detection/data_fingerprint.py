@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from trainables.data.file_digest import digest_files
 from trainables.detection.annotations import read_annotations
 from trainables.detection.data_section import DataSection
-from trainables.file_digest import digest_files
 from trainables.synthetic import DRAWING_VERSION
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from trainables.data_keys import DEALING, fold_mistakes, share_mistakes, unknown_keys, whole_number_mistakes
+from trainables.data.data_keys import DEALING, fold_mistakes, share_mistakes, unknown_keys, whole_number_mistakes
 
 DRAWN_RECEIPTS = "synthetic/receipts"
 _DRAWN_ONLY = ("pages", "size", "hardness")

@@ -11,12 +11,12 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from trainables.augment import Augment
+from trainables.data.image_file import Pixels
+from trainables.data.splits import SPLITS, Split, held_out
 from trainables.detection.annotations import read_annotations
 from trainables.detection.data_section import DataSection
 from trainables.detection.page import Float, Page, letterbox, letterbox_scale
 from trainables.detection.targets import draw_targets
-from trainables.image_file import Pixels
-from trainables.splits import SPLITS, Split, held_out
 from trainables.synthetic.drawn_receipts import ReceiptSet, drawn_receipts
 
 __all__ = ["SPLITS", "Page", "PageDataset", "Split", "collate", "letterbox", "load_pages"]

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import shapely
 
+from trainables.data.image_file import BadImage
 from trainables.detection.dataset import Split
 from trainables.detection.page import Float, ImageFile, Page, letterbox_scale
 from trainables.detection.targets import shrink_polygon
-from trainables.image_file import BadImage
 from trainables.trainable import Finding
 
 Splits = Mapping[Split, Sequence[Page]]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from trainables.image_file import Pixels, check_image, read_image
+from trainables.data.image_file import Pixels, check_image, read_image
 
 Float = npt.NDArray[np.float32]
 
@@ -52,7 +52,7 @@ class Page:
     source: PixelSource
 
     def read(self) -> Pixels:
-        """Height x width x 3, uint8 RGB. Raises trainables.image_file.BadImage."""
+        """Height x width x 3, uint8 RGB. Raises trainables.data.image_file.BadImage."""
         return self.source.read()
 
 

@@ -14,13 +14,13 @@ import torch
 
 from trainables.augment import Augment
 from trainables.backbone import NoWeights
-from trainables.batches import batches_per_epoch
+from trainables.data.batches import batches_per_epoch
+from trainables.data.image_file import BadImage, Pixels
 from trainables.detection.config import Config
 from trainables.detection.dataset import SPLITS, Item, PageDataset, collate, load_pages
 from trainables.detection.dbnet import build_dbnet
 from trainables.detection.label_checks import check_labels, check_shrinking
 from trainables.engine import Learner, Task, seed_everything
-from trainables.image_file import BadImage, Pixels
 from trainables.trainable import Finding
 
 SHOWN = 4  # pages of the batch in its picture

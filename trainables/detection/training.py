@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from trainables.augment import Augment
-from trainables.batches import batches_per_epoch, evaluation_batches, training_batches
+from trainables.data.batches import batches_per_epoch, evaluation_batches, training_batches
 from trainables.detection.config import Config
 from trainables.detection.dataset import Page, PageDataset, collate, load_pages
 from trainables.detection.dbnet import DBNet, build_dbnet

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainables.mistakes import raise_mistakes
-from trainables.text_file import read_utf8
+from trainables.data.label_mistakes import raise_mistakes
+from trainables.data.text_file import read_utf8
 
 BLANK = 0  # CTC's class for "no character here"
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from trainables.crop_cache import CropSource
-from trainables.image_file import Pixels, read_image, read_size
-from trainables.pixel_store import PixelStore
+from trainables.data.crop_cache import CropSource
+from trainables.data.image_file import Pixels, read_image, read_size
+from trainables.data.pixel_store import PixelStore
 
 
 class PixelSource(CropSource, Protocol):
@@ -76,9 +76,9 @@ class Crop:
     labelled_group: str | None = None
 
     def read(self) -> Pixels:
-        """Height x width x 3, uint8 RGB. Raises trainables.image_file.BadImage."""
+        """Height x width x 3, uint8 RGB. Raises trainables.data.image_file.BadImage."""
         return self.source.read()
 
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels. Raises trainables.image_file.BadImage."""
+        """(width, height) in pixels. Raises trainables.data.image_file.BadImage."""
         return self.source.size()

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from trainables.file_digest import digest_files
+from trainables.data.file_digest import digest_files
 from trainables.recognition.data_section import DataSection
 from trainables.recognition.labels import read_labels
 from trainables.synthetic import PLATE_DRAWING_VERSION

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from trainables.data_keys import DEALING, fold_mistakes, share_mistakes, unknown_keys, whole_number_mistakes
-from trainables.splits import SPLITS, Split
+from trainables.data.data_keys import DEALING, fold_mistakes, share_mistakes, unknown_keys, whole_number_mistakes
+from trainables.data.splits import SPLITS, Split
 
 DRAWN_PLATES = "synthetic/plates"
 LABELS = "labels.csv"

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from trainables.crop_cache import CropSize, cached_crops
-from trainables.image_file import Pixels
+from trainables.data.crop_cache import CropSize, cached_crops
+from trainables.data.image_file import Pixels
+from trainables.data.splits import SPLITS, Split, held_out
 from trainables.recognition.charset import Charset, read_charset
 from trainables.recognition.config import MIN_WIDTH, Config
 from trainables.recognition.crop import Crop, DrawnCrop, ImageFile
 from trainables.recognition.data_section import DataSection
 from trainables.recognition.labels import read_labels
-from trainables.splits import SPLITS, Split, held_out
 from trainables.synthetic.drawn_plates import CHARACTERS, drawn_plates
 
 __all__ = ["SPLITS", "Batch", "Crop", "CropDataset", "Split", "charset_of", "collate", "crop_size", "load_crops"]

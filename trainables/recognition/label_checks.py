@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from trainables.image_file import BadImage
+from trainables.data.image_file import BadImage
+from trainables.data.splits import Split
 from trainables.recognition.charset import Charset, name_character
 from trainables.recognition.config import Config, time_steps
 from trainables.recognition.crop import Crop, ImageFile
 from trainables.recognition.ctc import steps_needed
 from trainables.recognition.dataset import crop_size
-from trainables.splits import Split
 from trainables.trainable import Finding
 
 Splits = Mapping[Split, Sequence[Crop]]

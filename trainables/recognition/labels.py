@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from trainables.mistakes import raise_mistakes
+from trainables.data.label_mistakes import raise_mistakes
+from trainables.data.splits import SPLITS, Split
+from trainables.data.spreadsheet import written
+from trainables.data.text_file import read_utf8
 from trainables.recognition.charset import name_character, normalise
 from trainables.recognition.data_section import DataSection, LabelFile
-from trainables.splits import SPLITS, Split
-from trainables.spreadsheet import written
-from trainables.text_file import read_utf8
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 

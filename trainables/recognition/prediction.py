@@ -10,12 +10,12 @@ from typing import TextIO
 
 import torch
 
-from trainables.crop_cache import resize_crop
-from trainables.image_file import BadImage, Pixels, read_image
+from trainables.data.crop_cache import resize_crop
+from trainables.data.image_file import BadImage, Pixels, read_image
+from trainables.data.spreadsheet import as_text
 from trainables.recognition.config import Config
 from trainables.recognition.dataset import Batch, collate, crop_size
 from trainables.recognition.training import load_recogniser, read_batch
-from trainables.spreadsheet import as_text
 from trainables.trainable import Run
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from trainables.backbone import NoWeights
-from trainables.batches import batches_per_epoch
-from trainables.image_file import BadImage, Pixels
+from trainables.data.batches import batches_per_epoch
+from trainables.data.image_file import BadImage, Pixels
 from trainables.recognition.augment import Augment
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import Config

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from trainables.batches import batches_per_epoch, evaluation_batches, training_batches
+from trainables.data.batches import batches_per_epoch, evaluation_batches, training_batches
+from trainables.data.label_mistakes import raise_mistakes
 from trainables.engine import Task, fit, load_weights, seed_everything
-from trainables.mistakes import raise_mistakes
 from trainables.recognition.augment import Augment
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import WIDTH_STRIDE, Config, time_steps

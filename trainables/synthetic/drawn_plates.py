@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.disk_cache import cache_folder, make_once
-from trainables.image_file import Pixels
-from trainables.pixel_store import PixelStore, open_pixels, write_pixels
-from trainables.splits import SPLITS, Split
+from trainables.data.disk_cache import cache_folder, make_once
+from trainables.data.image_file import Pixels
+from trainables.data.pixel_store import PixelStore, open_pixels, write_pixels
+from trainables.data.splits import SPLITS, Split
 from trainables.synthetic import PLATE_DRAWING_VERSION
 from trainables.synthetic.plate_layout import LETTERS, REGIONS
 from trainables.synthetic.plates import draw_plate

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.disk_cache import cache_folder, make_once
-from trainables.pixel_store import PixelStore, open_pixels, write_pixels
+from trainables.data.disk_cache import cache_folder, make_once
+from trainables.data.pixel_store import PixelStore, open_pixels, write_pixels
 from trainables.synthetic import DRAWING_VERSION
 from trainables.synthetic.paper import Float, Pixels
 from trainables.synthetic.receipts import draw_receipt

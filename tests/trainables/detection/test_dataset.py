@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from tests.conftest import DATA
-from trainables import file_digest
 from trainables.augment import Augment
+from trainables.data import file_digest
 from trainables.detection.data_fingerprint import fingerprint
 from trainables.detection.dataset import PageDataset, collate, load_pages
 from trainables.detection.page import letterbox

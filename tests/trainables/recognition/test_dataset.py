@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 
 from tests.conftest import DATA
-from trainables.batches import evaluation_batches, training_batches
-from trainables.crop_cache import resize_crop
-from trainables.image_file import BadImage, Pixels
-from trainables.pixel_store import _mapped
+from trainables.data.batches import evaluation_batches, training_batches
+from trainables.data.crop_cache import resize_crop
+from trainables.data.image_file import BadImage, Pixels
+from trainables.data.pixel_store import _mapped
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import Config
 from trainables.recognition.data_fingerprint import fingerprint

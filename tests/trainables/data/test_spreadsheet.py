@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.spreadsheet import as_text, written
+from trainables.data.spreadsheet import as_text, written
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from typing import Protocol
 
 import cv2
 
-from trainables.disk_cache import cache_folder, make_once, remove_disused, touch
-from trainables.image_file import BadImage, Pixels
-from trainables.mistakes import SHOWN
-from trainables.pixel_store import PixelStore, hold_pixels, open_pixels, write_pixels
+from trainables.data.disk_cache import cache_folder, make_once, remove_disused, touch
+from trainables.data.image_file import BadImage, Pixels
+from trainables.data.label_mistakes import SHOWN
+from trainables.data.pixel_store import PixelStore, hold_pixels, open_pixels, write_pixels
 
 RESIZING_VERSION = 1  # raise it whenever the same file gives other pixels: what is kept on disk is then made anew
 _CHUNK = 1024  # crops in memory at once while they are decoded

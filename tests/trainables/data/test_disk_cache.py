@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainables.disk_cache import cache_folder, make_once
-from trainables.pixel_store import PIXELS, SHAPES, open_pixels, write_pixels
+from trainables.data.disk_cache import cache_folder, make_once
+from trainables.data.pixel_store import PIXELS, SHAPES, open_pixels, write_pixels
 from trainables.synthetic.drawn_plates import drawn_plates
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainables.image_file import Pixels
+from trainables.data.image_file import Pixels
 
 PIXELS = "pixels.bin"  # the pictures one after another: height x width x 3, uint8 RGB
 SHAPES = "shapes.npy"  # N x 2, int32: height and width of each

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.image_file import BadImage, read_image
+from trainables.data.image_file import BadImage, read_image
 
 
 def gradient(dtype: type = np.uint8, top: int = 255) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from trainables.splits import held_out
+from trainables.data.splits import held_out
 
 
 def test_each_group_is_held_out_once_and_folds_are_of_nearly_one_size() -> None:

@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 import pytest
 
-from trainables import crop_cache, disk_cache, pixel_store
-from trainables.crop_cache import CropSize, cached_crops, resize_crop
-from trainables.image_file import BadImage, Pixels
+from trainables.data import crop_cache, disk_cache, pixel_store
+from trainables.data.crop_cache import CropSize, cached_crops, resize_crop
+from trainables.data.image_file import BadImage, Pixels
 
 FIXED, KEPT = CropSize(32, 100), CropSize(32, 0, max_width=200)
 
@@ -132,7 +132,7 @@ def test_two_that_decode_the_same_crops_where_locks_do_not_work_leave_one(
 KILLED = """
 import sys, time
 from pathlib import Path
-from trainables.disk_cache import make_once
+from trainables.data.disk_cache import make_once
 
 def fill(folder):
     (folder / "pixels.bin").write_bytes(b"half of it")

@@ -1,0 +1,1 @@
+"""What all tasks share of reading data: files, tables, splits, caches, batches, mistakes in labels."""
