@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import InputMistake
-from orchestrator.problem import shown
+from orchestrator.mistake import shown
 
 _PREFIX = "epoch-"
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.problem import shown
+from orchestrator.mistake import shown
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -47,7 +47,7 @@ def is_number(value: Any) -> bool:
         return False
 
 
-def plain_complaint(value: Any) -> str | None:
+def plain_mistake(value: Any) -> str | None:
     """What keeps a value from being plain data that survives JSON: not a finite number, an odd kind."""
     if value is None or isinstance(value, (bool, str)):
         return None
@@ -56,7 +56,7 @@ def plain_complaint(value: Any) -> str | None:
     if not isinstance(value, (list, dict)):
         return f"must be plain data, but got a {type(value).__name__}"
     items = value.values() if isinstance(value, dict) else value
-    return next((complaint for complaint in map(plain_complaint, items) if complaint), None)
+    return next((mistake for mistake in map(plain_mistake, items) if mistake), None)
 
 
 def with_whole_keys(value: Any) -> Any:

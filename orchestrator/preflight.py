@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ledger import StudyRow
+from orchestrator.mistake import duration
 from orchestrator.policies.asha import expected_epochs
-from orchestrator.problem import duration
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import Finding, load_trainable
 

@@ -10,11 +10,11 @@ import socket
 import time
 from collections.abc import Callable
 
-from orchestrator.checkpoints.storage import place_of
+from orchestrator.checkpoints.storage import storage_address
 from orchestrator.cluster.ray_process import local_resources
 from orchestrator.cluster.session import work
 from orchestrator.cluster.sharing import placement
-from orchestrator.cluster.upkeep import Heart
+from orchestrator.cluster.upkeep import Upkeep
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
@@ -40,7 +40,7 @@ def run(
     file: str = "",
     before: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Run `spec` until its budget is used up or the session must stop. Raises InputMistake, StudyHeld, LedgerError.
+    """Run `spec` until its budget is used up or the session must stop. Raises InputMistake, StudyInUse, LedgerError.
 
     before: called once the spec fits data and machine, before anything is created; what it raises ends the start.
     """
@@ -73,7 +73,7 @@ def run(
             home.study(row.name),
             concurrency=1,
             warm=warm,
-            storage=place_of(row.raw, row.uid),
+            storage=storage_address(row.raw, row.uid),
             on_event=progress.event,
         )
         tracker = Tracker(home.ledger, row.id, default_uri(home.path, spec.tracking.uri), home.path, warn=progress.say)
@@ -83,7 +83,7 @@ def run(
         study.allowance.ends = ends
         if ends is not None and ends <= now:
             study.stop("no hours are left in the budget")
-        work(study, trainable, Heart(ledger, row.id, study, progress, ends), address, progress)
+        work(study, trainable, Upkeep(ledger, row.id, study, progress, ends), address, progress)
         status, reason = study.outcome
         if status in (Status.FINISHED, Status.FAILED):
             ledger.update_study(row.id, facts=row.facts | {"extension": None})

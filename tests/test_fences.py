@@ -19,7 +19,7 @@ import pytest
 # A package may import itself and those before it.
 ORDER = ("trainables", "orchestrator", "reports", "tune")
 
-# Outside library -> where it may be imported, as shell patterns.
+# NotInSpace library -> where it may be imported, as shell patterns.
 FENCES = {
     "ray": tuple(f"orchestrator/cluster/ray_{name}.py" for name in ("bridge", "main", "host", "process")),
     "mlflow": ("orchestrator/tracking/mlflow_client.py",),

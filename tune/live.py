@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.mistake import duration, short
 from orchestrator.policies.asha import rungs_up_to
-from orchestrator.problem import duration, short
 from orchestrator.progress import Progress
 from orchestrator.study.study import Event, Study
 from orchestrator.trial import State, Trial

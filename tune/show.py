@@ -15,7 +15,7 @@ from orchestrator.disk import in_gb
 from orchestrator.home import Home, trial_directory
 from orchestrator.ledger import StudyRow
 from orchestrator.machine.doctor import Finding as HealthFinding
-from orchestrator.problem import duration, short
+from orchestrator.mistake import duration, short
 from orchestrator.study.budget import Attempts
 from orchestrator.trial import Outcome, State, Status, Trial, best_trial
 from reports.numbers.symptoms import symptoms_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.checkpoints.inventory import Kept
+from orchestrator.checkpoints.inventory import Inventory
 from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
-from orchestrator.problem import one_line
+from orchestrator.mistake import one_line
 from orchestrator.space.search_space import as_fixed
 from orchestrator.study.budget import Attempts, used_of
 from orchestrator.study.failures import count_by_class
@@ -21,7 +21,7 @@ def study_summary(
     row: StudyRow, trials: list[Trial], home: Home, *, attempts: Attempts | None = None, history: bool = False
 ) -> dict[str, Any]:
     """The schema is a promise: docs/interface.md. attempts: those of trials that took a GPU."""
-    objective, kept = row.objective, Kept.of(row.raw, row.uid, row.name, home)
+    objective, kept = row.objective, Inventory.of(row.raw, row.uid, row.name, home)
     best = best_trial(trials, objective)
     return {
         "study": row.name,
@@ -86,7 +86,7 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
     assert best is not None
     value = best.metrics[objective.metric]
     raw = row.raw
-    checkpoint, complaint = Kept.of(raw, row.uid, row.name, home).checked(trial, objective)
+    checkpoint, complaint = Inventory.of(raw, row.uid, row.name, home).checked(trial, objective)
     content = {
         "study": f"{row.name[:95]}-best",  # a name has at most 100 characters
         "trainable": raw["trainable"],

@@ -26,7 +26,7 @@ def stale_lock(stage: Stage) -> None:
             _holder_elsewhere(scene, host, silence)
         if host is not None and silence == 0.0:  # it may still live: nobody can tell from here
             refused = scene.finish()
-            stage.expect(refused.process.returncode == 2, f"a living holder's study must be left alone: {refused.said}")
+            stage.expect(refused.process.returncode == 2, f"a living lease's study must be left alone: {refused.said}")
             stage.expect("is run by" in refused.said and host in refused.said, "it must name who holds the study")
             _holder_elsewhere(scene, host, 3600.0)
     stage.finish(scene)

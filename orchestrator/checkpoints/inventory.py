@@ -10,13 +10,13 @@ from typing import Any
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
 from orchestrator.checkpoints.open_storage import storage_at
 from orchestrator.checkpoints.retention import best_saved_epoch
-from orchestrator.checkpoints.storage import Sizes, Storage, StorageError, place_of
+from orchestrator.checkpoints.storage import Sizes, Storage, StorageError, storage_address
 from orchestrator.home import Home
 from orchestrator.trial import Objective, Trial
 
 
 @dataclass(frozen=True)
-class Kept:
+class Inventory:
     """problem: why they cannot be looked at, if they cannot."""
 
     home: Home
@@ -25,13 +25,13 @@ class Kept:
     problem: str | None = None
 
     @staticmethod
-    def of(raw: Mapping[str, Any], uid: str, name: str, home: Home) -> Kept:
+    def of(raw: Mapping[str, Any], uid: str, name: str, home: Home) -> Inventory:
         """raw, uid, name: of the study, as the ledger has them."""
-        storage = storage_at(place_of(raw, uid), home.study(name))
+        storage = storage_at(storage_address(raw, uid), home.study(name))
         try:
-            return Kept(home, storage, storage.sizes())
+            return Inventory(home, storage, storage.sizes())
         except StorageError as error:
-            return Kept(home, storage, {}, str(error))
+            return Inventory(home, storage, {}, str(error))
 
     @property
     def count(self) -> int:

@@ -74,7 +74,7 @@ def over_quota(
     return gone
 
 
-class Keeper:
+class Retention:
     """Knows the checkpoints that are there, without looking again after each report. quota: bytes, None without one.
 
     A checkpoint that cannot be deleted just now goes the next time its trial is looked at, or at the next start.

@@ -47,7 +47,7 @@ class Storage(Protocol):
         """The checkpoint's folder or URL."""
 
 
-def place_of(raw: Mapping[str, Any], uid: str) -> str | None:
+def storage_address(raw: Mapping[str, Any], uid: str) -> str | None:
     """The folder or URL of a study's checkpoints; None: its own directory. raw: its file. uid: its id in the ledger.
 
     The id is part of it, because a study that is renamed cannot take its objects with it.

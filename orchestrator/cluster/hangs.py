@@ -21,7 +21,7 @@ class _Attempt:
     since: float  # the watch's own time
 
 
-class Watch:
+class HangWatch:
     """A worker that hangs ends itself at the limit; one that is frozen as a whole cannot, and has to be killed."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

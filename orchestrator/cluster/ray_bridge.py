@@ -20,7 +20,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from orchestrator.cluster.hangs import Watch
+from orchestrator.cluster.hangs import HangWatch
 from orchestrator.home import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, OutOfSight, Workplace
 from orchestrator.trial import Report
@@ -116,7 +116,7 @@ class ReportScheduler(_Unpickled, TrialScheduler):
 
     _supports_buffered_results = False
 
-    def __init__(self, driver: Driver, searcher: JobSearcher, watch: Watch, directory: Path) -> None:
+    def __init__(self, driver: Driver, searcher: JobSearcher, watch: HangWatch, directory: Path) -> None:
         super().__init__()
         self._driver = driver
         self._searcher = searcher
@@ -168,7 +168,7 @@ class ReportScheduler(_Unpickled, TrialScheduler):
         controller = tune_controller._tune_controller
         idle = controller._actor_cache.num_cached_objects > len(controller._pending_trials)
         if idle and self._driver.ask("is_full"):
-            controller._cleanup_cached_actors(force_all=True)  # they hold places that others wait for
+            controller._cleanup_cached_actors(force_all=True)  # they keep places that others wait for
         waiting = [t for t in tune_controller.get_live_trials() if t.status == "PENDING"]
         waiting.sort(key=lambda t: self._searcher.jobs[t.trial_id].number)
         return next((t for t in waiting if tune_controller.trial_executor.has_resources_for_trial(t)), None)
@@ -188,7 +188,7 @@ def _out_of_memory(trial: Any) -> Failure | None:
 class Tick(_Unpickled, Callback):
     """Keeps the study's share of the cluster up to date, and ends workers that are frozen."""
 
-    def __init__(self, driver: Driver, searcher: JobSearcher, watch: Watch) -> None:
+    def __init__(self, driver: Driver, searcher: JobSearcher, watch: HangWatch) -> None:
         self._driver = driver
         self._searcher = searcher
         self._watch = watch
@@ -224,7 +224,7 @@ class Silent(TrialProgressCallback):
 def drive(driver: Driver, workplace: Workplace, *, cpu: float, gpu: float, storage: str) -> None:
     """Run the driver's jobs on Ray (already initialised) until it says that it is over."""
     TuneController._get_trial_checkpoints = lambda self: {}  # for snapshots that nobody reads: milliseconds a trial
-    searcher, watch = JobSearcher(driver, workplace), Watch()
+    searcher, watch = JobSearcher(driver, workplace), HangWatch()
     scheduler = ReportScheduler(driver, searcher, watch, Path(workplace.study_directory))
     tuner = ray.tune.Tuner(
         ray.tune.with_resources(Worker, ray.tune.PlacementGroupFactory([{"CPU": cpu, "GPU": gpu}])),

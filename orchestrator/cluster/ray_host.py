@@ -46,7 +46,7 @@ class HostFailed(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Seat:
+class Membership:
     """A driver's place at a cluster."""
 
     address: str  # 127.0.0.1:port
@@ -65,16 +65,16 @@ class Seat:
 
 
 @contextmanager
-def seat(environment: Mapping[str, str], linger: float = LINGER_SECONDS) -> Iterator[Seat]:
-    """A seat at this machine's cluster for Python as it runs now, started if there is none. Raises HostFailed.
+def join(environment: Mapping[str, str], linger: float = LINGER_SECONDS) -> Iterator[Membership]:
+    """A join at this machine's cluster for Python as it runs now, started if there is none. Raises HostFailed.
 
-    environment: of a cluster that is started, and so of its workers. linger: seconds that it outlives its last seat.
+    environment: of a cluster that is started, and so of its workers. linger: seconds that it outlives its last join.
     """
     root, key = _root(environment), _key(environment)
     with _locked(root / "start.lock"):
         _remove_the_dead(root)
         for directory in sorted(root.glob(f"{key}-*")):
-            members = _sit(directory)
+            members = _join_existing(directory)
             if members is not None:
                 break
         else:
@@ -83,7 +83,7 @@ def seat(environment: Mapping[str, str], linger: float = LINGER_SECONDS) -> Iter
     lock = os.open(directory, os.O_RDONLY)
     try:
         cluster = json.loads((directory / "cluster.json").read_text())
-        yield Seat(cluster["address"], directory, psutil.Process(cluster["pid"]).environ(), lock)
+        yield Membership(cluster["address"], directory, psutil.Process(cluster["pid"]).environ(), lock)
     except (FileNotFoundError, psutil.Error) as error:  # it died while we sat down
         raise HostFailed(f"the Ray of {directory} has just ended: {error}") from error
     finally:
@@ -113,7 +113,7 @@ def _key(environment: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(common).encode()).hexdigest()[:8]
 
 
-def _sit(directory: Path) -> int | None:
+def _join_existing(directory: Path) -> int | None:
     """Lock the cluster's members file; None when the cluster is ending or never came up."""
     with suppress(OSError):
         members = os.open(directory / "members", os.O_RDWR)

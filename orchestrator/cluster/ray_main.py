@@ -27,7 +27,7 @@ _CLAIMS = b"nightsweep"  # a namespace of the cluster's own key-value store
 
 
 class Driver:
-    """The other end of the connection: `ask` calls a method of the driver's desk by its name."""
+    """The other end of the connection: `ask` calls a method of the driver's service by its name."""
 
     def __init__(self, connection: Connection) -> None:
         self.news = True

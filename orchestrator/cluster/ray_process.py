@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
-from orchestrator.cluster.ray_host import HostFailed, Seat, seat
+from orchestrator.cluster.ray_host import HostFailed, Membership, join
 from orchestrator.errors import NightsweepError
 from orchestrator.job import Workplace
 
@@ -78,7 +78,7 @@ def session(address: str | None, threads: int) -> Iterator[RayProcess]:
         process = stack.enter_context(_process(environment))  # it imports Ray while the cluster starts
         if address is None:
             # The host starts with what this study's workers need: no runtime_env, which takes them half a second each.
-            place = stack.enter_context(_seat(environment | wanted))
+            place = stack.enter_context(_join(environment | wanted))
             process.watch = place.lost
             process.connect(place.address, differences(environment | wanted, place.environment), on_this_machine=True)
         else:
@@ -88,16 +88,16 @@ def session(address: str | None, threads: int) -> Iterator[RayProcess]:
 
 
 @contextmanager
-def _seat(environment: Mapping[str, str]) -> Iterator[Seat]:
+def _join(environment: Mapping[str, str]) -> Iterator[Membership]:
     try:
-        with seat(environment) as place:
+        with join(environment) as place:
             yield place
     except HostFailed as error:
         raise RayUnavailable(f"no Ray can be started on this machine: {error}; try `tune doctor`") from error
 
 
 class RayProcess:
-    """A process of ray_main.py. One request at a time; while it works, it may ask `desk`."""
+    """A process of ray_main.py. One request at a time; while it works, it may ask `service`."""
 
     def __init__(self, process: subprocess.Popen[bytes], connection: Connection, output: IO[bytes]) -> None:
         self.resources: dict[str, float] = {}  # {"CPU": n, "GPU": n} of all machines of the cluster
@@ -116,21 +116,27 @@ class RayProcess:
         except (WorkFailed, RayLost) as error:
             raise RayUnavailable(f"the Ray {self._where} cannot be used: {error}; try `tune doctor`") from error
 
-    def wait(self, desk: Any, tick: Callable[[], None]) -> None:
-        """Until the desk says that a trial may start."""
-        self._ask("wait", desk=desk, tick=tick)
+    def wait(self, service: Any, tick: Callable[[], None]) -> None:
+        """Until the service says that a trial may start."""
+        self._ask("wait", service=service, tick=tick)
 
     def drive(
-        self, desk: Any, workplace: Workplace, cpu: float, gpu: float, storage: str, tick: Callable[[], None]
+        self, service: Any, workplace: Workplace, cpu: float, gpu: float, storage: str, tick: Callable[[], None]
     ) -> None:
-        """Run the desk's jobs until it says that it is over."""
-        self._ask("drive", workplace, cpu, gpu, storage, desk=desk, tick=tick)
+        """Run the service's jobs until it says that it is over."""
+        self._ask("drive", workplace, cpu, gpu, storage, service=service, tick=tick)
 
     def call(
-        self, function: Callable[..., Any], *arguments: Any, cpu: float, gpu: float, desk: Any, tick: Callable[[], None]
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        cpu: float,
+        gpu: float,
+        service: Any,
+        tick: Callable[[], None],
     ) -> Any:
         """Run `function` in a worker with these resources. Raises WorkFailed with what it raised."""
-        return self._ask("call", function, arguments, cpu, gpu, desk=desk, tick=tick)
+        return self._ask("call", function, arguments, cpu, gpu, service=service, tick=tick)
 
     def end(self) -> None:
         """Let Ray take its leave; what does not go in time is ended."""
@@ -143,7 +149,7 @@ class RayProcess:
         self._said.close()
         self._connection.close()
 
-    def _ask(self, request: str, *arguments: Any, desk: Any = None, tick: Callable[[], None] = lambda: None) -> Any:
+    def _ask(self, request: str, *arguments: Any, service: Any = None, tick: Callable[[], None] = lambda: None) -> Any:
         try:
             self._connection.send((request, arguments))
             while True:
@@ -153,7 +159,7 @@ class RayProcess:
                         return said[0]
                     if kind == "raised":
                         raise WorkFailed(said[0])
-                    self._connection.send(getattr(desk, said[0])(*said[1]))
+                    self._connection.send(getattr(service, said[0])(*said[1]))
                 now = time.monotonic()
                 if now - self._ticked >= TICK_SECONDS:
                     self._ticked = now

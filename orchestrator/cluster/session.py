@@ -11,8 +11,8 @@ from pathlib import Path
 
 from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, session
 from orchestrator.cluster.sharing import placement
-from orchestrator.cluster.study_service import Desk
-from orchestrator.cluster.upkeep import Heart, signals
+from orchestrator.cluster.study_service import StudyService
+from orchestrator.cluster.upkeep import Upkeep, signals
 from orchestrator.home import trial_directory
 from orchestrator.job import Job, Workplace
 from orchestrator.progress import Progress
@@ -24,7 +24,7 @@ from trainables import Trainable
 RESTARTS = 3  # of a cluster that died under the study: what kills a fourth is no accident
 
 
-def work(study: Study, trainable: Trainable, heart: Heart, address: str | None, progress: Progress) -> None:
+def work(study: Study, trainable: Trainable, upkeep: Upkeep, address: str | None, progress: Progress) -> None:
     """Drive the study until it is done or asked to stop. Raises RayUnavailable, InputMistake."""
     if study.stopping or (study.finished and not due(study, trainable)):
         return  # a finished study needs no Ray
@@ -35,7 +35,7 @@ def work(study: Study, trainable: Trainable, heart: Heart, address: str | None, 
             try:
                 with session(address, threads=max(1, int(study.spec.resources.cpu))) as ray:
                     where = "this machine" if address is None else f"the cluster at {address}"
-                    _Shift(study, trainable, ray, heart, progress, where, alone=address is None).run()
+                    _ClusterSession(study, trainable, ray, upkeep, progress, where, alone=address is None).run()
                 return
             except RayLost as lost:
                 if study.stopping:
@@ -46,13 +46,13 @@ def work(study: Study, trainable: Trainable, heart: Heart, address: str | None, 
 
 
 @dataclass
-class _Shift:
+class _ClusterSession:
     """What is done on one cluster."""
 
     study: Study
     trainable: Trainable
     ray: RayProcess
-    heart: Heart
+    upkeep: Upkeep
     progress: Progress
     where: str
     alone: bool  # the cluster is this machine
@@ -61,8 +61,8 @@ class _Shift:
         study = self.study
         gpu, _ = placement(study.spec, self.ray.resources)
         study.allowance.gpus = gpu
-        desk = Desk(study, gpu, self.progress.say, self.where)
-        self.progress.begin(study, self.heart.ends)
+        service = StudyService(study, gpu, self.progress.say, self.where)
+        self.progress.begin(study, self.upkeep.ends)
         with nullcontext() if self.alone else _token(study) as token:
             workplace = Workplace(
                 trainable=study.spec.trainable,
@@ -74,18 +74,18 @@ class _Shift:
                 token=token,
             )
             while not study.done_starting:
-                self.ray.wait(desk, self.heart.beat)
-                self._drive(desk, workplace, gpu)
+                self.ray.wait(service, self.upkeep.beat)
+                self._drive(service, workplace, gpu)
             if not study.stopping:
-                self._score(desk, workplace, gpu)
+                self._score(service, workplace, gpu)
 
-    def _drive(self, desk: Desk, workplace: Workplace, gpu: float) -> None:
+    def _drive(self, service: StudyService, workplace: Workplace, gpu: float) -> None:
         study = self.study
         storage = study.directory / ".ray"
         shutil.rmtree(storage, ignore_errors=True)
         reason = "the driver stopped"
         try:
-            self.ray.drive(desk, workplace, study.spec.resources.cpu, gpu, str(storage), self.heart.beat)
+            self.ray.drive(service, workplace, study.spec.resources.cpu, gpu, str(storage), self.upkeep.beat)
         except RayLost as lost:
             reason = str(lost)
             raise
@@ -93,13 +93,13 @@ class _Shift:
             study.let_go(study.stopping or reason)
             shutil.rmtree(storage, ignore_errors=True)
 
-    def _score(self, desk: Desk, workplace: Workplace, gpu: float) -> None:
+    def _score(self, service: StudyService, workplace: Workplace, gpu: float) -> None:
         study, winner = self.study, self.study.best
         for trial in due(study, self.trainable):
             self.progress.say(f"{trial.number:04d}  scoring on the test split")
             job = job_of(trial, study)
             pictures = winner is not None and trial.number == winner.number
-            desk.scoring = True
+            service.scoring = True
             try:
                 metrics = self.ray.call(
                     scoring.score,
@@ -108,8 +108,8 @@ class _Shift:
                     pictures,
                     cpu=study.spec.resources.cpu,
                     gpu=gpu,
-                    desk=desk,
-                    tick=self.heart.beat,
+                    service=service,
+                    tick=self.upkeep.beat,
                 )
             except WorkFailed as error:  # a winner that cannot be scored is still the winner
                 log = trial_directory(study.directory, trial.number) / "log.txt"
@@ -117,7 +117,7 @@ class _Shift:
             else:
                 study.set_test(trial.number, metrics)
             finally:
-                desk.scoring = False
+                service.scoring = False
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from orchestrator.trial import Report
 TURN_SECONDS = 600.0  # that a trial may run on when its place has become another study's: a restart costs some seconds
 
 
-class Desk:
+class StudyService:
     """Keeps `study.concurrency` at the study's share. Its methods are called by name from the Ray process."""
 
     def __init__(
@@ -99,7 +99,7 @@ class Desk:
         running = len(study.running) + self.scoring
         alone = shares(self._nodes, [replace(self._claim, wanted=1_000_000)])[self._claim.job]
         limit = alone if spec.resources.concurrent == "auto" else min(alone, spec.resources.concurrent)
-        wanted = min(limit, max(running, 0 if study.done_starting or study.held else self._left()))
+        wanted = min(limit, max(running, 0 if study.done_starting or study.disk_full else self._left()))
         self._claim = replace(self._claim, wanted=wanted, running=running)
         if not self._others:
             study.concurrency = limit

@@ -18,7 +18,7 @@ BEAT_SECONDS = 5.0
 INTERRUPTED = "interrupted"
 
 
-class Heart:
+class Upkeep:
     """Called several times a second: shows progress, keeps the lock alive, ends the session at its deadline, and holds
     the study while a disk is full.
     """
@@ -28,7 +28,7 @@ class Heart:
         self._ledger, self._id, self._study, self._progress = ledger, study_id, study, progress
         self._beat = time.monotonic()
         self._short = False  # of room, when it was last looked at
-        self._said: str | None = None  # why the study is held
+        self._said: str | None = None  # why the study waits for its disk
         self._told: str | None = None  # why trials pause, once it was said
         ledger.wait_for_room_unless(self.over)
         self.watch()  # before the first trial starts
@@ -44,19 +44,19 @@ class Heart:
     def watch(self) -> None:
         """Hold the study while a disk is full; let it go on when there is room again."""
         study, reserve = self._study, self._study.spec.checkpoints.reserve
-        shortage = shortage_of(study.folders, reserve + reserve // 4 if study.held else reserve)
+        shortage = shortage_of(study.folders, reserve + reserve // 4 if study.disk_full else reserve)
         if shortage is not None:
-            study.hold(shortage.partition(";")[0])
-        elif study.held and (self._short or time.time() >= study.held_until):
-            study.go_on()
+            study.wait_for_disk(shortage.partition(";")[0])
+        elif study.disk_full and (self._short or time.time() >= study.disk_retry_at):
+            study.disk_has_room()
         self._short = shortage is not None
-        if study.held and self._said is None:
+        if study.disk_full and self._said is None:
             self._progress.say(
-                f"{shortage or study.held}; nothing starts and running trials pause, until there is room again"
+                f"{shortage or study.disk_full}; nothing starts and running trials pause, until there is room again"
             )
-        elif self._said is not None and not study.held:
+        elif self._said is not None and not study.disk_full:
             self._progress.say("trying again: there is room")
-        self._said = study.held
+        self._said = study.disk_full
 
     def over(self) -> bool:
         """Is the session to end? Sees to its deadline."""

@@ -1,8 +1,8 @@
 """What happened: studies, trials, attempts, reports. The only truth; the only part that knows the database."""
 
 from orchestrator.ledger.errors import BadAddress, DuplicateConfig, LedgerAway, LedgerError, StudyExists, UnknownStudy
-from orchestrator.ledger.holder import Holder
-from orchestrator.ledger.lease import StudyHeld, StudyTaken
+from orchestrator.ledger.lease import Lease
+from orchestrator.ledger.lease_table import LeaseLost, StudyInUse
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.rows import Attempt, StudyRow
 
@@ -10,13 +10,13 @@ __all__ = [
     "Attempt",
     "BadAddress",
     "DuplicateConfig",
-    "Holder",
+    "Lease",
+    "LeaseLost",
     "Ledger",
     "LedgerAway",
     "LedgerError",
     "StudyExists",
-    "StudyHeld",
+    "StudyInUse",
     "StudyRow",
-    "StudyTaken",
     "UnknownStudy",
 ]

@@ -1,144 +1,60 @@
-"""Which studies this process holds: taken, kept by signs of life, given back, and noticed when another took one."""
+"""Which process runs a study, and whether it still lives."""
 
 from __future__ import annotations
 
-import sqlalchemy as sa
+import math
+import socket
+import time
+from dataclasses import dataclass, field
 
-from orchestrator.ledger.errors import LedgerError
-from orchestrator.ledger.holder import SILENT_SECONDS, Holder, process_start
-from orchestrator.ledger.rows import storable, study_row
-from orchestrator.ledger.tables import (
-    END_STUDYS_ATTEMPTS,
-    HELD,
-    LOCK,
-    STUDIES,
-    sessions,
-    studies,
-    unix_now,
-)
+import psutil
+
+SILENT_SECONDS = 60.0  # a lease on another host that gave no sign of life for so long is taken for dead
+_SAME_START_SECONDS = 2.0  # the boot time that process starts count from is corrected by the clock's
 
 
-class StudyHeld(LedgerError):
-    """Another living process runs the study."""
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The process that runs a study.
 
-    exit_code = 2
+    since, beat: its start with it and its last sign of life; now: when this was read. All are unix times by the
+    database's clock, so that hosts whose clocks differ agree on how long one of them was silent.
+    """
 
-    def __init__(self, name: str, holder: Holder) -> None:
-        advice = f"wait for it, or stop it there with: kill -INT {holder.pid}"
-        if holder.silent > SILENT_SECONDS:  # on this host, else it would not count as alive
-            advice = f"it lives, but gave no sign of it for {holder.silent:.0f} s: if it was suspended, "
-            advice += f"let it go on with: kill -CONT {holder.pid}, or end it with: kill -9 {holder.pid}"
-        super().__init__(f"Study {name!r} is run by {holder}; {advice}")
-        self.holder = holder
+    pid: int
+    host: str
+    since: float
+    beat: float
+    process_start: float | None = None  # unix time; a process number is given again after a reboot or a long night
+    now: float = field(default_factory=time.time, compare=False)
 
+    @property
+    def silent(self) -> float:
+        """Seconds since its last sign of life."""
+        return self.now - self.beat
 
-class StudyTaken(LedgerError):
-    """Another process took the study over while this one gave no sign of life. holder: None when it has ended, too."""
-
-    def __init__(self, name: str, holder: Holder | None) -> None:
-        by = "another process, which has ended since" if holder is None else str(holder)
-        super().__init__(
-            f"Study {name!r} was taken over by {by}, because this process gave no sign of life for "
-            f"{SILENT_SECONDS:.0f} s; it writes nothing more, and what its trials do now does not count"
-        )
-        self.holder = holder
-
-
-class Holding:
-    """The sessions of this process, by study. Every method is part of the transaction that it is given."""
-
-    def __init__(self, shown: str) -> None:
-        self._shown = shown  # the ledger, in errors
-        self._sessions: dict[int, int] = {}
-
-    def session(self, study_id: int) -> int | None:
-        """Ours, even if another has taken the study over since."""
-        return self._sessions.get(study_id)
-
-    def now(self, connection: sa.Connection) -> float:
-        """Unix time by the database's clock."""
-        return connection.scalar(_NOW) or 0.0
-
-    def lock(self, connection: sa.Connection, study_id: int) -> None:
-        """Only one transaction at a time past this point; SQLite's writers are alone already. Raises StudyTaken."""
-        row = connection.execute(LOCK, {"study": study_id}).one_or_none()
-        if row is None:
-            raise LedgerError(f"{self._shown}: has no study {study_id}")
-        if row.session_id != self._sessions.get(study_id, row.session_id):
-            raise _taken(connection, study_id)
-
-    def fence(self, connection: sa.Connection, study_id: int) -> None:
-        """If the study was ours, it still is, and stays so until this transaction ends. Raises StudyTaken."""
-        session = self._sessions.get(study_id)
-        if session is not None and connection.scalar(HELD, {"study": study_id, "session": session}) is None:
-            raise _taken(connection, study_id)
-
-    def take(
-        self, connection: sa.Connection, study_id: int, pid: int, host: str, now: float
-    ) -> tuple[int, Holder | None]:
-        """Our new session, and the dead holder that the study was taken from. Raises StudyHeld.
-
-        now: when this was first tried; a session of ours that began then is the one that an earlier try has made.
-        """
-        self.lock(connection, study_id)
-        row = study_row(connection.execute(STUDIES.where(studies.c.id == study_id)).one())
-        if row.holder is not None:
-            if (row.holder.pid, row.holder.host, row.holder.since) == (pid, host, now):
-                query = sa.select(studies.c.session_id).where(studies.c.id == study_id)
-                return connection.execute(query).scalar_one(), None
-            if row.holder.alive:
-                raise StudyHeld(row.name, row.holder)
-            _end_what_died(connection, study_id)
-        values = {"pid": pid, "host": host, "process_start": process_start(pid), "started": now, "beat": now}
-        session = connection.execute(
-            sessions.insert().values(study_id=study_id, **values).returning(sessions.c.id)
-        ).scalar_one()
-        connection.execute(
-            studies.update().where(studies.c.id == study_id).values(session_id=session, status="running", reason=None)
-        )
-        return session, row.holder
-
-    def taken(self, study_id: int, session: int) -> None:
-        """The transaction that took the study is done."""
-        self._sessions[study_id] = session
-
-    def beat(self, connection: sa.Connection, study_id: int) -> None:
-        """A sign of life. Raises StudyTaken."""
-        self.fence(connection, study_id)
-        now, session = self.now(connection), self._sessions[study_id]
-        connection.execute(sessions.update().where(sessions.c.id == session, sessions.c.beat < now).values(beat=now))
-
-    def give_back(self, connection: sa.Connection, study_id: int, status: str, reason: str | None) -> None:
-        """End the session. A study that another process took over in the meantime is left to it."""
-        now, session = self.now(connection), self._sessions[study_id]
-        last = sa.case((sessions.c.beat > now, sessions.c.beat), else_=now)
-        connection.execute(
-            sessions.update()
-            .where(sessions.c.id == session, sessions.c.ended.is_(None))
-            .values(beat=last, ended=now, end_reason=status)
-        )
-        connection.execute(
-            studies.update()
-            .where(studies.c.id == study_id, studies.c.session_id == session)
-            .values(session_id=None, status=status, reason=storable(reason))
+    @property
+    def alive(self) -> bool:
+        """On this host: does that very process live? On another: was its last sign of life less than 60 s ago?"""
+        if self.host != socket.gethostname():
+            return self.silent < SILENT_SECONDS
+        start = process_start(self.pid)
+        if start is None:
+            return False
+        return self.process_start is None or math.isclose(
+            start, self.process_start, rel_tol=0, abs_tol=_SAME_START_SECONDS
         )
 
-    def given_back(self, study_id: int) -> None:
-        """The transaction that gave the study back is done."""
-        del self._sessions[study_id]
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {time.strftime('%Y-%m-%d %H:%M', time.localtime(self.since))}"
 
 
-_NOW = sa.select(unix_now())
-
-
-def _taken(connection: sa.Connection, study_id: int) -> StudyTaken:
-    row = study_row(connection.execute(STUDIES.where(studies.c.id == study_id)).one())
-    return StudyTaken(row.name, row.holder)
-
-
-def _end_what_died(connection: sa.Connection, study_id: int) -> None:
-    """A holder is dead: its session and its attempts ended, as far as is known, with its last sign of life."""
-    open_sessions = (sessions.c.study_id == study_id, sessions.c.ended.is_(None))
-    last = connection.scalar(sa.select(sa.func.max(sessions.c.beat)).where(*open_sessions))
-    connection.execute(END_STUDYS_ATTEMPTS, {"study": study_id, "how": "interrupted", "at": last})
-    connection.execute(sessions.update().where(*open_sessions).values(ended=sessions.c.beat, end_reason="interrupted"))
+def process_start(pid: int) -> float | None:
+    """Unix time at which the process started; None when there is none, or only its unreaped remains."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied:  # it lives, but hides
+        return math.nan

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.errors import DuplicateConfig, LedgerError, StudyExists, UnknownStudy
-from orchestrator.ledger.holder import Holder
-from orchestrator.ledger.lease import Holding, StudyHeld
+from orchestrator.ledger.lease import Lease
+from orchestrator.ledger.lease_table import LeaseTable, StudyInUse
 from orchestrator.ledger.mlflow_marks import Marks
-from orchestrator.ledger.retry import Patience
+from orchestrator.ledger.retry import Retry
 from orchestrator.ledger.rows import (
     ROWS_AT_ONCE,
     Attempt,
@@ -60,7 +60,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _patient(method: Callable[Concatenate[Ledger, P], T]) -> Callable[Concatenate[Ledger, P], T]:
+def _retried(method: Callable[Concatenate[Ledger, P], T]) -> Callable[Concatenate[Ledger, P], T]:
     """One transaction that leaves the same when it is repeated: an answer may be lost after the act was done."""
 
     @functools.wraps(method)
@@ -73,8 +73,8 @@ def _patient(method: Callable[Concatenate[Ledger, P], T]) -> Callable[Concatenat
 class Ledger:
     """The database of all studies of one home, or of a team. Safe from several threads, processes and hosts.
 
-    A study is written to by the one process that holds it (`acquire`). What a holder writes that lost its study to
-    another is refused with StudyTaken. Every method raises LedgerError when the database cannot be used.
+    A study is written to by the one process that holds it (`acquire`). What a lease writes that lost its study to
+    another is refused with LeaseLost. Every method raises LedgerError when the database cannot be used.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class Ledger:
         self.url = url
         self._database = Database(url)
         self.marks = Marks(self._database)  # what MLflow has of it
-        self._patience = Patience(patience, say)
+        self._patience = Retry(patience, say)
         self._keep_report = keep_report(self._database.dialect)
-        self._holding = Holding(self._database.shown)
+        self._leases = LeaseTable(self._database.shown)
 
     def close(self) -> None:
         self._database.close()
@@ -107,7 +107,7 @@ class Ledger:
         self._create_study(uuid.uuid4().hex, name, raw, objective, facts)
         return self.study(name)
 
-    @_patient
+    @_retried
     def _create_study(
         self, uid: str, name: str, raw: Mapping[str, Any], objective: Objective, facts: Mapping[str, Any]
     ) -> None:
@@ -130,7 +130,7 @@ class Ledger:
                 )
             )
 
-    @_patient
+    @_retried
     def study(self, name: str) -> StudyRow:
         """Raises UnknownStudy, with the names that there are."""
         with self._database.read() as connection:
@@ -139,40 +139,40 @@ class Ledger:
                 raise UnknownStudy(name, connection.scalars(sa.select(studies.c.name).order_by(studies.c.name)).all())
         return study_row(row)
 
-    @_patient
+    @_retried
     def study_of(self, study_id: int) -> StudyRow:
         with self._database.read() as connection:
             return study_row(connection.execute(STUDIES.where(studies.c.id == study_id)).one())
 
-    @_patient
+    @_retried
     def studies(self) -> list[StudyRow]:
         """All studies, oldest first."""
         with self._database.read() as connection:
             return [study_row(row) for row in connection.execute(STUDIES.order_by(studies.c.id))]
 
     def rename_study(self, name: str, new: str) -> None:
-        """Raises UnknownStudy, StudyExists, and StudyHeld while it runs."""
+        """Raises UnknownStudy, StudyExists, and StudyInUse while it runs."""
         old = self.study(name).id
         with self._database.write() as connection:
-            self._holding.lock(connection, old)
+            self._leases.lock(connection, old)
             row = study_row(connection.execute(STUDIES.where(studies.c.id == old)).one())
-            if row.holder is not None and row.holder.alive:
-                raise StudyHeld(name, row.holder)
+            if row.lease is not None and row.lease.alive:
+                raise StudyInUse(name, row.lease)
             if connection.scalar(sa.select(studies.c.id).where(studies.c.name == new)) is not None:
                 raise StudyExists(new)
             connection.execute(studies.update().where(studies.c.id == old).values(name=new))
 
-    @_patient
+    @_retried
     def update_study(self, study_id: int, **columns: Any) -> None:
         """columns: raw, status, reason, facts, mlflow_experiment_id, mlflow_run_id. What is given replaces what was."""
         values = {
             name: to_json(value) if name in ("raw", "facts") else storable(value) for name, value in columns.items()
         }
         with self._database.write() as connection:
-            self._holding.lock(connection, study_id)
+            self._leases.lock(connection, study_id)
             connection.execute(studies.update().where(studies.c.id == study_id).values(**values))
 
-    @_patient
+    @_retried
     def revise(
         self,
         study_id: int,
@@ -188,7 +188,7 @@ class Ledger:
         epochs; it waits to go on, and will be scored again.
         """
         with self._database.write() as connection:
-            self._holding.lock(connection, study_id)
+            self._leases.lock(connection, study_id)
             connection.execute(
                 studies.update().where(studies.c.id == study_id).values(raw=to_json(raw), facts=to_json(facts))
             )
@@ -208,32 +208,32 @@ class Ledger:
 
     # Who runs a study
 
-    def acquire(self, study_id: int, pid: int, host: str) -> Holder | None:
-        """Take the study for this process and begin a session; returns the dead holder it was taken from, if any.
+    def acquire(self, study_id: int, pid: int, host: str) -> Lease | None:
+        """Take the study for this process and begin a session; returns the dead lease it was taken from, if any.
 
-        Raises StudyHeld while another process that lives holds it: of two at once, one gets it.
+        Raises StudyInUse while another process that lives holds it: of two at once, one gets it.
         """
         return self._acquire(study_id, pid, host, self._now())
 
-    @_patient
-    def _acquire(self, study_id: int, pid: int, host: str, now: float) -> Holder | None:
+    @_retried
+    def _acquire(self, study_id: int, pid: int, host: str, now: float) -> Lease | None:
         with self._database.write() as connection:
-            session, stale = self._holding.take(connection, study_id, pid, host, now)
-        self._holding.taken(study_id, session)
+            session, stale = self._leases.take(connection, study_id, pid, host, now)
+        self._leases.taken(study_id, session)
         return stale
 
-    @_patient
+    @_retried
     def beat(self, study_id: int) -> None:
-        """A sign of life. Raises StudyTaken when another process took the study over in the meantime."""
+        """A sign of life. Raises LeaseLost when another process took the study over in the meantime."""
         with self._database.write(lazy=True) as connection:
-            self._holding.beat(connection, study_id)
+            self._leases.beat(connection, study_id)
 
-    @_patient
+    @_retried
     def release(self, study_id: int, status: str, reason: str | None = None) -> None:
         """End the session. A study that another process took over in the meantime is left to it."""
         with self._database.write() as connection:
-            self._holding.give_back(connection, study_id, status, reason)
-        self._holding.given_back(study_id)
+            self._leases.give_back(connection, study_id, status, reason)
+        self._leases.given_back(study_id)
 
     # Trials
 
@@ -252,10 +252,10 @@ class Ledger:
         trial = Trial(0, from_json(text), baseline=baseline, seed=seed, origin=origin, created=time.time())
         return replace(trial, number=self._add_trial(study_id, trial, _digest(config), text))
 
-    @_patient
+    @_retried
     def _add_trial(self, study_id: int, trial: Trial, digest: str, config: str) -> int:
         with self._database.write() as connection:
-            self._holding.lock(connection, study_id)
+            self._leases.lock(connection, study_id)
             same = {"study": study_id, "digest": digest, "seed": trial.seed}
             known = connection.execute(SAME_CONFIG, same).one_or_none()
             if known is not None and known.created == trial.created:  # done before, but the answer was lost
@@ -288,7 +288,7 @@ class Ledger:
         """The trial runs again, from its newest checkpoint that counts. Returns the attempt's number, from 1."""
         return self._start_attempt(study_id, number, time.time())
 
-    @_patient
+    @_retried
     def _start_attempt(self, study_id: int, number: int, now: float) -> int:
         with self._database.write() as connection:
             last = connection.execute(
@@ -315,19 +315,19 @@ class Ledger:
         assert attempt is not None
         return attempt
 
-    @_patient
+    @_retried
     def record(self, study_id: int, number: int, report: Report) -> None:
         """Keep a report. Of a repeated epoch the later report counts, in the place of the earlier."""
         metrics = metrics_json(report.metrics)
         # A checkpoint counts, and the one before it goes, by this report: lost with the power, neither would be left.
         # Without a checkpoint nothing follows from it that is not repeated with its epoch.
         with self._database.write(lazy=not report.checkpoint) as connection:
-            session = self._holding.session(study_id)
-            statement = _NEXT_REVISION if session is None else _NEXT_REVISION_HELD
+            session = self._leases.session(study_id)
+            statement = _NEXT_REVISION if session is None else _NEXT_REVISION_LEASED
             key = {"study": study_id, "trial": number} | ({} if session is None else {"session": session})
             bumped = connection.execute(statement, key).one_or_none()
             if bumped is None:
-                self._holding.fence(connection, study_id)
+                self._leases.fence(connection, study_id)
                 raise LedgerError(f"{self._database.shown}: study {study_id} has no trial {number}")
             connection.execute(
                 self._keep_report,
@@ -342,7 +342,7 @@ class Ledger:
                 },
             )
 
-    @_patient
+    @_retried
     def finish(
         self, study_id: int, number: int, state: State, reason: str | None = None, error: str | None = None
     ) -> None:
@@ -360,17 +360,17 @@ class Ledger:
             )
             connection.execute(END_ATTEMPTS, {"trial": trial_id, "how": State(state).value, "at": now})
 
-    @_patient
+    @_retried
     def set_test(self, study_id: int, number: int, metrics: Mapping[str, float]) -> None:
         with self._database.write() as connection:
             self._change(connection, study_id, number, test=metrics_json(metrics))
 
-    @_patient
+    @_retried
     def set_facts(self, study_id: int, number: int, facts: Mapping[str, Any]) -> None:
         with self._database.write() as connection:
             self._change(connection, study_id, number, facts=to_json(facts))
 
-    @_patient
+    @_retried
     def trial(self, study_id: int, number: int) -> Trial:
         """Raises LedgerError if there is none of this number."""
         found = self._trials(trials.c.study_id == study_id, trials.c.number == number, with_reports=True)
@@ -378,18 +378,18 @@ class Ledger:
             raise LedgerError(f"{self._database.shown}: study {study_id} has no trial {number}")
         return found[0]
 
-    @_patient
+    @_retried
     def trials(self, study_id: int, reports: bool = True) -> list[Trial]:
         """All trials by number; without their reports if those are not asked for."""
         return self._trials(trials.c.study_id == study_id, with_reports=reports)
 
-    @_patient
+    @_retried
     def attempts(self, study_id: int, number: int) -> list[Attempt]:
         with self._database.read() as connection:
             rows = connection.execute(ATTEMPTS.where(trials.c.study_id == study_id, trials.c.number == number))
             return [Attempt(*row) for row in rows]
 
-    @_patient
+    @_retried
     def history(self, study_id: int, after: int = 0) -> list[tuple[int, int, Report]]:
         """(sequence, trial number, report) of all reports past sequence `after`, in the order they first arrived."""
         query = HISTORY.where(trials.c.study_id == study_id, reports.c.sequence > after)
@@ -398,10 +398,10 @@ class Ledger:
 
     # Inside
 
-    @_patient
+    @_retried
     def _now(self) -> float:
         with self._database.read() as connection:
-            return self._holding.now(connection)
+            return self._leases.now(connection)
 
     def _extend(
         self, connection: sa.Connection, study_id: int, number: int, config: Mapping[str, Any], extension: Extension
@@ -427,8 +427,8 @@ class Ledger:
     def _change(
         self, connection: sa.Connection, study_id: int, number: int, more_attempts: int = 0, **values: Any
     ) -> int:
-        """Update a trial; returns its row's id. Raises StudyTaken."""
-        self._holding.fence(connection, study_id)
+        """Update a trial; returns its row's id. Raises LeaseLost."""
+        self._leases.fence(connection, study_id)
         given = values | {"study": study_id, "trial": number, "more_attempts": more_attempts}
         row = connection.execute(change_trial(tuple(values)), given).one_or_none()
         if row is None:
@@ -443,7 +443,7 @@ class Ledger:
             return [trial_of(row, tuple(found.get(row.number, ()))) for row in rows]
 
 
-_NEXT_REVISION, _NEXT_REVISION_HELD = next_revision(held=False), next_revision(held=True)
+_NEXT_REVISION, _NEXT_REVISION_LEASED = next_revision(held=False), next_revision(held=True)
 
 
 def _digest(config: Mapping[str, Any]) -> str:

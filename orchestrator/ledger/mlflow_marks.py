@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.holder import Holder, process_start
+from orchestrator.ledger.lease import Lease, process_start
 from orchestrator.ledger.rows import ROWS_AT_ONCE, from_json, reports_by_trial, to_json, trial_of
 from orchestrator.ledger.tables import REPORTS, TRIALS, reports, studies, trials, unix_now
 from orchestrator.trial import Report, State, Trial
@@ -40,14 +40,14 @@ class Marks:
         self._database = database
         self._token = uuid.uuid4().hex
 
-    def begin(self, study_id: int) -> Holder | None:
+    def begin(self, study_id: int) -> Lease | None:
         """Become the study's only sender, or go on as such. Returns the living sender that is it already, if any."""
         with self._database.write() as connection:
             text = connection.scalar(
                 sa.select(studies.c.mlflow_sender).where(studies.c.id == study_id).with_for_update()
             )
             now = connection.scalar(sa.select(unix_now())) or 0.0
-            me = Holder(os.getpid(), socket.gethostname(), now, now, process_start(os.getpid()), now)
+            me = Lease(os.getpid(), socket.gethostname(), now, now, process_start(os.getpid()), now)
             token, other = (None, None) if text is None else _sender(text, now)
             if other is not None and token != self._token and other.alive:
                 return other
@@ -125,6 +125,6 @@ class Marks:
             connection.execute(trials.update().where(*one).values(**values))
 
 
-def _sender(text: str, now: float) -> tuple[str, Holder]:
+def _sender(text: str, now: float) -> tuple[str, Lease]:
     fields = from_json(text)
-    return fields.pop("token"), Holder(**fields | {"now": now})
+    return fields.pop("token"), Lease(**fields | {"now": now})

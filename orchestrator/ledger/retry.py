@@ -13,7 +13,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
 FULL_PAUSE_SECONDS = 1.0
 
 
-class Patience:
+class Retry:
     """seconds: how long one act is repeated. say: told when it begins to wait, and when the server is back.
 
     Whoever has waited in vain once waits no more: what is left to do at the end fails at once.

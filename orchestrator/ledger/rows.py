@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.ledger.holder import Holder
+from orchestrator.ledger.lease import Lease
 from orchestrator.trial import Extension, Objective, Report, State, Trial
 
 ROWS_AT_ONCE = 1000
@@ -31,7 +31,7 @@ class StudyRow:
     facts: dict[str, Any]
     seconds: float
     active: float | None
-    holder: Holder | None  # None when nobody runs it; a dead one until the next start
+    lease: Lease | None  # None when nobody runs it; a dead one until the next start
     mlflow_experiment_id: str | None
     mlflow_run_id: str | None
 
@@ -51,10 +51,10 @@ class Attempt:
 
 
 def study_row(row: Any) -> StudyRow:
-    holder = None
+    lease = None
     if row.session_id is not None:
-        holder = Holder(row.pid, row.host, row.started, row.beat, row.process_start, row.now)
-    died = holder is not None and not holder.alive
+        lease = Lease(row.pid, row.host, row.started, row.beat, row.process_start, row.now)
+    died = lease is not None and not lease.alive
     return StudyRow(
         id=row.id,
         uid=row.uid,
@@ -67,7 +67,7 @@ def study_row(row: Any) -> StudyRow:
         facts=from_json(row.facts),
         seconds=max(0.0, row.seconds or 0.0),
         active=row.active,
-        holder=holder,
+        lease=lease,
         mlflow_experiment_id=row.mlflow_experiment_id,
         mlflow_run_id=row.mlflow_run_id,
     )

@@ -38,7 +38,7 @@ studies = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("facts", sa.Text, nullable=False),  # JSON
-    sa.Column("session_id", sa.Integer),  # of the holder; null when nobody runs the study
+    sa.Column("session_id", sa.Integer),  # of the lease; null when nobody runs the study
     sa.Column("mlflow_store", sa.Text),  # a digest of its address: what is known of MLflow holds for that store only
     sa.Column("mlflow_sender", sa.Text),  # JSON: the process that brings MLflow up to date just now
     sa.Column("mlflow_seen", sa.Text),  # a digest of what the study's own run was last told
@@ -182,7 +182,7 @@ END_STUDYS_ATTEMPTS = _END.where(
 )
 
 # The study's id if this session holds it. Who takes the study over waits until our transaction has ended.
-HELD = (
+LEASED = (
     sa.select(studies.c.id)
     .where(studies.c.id == sa.bindparam("study"), studies.c.session_id == sa.bindparam("session"))
     .with_for_update(read=True, key_share=True)
@@ -191,7 +191,7 @@ HELD = (
 
 def next_revision(*, held: bool) -> sa.Update:
     """Raise a trial's revision. held: only while the session holds the study."""
-    study = HELD.scalar_subquery() if held else sa.bindparam("study")
+    study = LEASED.scalar_subquery() if held else sa.bindparam("study")
     return (
         trials.update()
         .where(trials.c.study_id == study, trials.c.number == sa.bindparam("trial"))

@@ -101,9 +101,9 @@ import json, logging, os, sys, time
 start = time.monotonic()
 try:
     sys.path[:] = json.loads(sys.argv[1])
-    from orchestrator.cluster.ray_host import seat
+    from orchestrator.cluster.ray_host import join
     os.environ["RAY_AUTH_MODE"] = "token"
-    with seat(os.environ) as place:
+    with join(os.environ) as place:
         import ray
         ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(address=place.address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from orchestrator.plain_data import key_text, plain_complaint, plain_scalar, same
-from orchestrator.problem import Problems, did_you_mean, shown
-from orchestrator.space.config_field import ConfigField, Mismatch
+from orchestrator.mistake import Mistakes, did_you_mean, shown
+from orchestrator.plain_data import key_text, plain_mistake, plain_scalar, same
+from orchestrator.space.config_field import ConfigField, WrongValue
 from orchestrator.space.domain import Domain, Fixed, Float, described
 from orchestrator.space.domain_parser import FORMS, Draft
 from orchestrator.space.search_space import ByValue, Parameter
@@ -16,60 +16,60 @@ _LISTABLE = 1000  # values of a parent that `by` may have to cover one by one
 _NOT_COUNTABLE = "must be about choices, whole numbers or a fixed value, but `{}` is a range of real numbers"
 
 
-def condition(parent: Parameter, field: ConfigField | None, raw: Any, path: str, problems: Problems) -> tuple[Any, ...]:
-    """The values of `parent` under which a name is there. Mistakes go into `problems`."""
+def condition(parent: Parameter, field: ConfigField | None, raw: Any, path: str, mistakes: Mistakes) -> tuple[Any, ...]:
+    """The values of `parent` under which a name is there. Mistakes go into `mistakes`."""
     values = raw if isinstance(raw, list) else [raw]
     if not values:
-        problems.add(path, "must list at least one value, but got []")
+        mistakes.add(path, "must list at least one value, but got []")
     if not _countable(parent):
-        problems.add(path, _NOT_COUNTABLE.format(parent.name))
+        mistakes.add(path, _NOT_COUNTABLE.format(parent.name))
         return ()
     found = []
     for value in values:
-        complaint = plain_complaint(value)
-        if complaint:
-            problems.add(path, complaint)
+        mistake = plain_mistake(value)
+        if mistake:
+            mistakes.add(path, mistake)
             continue
-        read, complaint = _read_value(parent, field, value)
-        if complaint:
-            problems.add(path, complaint)
+        read, mistake = _read_value(parent, field, value)
+        if mistake:
+            mistakes.add(path, mistake)
         else:
             found.append(read)
     return tuple(found)
 
 
 def by_value(
-    parent: Parameter, field: ConfigField | None, draft: Draft, path: str, problems: Problems
+    parent: Parameter, field: ConfigField | None, draft: Draft, path: str, mistakes: Mistakes
 ) -> ByValue | None:
-    """The domains of `draft` by the values of `parent`; None where there is a mistake, which goes into `problems`."""
-    before = len(problems)
+    """The domains of `draft` by the values of `parent`; None where there is a mistake, which goes into `mistakes`."""
+    before = len(mistakes)
     if not _countable(parent):
-        problems.add(f"{path}.by", _NOT_COUNTABLE.format(parent.name))
+        mistakes.add(f"{path}.by", _NOT_COUNTABLE.format(parent.name))
         return None
     known = list(_values(parent.domains)) if _listable(parent) else None
     domains: list[tuple[Any, Domain]] = []
     for text, domain in draft.by_domains.items():
         match = next((value for value in known or () if _is_key_of(text, value)), None)
         if match is None:
-            match, complaint = _read_value(parent, field, plain_scalar(text) if len(text) < 100 else text)
-            if complaint and text in FORMS:
-                problems.add(
+            match, mistake = _read_value(parent, field, plain_scalar(text) if len(text) < 100 else text)
+            if mistake and text in FORMS:
+                mistakes.add(
                     path, f"`{text}` must stand below a value of `{parent.name}`, but stands beside `by`; indent it"
                 )
-            elif complaint:
-                problems.add(f"{path}.{text}", complaint)
+            elif mistake:
+                mistakes.add(f"{path}.{text}", mistake)
         domains.append((match, domain))
-    if len(problems) > before:
+    if len(mistakes) > before:
         return None
     if draft.by_default is not None:
         return ByValue(parent.name, tuple(domains), draft.by_default)
     if known is None:
-        problems.add(path, f"must hold a `default`, because `{parent.name}` has too many values to list them all")
+        mistakes.add(path, f"must hold a `default`, because `{parent.name}` has too many values to list them all")
     uncovered = [value for value in known or () if not any(same(value, listed) for listed, _ in domains)]
     if uncovered:
         which = ", ".join(shown(value) for value in uncovered[:5]) + (", ..." if len(uncovered) > 5 else "")
         must = f"must hold a domain for each value of `{parent.name}`"
-        problems.add(path, f"{must}, but {which} has none; add it, or a `default`")
+        mistakes.add(path, f"{must}, but {which} has none; add it, or a `default`")
     return ByValue(parent.name, tuple(domains))
 
 
@@ -78,8 +78,8 @@ def _read_value(parent: Parameter, field: ConfigField | None, value: Any) -> tup
     `--set` or by a file that extends this one, so any value that its field takes is right."""
     try:
         value = value if field is None else field.read(value)
-    except Mismatch as mismatch:
-        return value, f"must be a value of `{parent.name}`, {str(mismatch).removeprefix('must be ')}"
+    except WrongValue as wrong:
+        return value, f"must be a value of `{parent.name}`, {str(wrong).removeprefix('must be ')}"
     open_to_all = all(isinstance(domain, Fixed) for domain in parent.domains)
     if open_to_all or any(domain.contains(value) for domain in parent.domains):
         return value, None

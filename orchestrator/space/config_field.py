@@ -11,8 +11,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, Literal, Union, get_args, get_origin
 
+from orchestrator.mistake import did_you_mean, shown
 from orchestrator.plain_data import is_number, plain_scalar, same, with_whole_keys
-from orchestrator.problem import did_you_mean, shown
 from trainables import Trainable
 
 MISSING = dataclasses.MISSING
@@ -27,7 +27,7 @@ _PLAIN_WORDS: dict[Any, str] = {
 }
 
 
-class Mismatch(ValueError):
+class WrongValue(ValueError):
     """A value that a field cannot hold: `must be ..., but got X`."""
 
 
@@ -87,21 +87,21 @@ class ConfigField:
     def read(self, value: Any) -> Any:
         """The value as the field's type holds it: 1 becomes 1.0 in a float field, "1" the key 1 of a dict[int, ...].
 
-        Raises Mismatch.
+        Raises WrongValue.
         """
         if self.choices is not None and not any(same(value, choice) for choice in self.choices):
             elements = value if isinstance(value, (list, tuple)) else None
             if elements is None or not all(any(same(item, choice) for choice in self.choices) for item in elements):
                 hint = did_you_mean(value, [choice for choice in self.choices if isinstance(choice, str)])
-                raise Mismatch(f"must be {self.words}, but got {shown(value)}{hint}")
+                raise WrongValue(f"must be {self.words}, but got {shown(value)}{hint}")
         try:
             converted = _convert(self.type, value)
         except (TypeError, ValueError, OverflowError):
-            raise Mismatch(f"must be {self.words}, but got {shown(value)}{_yes_or_no(self.type, value)}") from None
+            raise WrongValue(f"must be {self.words}, but got {shown(value)}{_yes_or_no(self.type, value)}") from None
         for number in _numbers(converted):
             if not self._bounded(number):
                 got = shown(value) if number is converted else f"{shown(number)} in {shown(value)}"
-                raise Mismatch(f"must be {self.words}, but got {got}")
+                raise WrongValue(f"must be {self.words}, but got {got}")
         return converted
 
     def _bounded(self, number: float) -> bool:

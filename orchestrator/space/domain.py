@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from orchestrator.mistake import shown
 from orchestrator.plain_data import LARGEST_WHOLE, is_number, same
-from orchestrator.problem import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Float:
     step: float | None = None
 
     def __post_init__(self) -> None:
-        _require(range_complaints(self.low, self.high, self.log, self.step))
+        _require(range_mistakes(self.low, self.high, self.log, self.step))
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
         if self.step is not None:
@@ -93,7 +93,7 @@ class Int:
     step: int = 1
 
     def __post_init__(self) -> None:
-        _require(range_complaints(self.low, self.high, self.log, self.step if self.step != 1 else None, whole=True))
+        _require(range_mistakes(self.low, self.high, self.log, self.step if self.step != 1 else None, whole=True))
         object.__setattr__(self, "high", self.low + (self.high - self.low) // self.step * self.step)
 
     @property
@@ -188,7 +188,7 @@ def described(domain: Domain) -> str:
     return f"{kind} from {domain.low} to {domain.high}{step}"
 
 
-def range_complaints(low: float, high: float, log: bool, step: float | None, whole: bool = False) -> list[str]:
+def range_mistakes(low: float, high: float, log: bool, step: float | None, whole: bool = False) -> list[str]:
     """What is wrong with a range of finite numbers, each as `what must hold, but got X; what to do`."""
     for name, value in (("low", low), ("high", high), ("step", step)):
         if value is not None and not is_number(value):
@@ -222,6 +222,6 @@ def _exact(number: float) -> Fraction:
     return Fraction(str(number))
 
 
-def _require(complaints: list[str]) -> None:
-    if complaints:
-        raise ValueError(complaints[0])
+def _require(mistakes: list[str]) -> None:
+    if mistakes:
+        raise ValueError(mistakes[0])

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.plain_data import is_number, plain_complaint, plain_scalar, same, with_whole_keys
-from orchestrator.problem import Problems, did_you_mean, quoted, shown, unknown_field
-from orchestrator.space.config_field import ConfigField, Mismatch
-from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, range_complaints
+from orchestrator.mistake import Mistakes, did_you_mean, quoted, shown, unknown_field
+from orchestrator.plain_data import is_number, plain_mistake, plain_scalar, same, with_whole_keys
+from orchestrator.space.config_field import ConfigField, WrongValue
+from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, range_mistakes
 
 KEYS = {  # of a domain that is a mapping, with what they mean
     "low": "the smallest value, included",
@@ -46,47 +46,47 @@ class Draft:
 class DomainParser:
     """Reads domains of one field of the trainable's Config, or of none."""
 
-    def __init__(self, config_field: ConfigField | None, problems: Problems) -> None:
+    def __init__(self, config_field: ConfigField | None, mistakes: Mistakes) -> None:
         self._field = config_field
-        self._problems = problems
+        self._mistakes = mistakes
 
     def draft(self, raw: Any, path: str) -> Draft | None:
         """None where there is a mistake."""
-        before = len(self._problems)
+        before = len(self._mistakes)
         when: Mapping[str, Any] = {}
         if isinstance(raw, dict) and "when" in raw:
             when = self._when(raw["when"], f"{path}.when")
             raw = {key: value for key, value in raw.items() if key != "when"}
             if not raw:
-                self._problems.add(path, f"must hold a domain beside `when`, but got none; {_HOW}")
+                self._mistakes.add(path, f"must hold a domain beside `when`, but got none; {_HOW}")
         if isinstance(raw, dict) and "by" in raw:
             draft = self._by(raw, path, when)
         else:
             draft = Draft(self._domain(raw, path), when)
-        return draft if len(self._problems) == before else None
+        return draft if len(self._mistakes) == before else None
 
     def _when(self, raw: Any, path: str) -> Mapping[str, Any]:
         if isinstance(raw, dict) and raw:
             return raw
         example = "when: {backbone: [resnet18, resnet34]}"
-        self._problems.add(path, f"must be a mapping such as `{example}`, but got {shown(raw)}")
+        self._mistakes.add(path, f"must be a mapping such as `{example}`, but got {shown(raw)}")
         return {}
 
     def _by(self, raw: Mapping[str, Any], path: str, when: Mapping[str, Any]) -> Draft:
         parent = raw["by"]
         if not isinstance(parent, str):
-            self._problems.add(f"{path}.by", f"must be the name whose value decides, but got {shown(parent)}")
+            self._mistakes.add(f"{path}.by", f"must be the name whose value decides, but got {shown(parent)}")
             parent = None
         rest = {key: value for key, value in raw.items() if key not in ("by", "default")}
         if all(key in rest and not isinstance(rest[key], (list, dict)) for key in ("low", "high")):
             must = f"`low` must stand below a value of {quoted(str(parent))}"
-            self._problems.add(path, f"{must}, but stands beside `by`; indent the range")
+            self._mistakes.add(path, f"{must}, but stands beside `by`; indent the range")
             return Draft(None, when, parent)
         domains = {key: self._domain(value, f"{path}.{key}") for key, value in rest.items()}
         default = self._domain(raw["default"], f"{path}.default") if "default" in raw else None
         if len(raw) == 1:
             must = "must hold a domain for each value of the name in `by`, or a `default`"
-            self._problems.add(path, f"{must}, but got none")
+            self._mistakes.add(path, f"{must}, but got none")
         kept = {key: domain for key, domain in domains.items() if domain is not None}
         return Draft(None, when, parent, kept, default)
 
@@ -97,7 +97,7 @@ class DomainParser:
             value = self._value(raw, path)
             return Fixed(value[0]) if value else None
         if "by" in raw or "when" in raw:
-            self._problems.add(path, "must hold no `by` or `when` of its own, but got one; write it at the name itself")
+            self._mistakes.add(path, "must hold no `by` or `when` of its own, but got one; write it at the name itself")
             return None
         form = next((FORMS[key] for key in raw if key in FORMS), None)
         if form is None:
@@ -105,7 +105,7 @@ class DomainParser:
             return None
         unknown = [key for key in raw if key not in form]
         for key in unknown:
-            self._problems.add(path, unknown_field(key, (*form, "when")), key=key)
+            self._mistakes.add(path, unknown_field(key, (*form, "when")), key=key)
         if form == ("choices",):
             return self._choices(raw["choices"], f"{path}.choices")
         if form == ("value",):
@@ -115,39 +115,39 @@ class DomainParser:
         for name in missing:
             if not any(did_you_mean(key, [name]) for key in unknown):
                 given = ", ".join(f"`{key}`" for key in raw if key in form)
-                self._problems.add(path, f"`{name}` must be given beside {given}; add it")
+                self._mistakes.add(path, f"`{name}` must be given beside {given}; add it")
         return None if missing else self._range(raw, path)
 
     def _report_formless(self, raw: Mapping[str, Any], path: str) -> None:
         near = [(key, did_you_mean(key, KEYS)) for key in raw]
         if raw and all(hint for _, hint in near):
             for key, hint in near:
-                self._problems.add(path, f"unknown field {quoted(key)}{hint}", key=key)
+                self._mistakes.add(path, f"unknown field {quoted(key)}{hint}", key=key)
         else:
             fixed = f"; to fix a mapping, write {{value: {shown(raw)}}}" if raw else ""
-            self._problems.add(path, f"must be a domain, but got {shown(raw)}{fixed or '; ' + _HOW}")
+            self._mistakes.add(path, f"must be a domain, but got {shown(raw)}{fixed or '; ' + _HOW}")
 
     def _value(self, raw: Any, path: str) -> tuple[Any] | None:
         """The value in a tuple, None where there is a mistake: a value may itself be None."""
-        complaint = plain_complaint(raw)
-        if complaint:
-            self._problems.add(path, complaint)
+        mistake = plain_mistake(raw)
+        if mistake:
+            self._mistakes.add(path, mistake)
             return None
         if self._field is None:
             return (with_whole_keys(raw),)
         try:
             return (self._field.read(raw),)
-        except Mismatch as mismatch:
-            self._problems.add(path, str(mismatch))
+        except WrongValue as wrong:
+            self._mistakes.add(path, str(wrong))
             return None
 
     def _choices(self, raw: Any, path: str) -> Categorical | None:
         if not isinstance(raw, list) or not raw:
-            self._problems.add(path, f"must be a list of at least one choice, but got {shown(raw)}; {_HOW}")
+            self._mistakes.add(path, f"must be a list of at least one choice, but got {shown(raw)}; {_HOW}")
             return None
         if self._is_list_itself(raw):
             what = f"a list is a choice between its items, but {shown(raw)} looks like one value"
-            self._problems.add(path, f"{what}; write {{value: {shown(raw)}}}")
+            self._mistakes.add(path, f"{what}; write {{value: {shown(raw)}}}")
             return None
         choices: list[Any] = []
         complete = True
@@ -156,7 +156,7 @@ class DomainParser:
             complete &= value is not None
             if value and any(same(value[0], earlier) for earlier in choices):
                 what = f"each choice must stand once, but {shown(item)} stands twice"
-                self._problems.add(f"{path}[{index}]", f"{what}; remove one")
+                self._mistakes.add(f"{path}[{index}]", f"{what}; remove one")
             elif value:
                 choices.append(value[0])
         return Categorical(tuple(choices)) if complete and choices else None
@@ -170,18 +170,18 @@ class DomainParser:
             try:
                 assert self._field is not None
                 self._field.read(value)
-            except Mismatch:
+            except WrongValue:
                 return False
             return True
 
         return fits(raw) and not any(fits(item) for item in raw)
 
     def _range(self, raw: Mapping[str, Any], path: str) -> Domain | None:
-        before = len(self._problems)
+        before = len(self._mistakes)
         config_field = self._field
         if config_field is not None and not config_field.takes_range:
             advice = "write a value or a list of choices"
-            self._problems.add(path, f"must be {config_field.words}, but got a range; {advice}")
+            self._mistakes.add(path, f"must be {config_field.words}, but got a range; {advice}")
             return None
         names = ["low", "high", *(["step"] if raw.get("step") is not None else [])]
         whole = config_field.whole if config_field is not None else None
@@ -190,14 +190,14 @@ class DomainParser:
         numbers = {name: self._number(raw[name], f"{path}.{name}", whole, bounded=name != "step") for name in names}
         log = raw.get("log", False)
         if not isinstance(log, bool):
-            self._problems.add(f"{path}.log", f"must be true or false, but got {shown(log)}")
+            self._mistakes.add(f"{path}.log", f"must be true or false, but got {shown(log)}")
         plain = all(is_number(value) and (not whole or isinstance(value, int)) for value in numbers.values())
         if not plain or not isinstance(log, bool):
             return None
         step = numbers.get("step")
-        for complaint in range_complaints(numbers["low"], numbers["high"], log, step, whole):
-            self._problems.add(path, complaint)
-        if len(self._problems) > before:
+        for mistake in range_mistakes(numbers["low"], numbers["high"], log, step, whole):
+            self._mistakes.add(path, mistake)
+        if len(self._mistakes) > before:
             return None
         if whole:
             return Int(numbers["low"], numbers["high"], log, 1 if step is None else step)
@@ -208,12 +208,12 @@ class DomainParser:
             value = int(value)
         if not is_number(value) or (whole and not isinstance(value, int)):
             kind = "a whole" if whole else "a finite"
-            self._problems.add(path, f"must be {kind} number, but got {shown(value)}{_as_number(value)}")
+            self._mistakes.add(path, f"must be {kind} number, but got {shown(value)}{_as_number(value)}")
         elif bounded and self._field is not None:
             try:
                 self._field.read(value)
-            except Mismatch as mismatch:
-                self._problems.add(path, str(mismatch))
+            except WrongValue as wrong:
+                self._mistakes.add(path, str(wrong))
         return value
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.problem import shown
+from orchestrator.mistake import shown
 
 _MAX_LENGTH = 1000
 _MAX_DEPTH = 50

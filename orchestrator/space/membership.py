@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.mistake import shown
 from orchestrator.plain_data import is_number, same
-from orchestrator.problem import shown
 from orchestrator.space.domain import Fixed, described
 from orchestrator.space.search_space import SearchSpace
 
 LIMIT = "epochs"  # one number of epochs for all trials is a limit on each, not a value that they are compared by
 
 
-class Outside(ValueError):
+class NotInSpace(ValueError):
     """The config is none of the space; one line says why."""
 
 
 def as_config_of(space: SearchSpace, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """`config` in the words of `space`: the config that would have been trained to the same effect. Raises Outside.
+    """`config` in the words of `space`: the config that would have been trained to the same effect. Raises NotInSpace.
 
     defaults: what the trainable takes for a name that is not given. A name that only one of the two spaces has is no
     difference where its value is that default. Fewer epochs than the space's one number of them count as that number.
@@ -31,20 +31,20 @@ def as_config_of(space: SearchSpace, config: Mapping[str, Any], defaults: Mappin
                 _must_be_default(name, config, defaults, because=parameter.absence(found))
             continue
         if name not in config and name not in defaults:
-            raise Outside(f"`{name}` must be {described(domain)}, but was not given")
+            raise NotInSpace(f"`{name}` must be {described(domain)}, but was not given")
         value = config.get(name, defaults.get(name))
         if name == LIMIT and isinstance(domain, Fixed) and _at_most(value, domain.value):
             value = domain.value
         if not domain.contains(value):
             by_itself = "" if name in config else ", what the trainable took by itself"
-            raise Outside(f"`{name}` must be {described(domain)}, but is {shown(value)}{by_itself}")
+            raise NotInSpace(f"`{name}` must be {described(domain)}, but is {shown(value)}{by_itself}")
         found[name] = value
     for name in config:
         shortened = name == LIMIT and _at_most(config[name], defaults.get(name))
         if name not in space.parameters and not shortened:
             _must_be_default(name, config, defaults, because="`space` names it no more")
     for broken in space.broken_constraints(found):
-        raise Outside(broken.message)
+        raise NotInSpace(broken.message)
     return space.restore(found)
 
 
@@ -56,10 +56,10 @@ def limit_of(space: SearchSpace, defaults: Mapping[str, Any]) -> int | None:
 
 def _must_be_default(name: str, config: Mapping[str, Any], defaults: Mapping[str, Any], *, because: str) -> None:
     if name not in defaults:
-        raise Outside(f"`{name}` must be absent, because {because}, but is {shown(config[name])}")
+        raise NotInSpace(f"`{name}` must be absent, because {because}, but is {shown(config[name])}")
     if not same(config[name], defaults[name]):
         must = f"must be {shown(defaults[name])}, the trainable's own value, because {because}"
-        raise Outside(f"`{name}` {must}, but is {shown(config[name])}")
+        raise NotInSpace(f"`{name}` {must}, but is {shown(config[name])}")
 
 
 def _at_most(value: Any, limit: Any) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.mistake import Mistake, shown, unknown_field
 from orchestrator.plain_data import same
-from orchestrator.problem import Problem, shown, unknown_field
 from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, described
 from orchestrator.space.expression import Expression, ExpressionError
 
@@ -188,21 +188,21 @@ class SearchSpace:
     def contains(self, config: Mapping[str, Any]) -> bool:
         return not self.problems_of(config)
 
-    def problems_of(self, config: Mapping[str, Any]) -> list[Problem]:
+    def problems_of(self, config: Mapping[str, Any]) -> list[Mistake]:
         """What keeps `config` from being a config of this space; paths are names, or `constraints[i]`."""
         unknown = [str(name) for name in config if name not in self.parameters]
-        found = [Problem("", unknown_field(name, self.parameters, "name")) for name in unknown]
+        found = [Mistake("", unknown_field(name, self.parameters, "name")) for name in unknown]
         for name, parameter in self.parameters.items():
             domain = parameter.domain_in(config)
             if domain is None and name in config:
-                found.append(Problem(name, f"must be absent, because {parameter.absence(config)}; remove it"))
+                found.append(Mistake(name, f"must be absent, because {parameter.absence(config)}; remove it"))
             elif domain is not None and name not in config:
-                found.append(Problem(name, f"must be given, as {described(domain)}"))
+                found.append(Mistake(name, f"must be given, as {described(domain)}"))
             elif domain is not None and not domain.contains(config[name]):
-                found.append(Problem(name, f"must be {described(domain)}, but got {shown(config[name])}"))
+                found.append(Mistake(name, f"must be {described(domain)}, but got {shown(config[name])}"))
         return found or self.broken_constraints(config)
 
-    def broken_constraints(self, config: Mapping[str, Any]) -> list[Problem]:
+    def broken_constraints(self, config: Mapping[str, Any]) -> list[Mistake]:
         """The constraints that `config` breaks; one that names an absent parameter does not apply."""
         found = []
         for index, constraint in enumerate(self.constraints):
@@ -212,7 +212,7 @@ class SearchSpace:
                 got = ", ".join(f"{name}={shown(config[name])}" for name in constraint.names)
             except ExpressionError as error:
                 got = f"one that {error}"
-            found.append(Problem(f"constraints[{index}]", f"`{constraint.text}` must hold, but got {got}"))
+            found.append(Mistake(f"constraints[{index}]", f"`{constraint.text}` must hold, but got {got}"))
         return found
 
     def meets_constraints(self, config: Mapping[str, Any]) -> bool:

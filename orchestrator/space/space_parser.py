@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.mistake import Mistakes, did_you_mean, nearest, quoted, shown, unknown_field
 from orchestrator.plain_data import canonical
-from orchestrator.problem import Problems, did_you_mean, nearest, quoted, shown, unknown_field
 from orchestrator.space.conditions import by_value, condition
 from orchestrator.space.config_field import ConfigField
 from orchestrator.space.domain import Fixed
@@ -24,80 +24,80 @@ def parse_space(
     raw: Mapping[str, Any],
     constraints: Sequence[Any],
     fields: Mapping[str, ConfigField] | None,
-    problems: Problems,
+    mistakes: Mistakes,
 ) -> SearchSpace:
     """The space that `raw` describes; `fields` is the schema of its names, None without one.
 
-    Mistakes go into `problems`, at `space.NAME...` and `constraints[i]`; the names they concern are then left out.
+    Mistakes go into `mistakes`, at `space.NAME...` and `constraints[i]`; the names they concern are then left out.
     """
-    before = len(problems)
-    drafts = _drafts(raw, fields, problems)
-    _report_required(raw, fields, problems)
+    before = len(mistakes)
+    drafts = _drafts(raw, fields, mistakes)
+    _report_required(raw, fields, mistakes)
     space = SearchSpace(
-        _parameters(raw, drafts, fields, problems), tuple(_constraints(constraints, raw, fields, problems))
+        _parameters(raw, drafts, fields, mistakes), tuple(_constraints(constraints, raw, fields, mistakes))
     )
-    if len(problems) == before:
-        _report_unmet(space, problems)
+    if len(mistakes) == before:
+        _report_unmet(space, mistakes)
     return space
 
 
-def _drafts(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, problems: Problems) -> dict[str, Draft]:
+def _drafts(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes) -> dict[str, Draft]:
     drafts = {}
     for name, value in raw.items():
         path = f"space.{name}"
         field = None
         if not name.isidentifier():
             must = "a name must be letters, digits and _, not starting with a digit"
-            problems.add("space", f"{must}, but got {quoted(name)}; rename it", key=name)
+            mistakes.add("space", f"{must}, but got {quoted(name)}; rename it", key=name)
         elif name in _RESERVED:
-            problems.add("space", f"a name must not be `{name}`, which {_RESERVED[name]}; rename it", key=name)
+            mistakes.add("space", f"a name must not be `{name}`, which {_RESERVED[name]}; rename it", key=name)
         elif fields is not None and name not in fields:
-            problems.add("space", unknown_field(name, fields), key=name)
+            mistakes.add("space", unknown_field(name, fields), key=name)
         elif fields is not None:
             field = fields[name]
-        draft = DomainParser(field, problems).draft(value, path)
+        draft = DomainParser(field, mistakes).draft(value, path)
         if draft is not None:
             drafts[name] = draft
     return drafts
 
 
-def _report_required(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, problems: Problems) -> None:
+def _report_required(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes) -> None:
     unknown = [name for name in raw if fields is not None and name not in fields]
     for name, field in (fields or {}).items():
         if not field.required:
             continue
         because = f"because the trainable has no default for `{name}`"
         if name not in raw and nearest(name, unknown) is None:
-            problems.add("space", f"`{name}` must be given, as {field.words}, {because}; add `{name}: ...`")
+            mistakes.add("space", f"`{name}` must be given, as {field.words}, {because}; add `{name}: ...`")
         elif isinstance(raw.get(name), dict) and "when" in raw[name]:
-            problems.add(f"space.{name}.when", f"must not stand here, {because}; remove it")
+            mistakes.add(f"space.{name}.when", f"must not stand here, {because}; remove it")
 
 
 def _parameters(
-    raw: Mapping[str, Any], drafts: Mapping[str, Draft], fields: Mapping[str, ConfigField] | None, problems: Problems
+    raw: Mapping[str, Any], drafts: Mapping[str, Draft], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes
 ) -> dict[str, Parameter]:
     """Drafts to parameters, in the order of the file; a name whose parent is faulty is left out without a word."""
-    _report_parents(raw, drafts, fields, problems)
+    _report_parents(raw, drafts, fields, mistakes)
     parameters: dict[str, Parameter] = {}
     for name, draft in drafts.items():
         path = f"space.{name}"
-        before = len(problems)
+        before = len(mistakes)
         if any(parent not in parameters for parent in draft.parents):
             continue
         when = {
-            parent: condition(parameters[parent], (fields or {}).get(parent), value, f"{path}.when.{parent}", problems)
+            parent: condition(parameters[parent], (fields or {}).get(parent), value, f"{path}.when.{parent}", mistakes)
             for parent, value in draft.when.items()
         }
         by: ByValue | None = None
         if draft.by is not None:
-            by = by_value(parameters[draft.by], (fields or {}).get(draft.by), draft, path, problems)
-        if len(problems) == before:
+            by = by_value(parameters[draft.by], (fields or {}).get(draft.by), draft, path, mistakes)
+        if len(mistakes) == before:
             parameters[name] = Parameter(name, draft.domain, when, by, _default((fields or {}).get(name)))
     return parameters
 
 
 def _report_parents(
-    raw: Mapping[str, Any], drafts: Mapping[str, Draft], fields: Mapping[str, ConfigField] | None, problems: Problems
+    raw: Mapping[str, Any], drafts: Mapping[str, Draft], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes
 ) -> None:
     """A condition on a missing or later name, or around in a circle."""
     parents = {name: draft.parents for name, draft in drafts.items()}
@@ -108,19 +108,19 @@ def _report_parents(
             where = f"space.{name}.when" if parent in draft.when else f"space.{name}.by"
             cycle = _cycle(name, parent, parents)
             if parent not in raw and fields is not None and parent in fields:
-                problems.add(
+                mistakes.add(
                     where, f"must be about a name of `space`, but `{parent}` is not there; add it above `{name}`"
                 )
             elif parent not in raw:
                 hint = did_you_mean(parent, names)
-                problems.add(where, f"must be about a name of `space`, but got {quoted(parent)}{hint}")
+                mistakes.add(where, f"must be about a name of `space`, but got {quoted(parent)}{hint}")
             elif cycle is not None and frozenset(cycle) not in circles:
                 circles.add(frozenset(cycle))
                 around = " needs ".join(f"`{step}`" for step in cycle)
-                problems.add(where, f"must not depend on itself, but {around}; break the cycle")
+                mistakes.add(where, f"must not depend on itself, but {around}; break the cycle")
             elif cycle is None and names.index(parent) > names.index(name):
                 must = "must be about an earlier name"
-                problems.add(where, f"{must}, but `{parent}` comes later; move `{parent}` above `{name}`")
+                mistakes.add(where, f"{must}, but `{parent}` comes later; move `{parent}` above `{name}`")
 
 
 def _cycle(name: str, parent: str, parents: Mapping[str, Sequence[str]]) -> list[str] | None:
@@ -148,29 +148,29 @@ def _default(field: ConfigField | None) -> Fixed | None:
 
 
 def _constraints(
-    texts: Sequence[Any], raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, problems: Problems
+    texts: Sequence[Any], raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes
 ) -> Iterator[Expression]:
     for index, text in enumerate(texts):
         path = f"constraints[{index}]"
         if not isinstance(text, str):
             example = "lr * batch_size <= 8e-3"
-            problems.add(path, f"must be text such as `{example}`, but got {shown(text)}; put it between quotes")
+            mistakes.add(path, f"must be text such as `{example}`, but got {shown(text)}; put it between quotes")
             continue
         try:
             expression = Expression.parse(text)
         except ExpressionError as error:
-            problems.add(path, str(error))
+            mistakes.add(path, str(error))
             continue
         unknown = [name for name in expression.names if name not in raw]
         for name in unknown:
             there = fields is not None and name in fields
             hint = "; add it to `space`" if there else did_you_mean(name, raw)
-            problems.add(path, f"must be about names of `space`, but got {quoted(name)}{hint}")
+            mistakes.add(path, f"must be about names of `space`, but got {quoted(name)}{hint}")
         if not unknown:
             yield expression
 
 
-def _report_unmet(space: SearchSpace, problems: Problems) -> None:
+def _report_unmet(space: SearchSpace, mistakes: Mistakes) -> None:
     """A constraint that no config meets, or that cannot be computed for some."""
     if not space.constraints:
         return
@@ -187,7 +187,7 @@ def _report_unmet(space: SearchSpace, problems: Problems) -> None:
             try:
                 met.append(constraint.met(config))
             except ExpressionError as error:
-                problems.add(f"constraints[{index}]", str(error))
+                mistakes.add(f"constraints[{index}]", str(error))
                 return
             met_by[index] += met[-1]
         met_all += all(met)
@@ -196,13 +196,13 @@ def _report_unmet(space: SearchSpace, problems: Problems) -> None:
     if met_all:
         return
     if count == 1:  # all is fixed: say what the values are
-        problems.extend(space.broken_constraints(next(free.configs())))
+        mistakes.extend(space.broken_constraints(next(free.configs())))
         return
     none = f"none of {'the ' if countable else ''}{count} {'' if countable else 'drawn '}configs"
     alone = [index for index, configs in enumerate(met_by) if configs == 0]
     for index in alone:
         what = f"some config must meet it, but {none} meets `{space.constraints[index].text}`"
-        problems.add(f"constraints[{index}]", f"{what}; widen the ranges or loosen it")
+        mistakes.add(f"constraints[{index}]", f"{what}; widen the ranges or loosen it")
     if not alone:
         texts = " and ".join(f"`{constraint.text}`" for constraint in space.constraints)
-        problems.add("constraints", f"some config must meet them all, but {none} meets {texts}; loosen one of them")
+        mistakes.add("constraints", f"some config must meet them all, but {none} meets {texts}; loosen one of them")

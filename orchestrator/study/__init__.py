@@ -1,1 +1,1 @@
-"""The heart of a running study, without Ray: which job is next, and what follows from a report."""
+"""The upkeep of a running study, without Ray: which job is next, and what follows from a report."""

@@ -14,10 +14,10 @@ from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
 from orchestrator.machine import provenance
+from orchestrator.mistake import Mistakes
 from orchestrator.plain_data import config_key
-from orchestrator.problem import Problems
 from orchestrator.space.config_field import defaults_of
-from orchestrator.space.membership import LIMIT, Outside, as_config_of, limit_of
+from orchestrator.space.membership import LIMIT, NotInSpace, as_config_of, limit_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study.budget import Limits
@@ -64,7 +64,7 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
     if row.objective == spec.objective.objective and not ledger.trials(row.id, reports=False):
         ledger.update_study(row.id, facts=_facts(fingerprint, file))  # no trial hangs on what it was begun with
         return row
-    mistakes = refusals(row, spec, defaults_of(trainable))
+    mistakes = forbidden_changes(row, spec, defaults_of(trainable))
     if mistakes:
         advice = "give the changed study another --name, or move the old one aside with --fresh"
         raise InputMistake(*(f"{file or spec.study}: {mistake}; {advice}" for mistake in mistakes))
@@ -77,7 +77,7 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
     return row
 
 
-def refusals(row: StudyRow, spec: StudySpec, defaults: Mapping[str, Any]) -> list[str]:
+def forbidden_changes(row: StudyRow, spec: StudySpec, defaults: Mapping[str, Any]) -> list[str]:
     """What the file asks for that the study's trials cannot follow: `PATH: what must hold, but got X`."""
     begun = f"what study {row.name!r} was begun with"
     found = [f"{key}: must be {begun}, but differs" for key in changed(row.raw, spec.raw) if key in NEVER_CHANGE]
@@ -104,7 +104,7 @@ def revision(
     for trial in trials:
         try:
             as_config_of(spec.space, trial.config, defaults)
-        except Outside as outside:
+        except NotInSpace as outside:
             left_out[trial.number] = str(outside)
     old, new = limit_of(_space_of(before), defaults), limit_of(spec.space, defaults)
     extended: dict[int, tuple[Mapping[str, Any], Extension]] = {}
@@ -173,13 +173,13 @@ def _news(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revisi
 
 def _space_of(raw: Mapping[str, Any]) -> SearchSpace:
     """The space of a file that was accepted once, without its constraints."""
-    return parse_space(raw.get("space") or {}, [], None, Problems())
+    return parse_space(raw.get("space") or {}, [], None, Mistakes())
 
 
 def move_aside(home: Home, name: str) -> str | None:
     """Rename the study and its folder, so that a new one can take its name; the new name, or None without such a study.
 
-    Raises StudyHeld while a driver runs it.
+    Raises StudyInUse while a driver runs it.
     """
     if not home.has_ledger:
         return None

@@ -29,7 +29,7 @@ class Verdict:
     facts: Mapping[str, Any]
 
 
-def problem_of(report: Report, required: set[str]) -> Failure | None:
+def failure_of(report: Report, required: set[str]) -> Failure | None:
     """What is wrong with a report: a metric that must be there is not, or is no finite number."""
     for metric in sorted(required):
         if metric not in report.metrics:

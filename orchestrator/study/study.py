@@ -1,4 +1,4 @@
-"""The heart of a running study, without Ray: which job is next, and what follows from a report.
+"""The upkeep of a running study, without Ray: which job is next, and what follows from a report.
 
 The Ray bridge, the tests and a simulator drive the same object. Its memory is the ledger: a new Study over the same
 ledger goes on where the last one stopped, however it stopped.
@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checkpoints.open_storage import storage_at
-from orchestrator.checkpoints.retention import Keeper, best_saved_epoch
+from orchestrator.checkpoints.retention import Retention, best_saved_epoch
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import DuplicateConfig, Ledger
 from orchestrator.policies.build import build_searcher
 from orchestrator.policies.scheduler import Decision
 from orchestrator.space.config_field import defaults_of
-from orchestrator.space.membership import Outside, as_config_of
+from orchestrator.space.membership import NotInSpace, as_config_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.study import budget, failures
-from orchestrator.study.failures import Streak, problem_of
+from orchestrator.study.failures import Streak, failure_of
 from orchestrator.study.leader import Leader
 from orchestrator.study.pace import Pace
 from orchestrator.study.proposals import Proposals
@@ -69,8 +69,8 @@ class Study:
         self.attempts_started = 0  # in this session
         self.stopping: str | None = None  # why no new job starts, once the session was asked to stop
         self._ending = Status.PAUSED  # how it leaves the study then
-        self.held: str | None = None  # why no new job starts until the disk, or the storage, is better
-        self.held_until = 0.0  # unix time before which it is not tried again, whatever the disk says
+        self.disk_full: str | None = None  # why no new job starts until the disk, or the storage, is better
+        self.disk_retry_at = 0.0  # unix time before which it is not tried again, whatever the disk says
         self._trainable = trainable
         self._on_event = on_event
         self._now = now
@@ -90,8 +90,8 @@ class Study:
         self._streak = Streak(spec.failures.equal_exceptions)
         used = budget.gpu_seconds(known, budget.gpu_attempts(ledger, study_id, known))
         self.allowance = budget.Allowance(spec.budget.gpu_hours, used, now)
-        self._keeper = Keeper(storage_at(storage, directory), self.objective, spec.checkpoints.quota)
-        self._keeper.begin(self._trials, self._leader.winners)
+        self._retention = Retention(storage_at(storage, directory), self.objective, spec.checkpoints.quota)
+        self._retention.begin(self._trials, self._leader.winners)
         self._replay(ledger.history(study_id))
 
     # What there is
@@ -115,7 +115,7 @@ class Study:
 
     def best_kept_epoch(self, trial: Trial) -> int | None:
         """The best epoch of those whose checkpoints are still there."""
-        return best_saved_epoch(trial, self.objective, self._keeper.epochs(trial.number))
+        return best_saved_epoch(trial, self.objective, self._retention.epochs(trial.number))
 
     @property
     def folders(self) -> list[Path]:
@@ -139,7 +139,7 @@ class Study:
 
     def next_job(self) -> Job | None:
         """The next attempt to start now, recorded in the ledger; None when there is none now."""
-        if self.stopping or self.over or self.held or len(self._running) >= self.concurrency:
+        if self.stopping or self.over or self.disk_full or len(self._running) >= self.concurrency:
             return None
         left = self.allowance.seconds
         for number in self._trials.unfinished:
@@ -165,12 +165,12 @@ class Study:
         """Start nothing more; every running trial pauses at its next report. status: the study's after that."""
         self.stopping, self._ending = reason, status
 
-    def hold(self, reason: str, seconds: float = 0.0) -> None:
-        """As `stop`, but only until `go_on`, which is not before so many seconds have passed."""
-        self.held, self.held_until = reason, max(self.held_until, self._now() + seconds)
+    def wait_for_disk(self, reason: str, seconds: float = 0.0) -> None:
+        """As `stop`, but only until `disk_has_room`, which is not before so many seconds have passed."""
+        self.disk_full, self.disk_retry_at = reason, max(self.disk_retry_at, self._now() + seconds)
 
-    def go_on(self) -> None:
-        self.held, self.held_until = None, 0.0
+    def disk_has_room(self) -> None:
+        self.disk_full, self.disk_retry_at = None, 0.0
 
     def pause(self, number: int, reason: str) -> None:
         """The trial goes on from its checkpoint, later in this session or in the next."""
@@ -190,11 +190,11 @@ class Study:
         trial = self._trials.record(number, report)
         self._refused = 0
         if report.checkpoint:
-            self._keeper.saved(number, report.epoch)
+            self._retention.saved(number, report.epoch)
         dethroned = self._leader.reported(trial, repeated=repeated)
         if not repeated:
             self._pace.reported(trial)
-        problem = problem_of(report, {self.objective.metric, self._pruning.metric})
+        problem = failure_of(report, {self.objective.metric, self._pruning.metric})
         if problem:
             self.fail(number, problem)
             return Decision.PRUNE
@@ -206,7 +206,7 @@ class Study:
         if decision is Decision.PRUNE:
             self._prune(number, report.epoch)
         elif self._must_pause() or decision is Decision.PAUSE:
-            self._finish(number, State.PAUSED, self.stopping or self.over or self.held)
+            self._finish(number, State.PAUSED, self.stopping or self.over or self.disk_full)
             return Decision.PAUSE
         else:
             self._tidy(trial)
@@ -225,7 +225,7 @@ class Study:
     def fail(self, number: int, failure: Failure) -> None:
         """An attempt ended without result: the trial goes on from its checkpoint, or fails (failures.py)."""
         if failure.kind is FailureClass.STORAGE:  # it would hit the next trial as well: all wait
-            self.hold(failure.message, min(RETRY_SECONDS * 2**self._refused, LONGEST_RETRY_SECONDS))
+            self.wait_for_disk(failure.message, min(RETRY_SECONDS * 2**self._refused, LONGEST_RETRY_SECONDS))
             self._refused += 1
             self._finish(number, State.PAUSED, failure.message)
             return
@@ -273,7 +273,7 @@ class Study:
     def _must_pause(self) -> bool:
         if not self.stopping and self.allowance.used_up:
             self.stop(self.allowance.used_up)
-        return bool(self.stopping or self.over or self.held)
+        return bool(self.stopping or self.over or self.disk_full)
 
     def _prune(self, number: int, epoch: int) -> None:
         self._finish(number, State.PRUNED, f"below the best 1/{self.spec.scheduler.eta} at epoch {epoch}")
@@ -306,8 +306,8 @@ class Study:
     def _tidy(self, trial: Trial) -> None:
         """Keep only those of the trial's checkpoints that are worth their disk."""
         if trial.number not in self._streak.trials:  # those may go on at the next start
-            self._keeper.tidy(trial, winner=trial.number in self._leader.winners)
-        self._keeper.fit(self._trials, self._leader.number)
+            self._retention.tidy(trial, winner=trial.number in self._leader.winners)
+        self._retention.fit(self._trials, self._leader.number)
 
     def _replay(self, history: Iterable[tuple[int, int, Report]]) -> None:
         """Rebuild the scheduler from the reports; settle what a crash left between a report and its consequence."""
@@ -317,7 +317,7 @@ class Study:
             if number not in self._trials:  # left out
                 continue
             trial = self._trials[number]
-            problem = problem_of(report, {self.objective.metric, self._pruning.metric})
+            problem = failure_of(report, {self.objective.metric, self._pruning.metric})
             if problem:
                 failed[number] = problem
             else:
@@ -339,5 +339,5 @@ def _as_now(config: Mapping[str, Any], space: SearchSpace, defaults: Mapping[str
     """The config of a trial that counts, in the words of the space as the file has it now."""
     try:
         return as_config_of(space, config, defaults)
-    except Outside:  # the trainable's own values changed since
+    except NotInSpace:  # the trainable's own values changed since
         return space.restore(config)

@@ -14,10 +14,10 @@ from typing import Any
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
+from orchestrator.mistake import did_you_mean
 from orchestrator.plain_data import config_key
-from orchestrator.problem import did_you_mean
 from orchestrator.space.config_field import defaults_of
-from orchestrator.space.membership import LIMIT, Outside, as_config_of
+from orchestrator.space.membership import LIMIT, NotInSpace, as_config_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, State, Trial
@@ -102,7 +102,7 @@ def usable_trials(
         given = trial.config | limit if LIMIT in space.parameters else without(trial.config, LIMIT)
         try:
             config = as_config_of(space, given, defaults)
-        except Outside as outside:
+        except NotInSpace as outside:
             reasons[str(outside)] += 1
             continue
         usable.append(replace(trial, config=config, origin=f"{name}/{trial.number}"))

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.plain_data import config_key, plain_complaint, with_whole_keys
-from orchestrator.problem import Problems, did_you_mean, quoted, shown
-from orchestrator.space.config_field import ConfigField, Mismatch
+from orchestrator.mistake import Mistakes, did_you_mean, quoted, shown
+from orchestrator.plain_data import config_key, plain_mistake, with_whole_keys
+from orchestrator.space.config_field import ConfigField, WrongValue
 from orchestrator.space.domain import Fixed, described
 from orchestrator.space.search_space import Parameter, SearchSpace, Unsatisfiable
 
@@ -29,41 +29,41 @@ def parse_baselines(
     names: Mapping[str, Any],
     space: SearchSpace,
     fields: Mapping[str, ConfigField] | None,
-    problems: Problems,
+    mistakes: Mistakes,
 ) -> list[Baseline]:
     """The baselines of the file. names: all of `space` as written; nothing is said about those left out of `space`.
 
-    Mistakes go into `problems`, at `baselines[i].NAME`.
+    Mistakes go into `mistakes`, at `baselines[i].NAME`.
     """
     if not isinstance(raw, list):
         example = "- {name: by hand, lr: 1e-3}"
-        problems.add("baselines", f"must be a list of mappings such as `{example}`, but got {shown(raw)}")
+        mistakes.add("baselines", f"must be a list of mappings such as `{example}`, but got {shown(raw)}")
         return []
     found: list[Baseline] = []
     first_with: dict[str, str] = {}  # name or config -> the baseline that has it
     for index, item in enumerate(raw):
         path = f"baselines[{index}]"
         if not isinstance(item, dict):
-            problems.add(path, f"must be a mapping of names to values, but got {shown(item)}")
+            mistakes.add(path, f"must be a mapping of names to values, but got {shown(item)}")
             continue
-        before = len(problems)
+        before = len(mistakes)
         name = item.get("name", f"baseline {index + 1}")
         if not isinstance(name, str) or not name.strip():
-            problems.add(f"{path}.name", f"must be text, but got {shown(name)}")
+            mistakes.add(f"{path}.name", f"must be text, but got {shown(name)}")
         elif first_with.setdefault(f"name {name}", path) != path:
             other = first_with[f"name {name}"]
-            problems.add(f"{path}.name", f"must differ from the others, but {other} is {shown(name)} too; rename one")
-        values = _values(item, path, names, space, fields, problems)
+            mistakes.add(f"{path}.name", f"must differ from the others, but {other} is {shown(name)} too; rename one")
+        values = _values(item, path, names, space, fields, mistakes)
         whole = len(space.parameters) == len(names)
-        if len(problems) == before:
-            _check(values, path, space if whole else _unconditional(space), problems)
-        if len(problems) > before or not whole:
+        if len(mistakes) == before:
+            _check(values, path, space if whole else _unconditional(space), mistakes)
+        if len(mistakes) > before or not whole:
             continue
         found.append(Baseline(name, values))
         key = f"config {config_key(space.fill(values))}"
         if first_with.setdefault(key, path) != path:
             other = first_with[key]
-            problems.add(path, f"must differ from the others, but is the same config as {other}; remove one")
+            mistakes.add(path, f"must differ from the others, but is the same config as {other}; remove one")
     return found
 
 
@@ -78,7 +78,7 @@ def _values(
     names: Mapping[str, Any],
     space: SearchSpace,
     fields: Mapping[str, ConfigField] | None,
-    problems: Problems,
+    mistakes: Mistakes,
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in item.items():
@@ -86,22 +86,22 @@ def _values(
             continue
         if name not in names:
             where = "; add it to `space`" if fields is not None and name in fields else did_you_mean(name, names)
-            problems.add(path, f"must hold names of `space`, but got {quoted(name)}{where}", key=name)
+            mistakes.add(path, f"must hold names of `space`, but got {quoted(name)}{where}", key=name)
             continue
-        complaint = plain_complaint(value)
-        if complaint:
-            problems.add(f"{path}.{name}", complaint)
+        mistake = plain_mistake(value)
+        if mistake:
+            mistakes.add(f"{path}.{name}", mistake)
             continue
         try:
             values[name] = with_whole_keys(value) if fields is None or name not in fields else fields[name].read(value)
-        except Mismatch as mismatch:
-            problems.add(f"{path}.{name}", str(mismatch))
+        except WrongValue as wrong:
+            mistakes.add(f"{path}.{name}", str(wrong))
     return values
 
 
-def _check(values: Mapping[str, Any], path: str, space: SearchSpace, problems: Problems) -> None:
+def _check(values: Mapping[str, Any], path: str, space: SearchSpace, mistakes: Mistakes) -> None:
     """The values lie inside the domains that they choose, and can meet the constraints."""
-    before = len(problems)
+    before = len(mistakes)
     filled = space.fill(values)
     for name, value in values.items():
         if name not in space.parameters:
@@ -111,19 +111,19 @@ def _check(values: Mapping[str, Any], path: str, space: SearchSpace, problems: P
         if domain is None:
             missing = [f"`{parent}`" for parent in parameter.parents if parent not in values]
             advice = f"give {' and '.join(missing)} here too, or remove it" if missing else "remove it"
-            problems.add(f"{path}.{name}", f"must be absent, because {parameter.absence(filled)}; {advice}")
+            mistakes.add(f"{path}.{name}", f"must be absent, because {parameter.absence(filled)}; {advice}")
         elif not domain.contains(value):
             must, advice = described(domain), "widen the domain in `space`, or change the value"
             if isinstance(domain, Fixed):
                 must, advice = f"{must}, its value in `space`", "make it a choice there, or leave it out here"
-            problems.add(f"{path}.{name}", f"must be {must}, but got {shown(value)}; {advice}")
-    if len(problems) > before:
+            mistakes.add(f"{path}.{name}", f"must be {must}, but got {shown(value)}; {advice}")
+    if len(mistakes) > before:
         return
     settled = {name: value for name, value in filled.items() if name in values or name in space.fixed}
     for broken in space.broken_constraints(settled):
-        problems.add(path, broken.message)
-    if len(problems) == before:
+        mistakes.add(path, broken.message)
+    if len(mistakes) == before:
         try:
             space.complete(values, random.Random(0), draws=_DRAWS)
         except Unsatisfiable as unsatisfiable:
-            problems.add(path, str(unsatisfiable))
+            mistakes.add(path, str(unsatisfiable))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import InputMistake
+from orchestrator.mistake import Mistake, Mistakes, did_you_mean, join, one_line, quoted, shown
 from orchestrator.plain_data import plain
-from orchestrator.problem import Problem, Problems, did_you_mean, join, one_line, quoted, shown
 from orchestrator.study_file.yaml_file import parse_yaml, read_yaml
 
 
@@ -31,17 +31,17 @@ class Sources:
         else:
             self._files[path] = file
 
-    def line(self, problem: Problem) -> str:
+    def line(self, mistake: Mistake) -> str:
         """`FILE: PATH: message`, with the `--set` that wrote it behind the path."""
-        path = join(problem.path, problem.key)
+        path = join(mistake.path, mistake.key)
         override = _innermost(self._sets, path)
-        if override is None and ("." in path or "[" in path or problem.key):  # a part of what is wrong may be set
+        if override is None and ("." in path or "[" in path or mistake.key):  # a part of what is wrong may be set
             override = next(
                 (text for known, text in self._sets.items() if known.startswith((f"{path}.", f"{path}["))), None
             )
         file = _innermost(self._files, path) or self._file
-        where = " ".join(part for part in (problem.path, f"(--set {one_line(override)})" if override else "") if part)
-        return one_line(f"{file}: {where}: {problem.message}" if where else f"{file}: {problem.message}", 2000)
+        where = " ".join(part for part in (mistake.path, f"(--set {one_line(override)})" if override else "") if part)
+        return one_line(f"{file}: {where}: {mistake.message}" if where else f"{file}: {mistake.message}", 2000)
 
 
 def _innermost(noted: Mapping[str, str], path: str) -> str | None:
@@ -56,12 +56,12 @@ def _innermost(noted: Mapping[str, str], path: str) -> str | None:
 def read_study_file(path: Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Sources]:
     """The mapping that `path` describes, `extends` and overrides applied, keys as text. Raises InputMistake."""
     sources = Sources(str(path))
-    problems = Problems()
+    mistakes = Mistakes()
     raw = _read_chain(Path(path), sources, ())
     for override in overrides:
-        _apply(raw, override, sources, problems)
-    if problems:
-        raise InputMistake(*(sources.line(problem) for problem in problems))
+        _apply(raw, override, sources, mistakes)
+    if mistakes:
+        raise InputMistake(*(sources.line(mistake) for mistake in mistakes))
     return raw, sources
 
 
@@ -110,21 +110,21 @@ def _names_beside(path: Path) -> list[str]:
         return []
 
 
-def _apply(raw: dict[str, Any], override: str, sources: Sources, problems: Problems) -> None:
+def _apply(raw: dict[str, Any], override: str, sources: Sources, mistakes: Mistakes) -> None:
     """`space.lr.low=1e-5`: set one value in place."""
     path = f"--set {one_line(override)}"
     key, equals, text = override.partition("=")
     steps = [step.strip() for step in key.split(".")]
     if not equals or not all(steps):
-        problems.add(path, "must be KEY=VALUE with a dotted KEY, such as --set space.lr=1e-3")
+        mistakes.add(path, "must be KEY=VALUE with a dotted KEY, such as --set space.lr=1e-3")
         return
-    mistakes = Problems()
+    mistakes = Mistakes()
     value = parse_yaml(text, mistakes)
     if mistakes:
-        problems.extend(Problem(path, f"VALUE {problem.message}") for problem in mistakes)
+        mistakes.extend(Mistake(path, f"VALUE {mistake.message}") for mistake in mistakes)
         return
     if steps == ["extends"]:
-        problems.add(path, "must change a value, but `extends` chooses files; write it in the file")
+        mistakes.add(path, "must change a value, but `extends` chooses files; write it in the file")
         return
     holder: Any = raw
     for index, step in enumerate(steps[:-1]):
@@ -134,7 +134,7 @@ def _apply(raw: dict[str, Any], override: str, sources: Sources, problems: Probl
         if not isinstance(holder, (dict, list)):
             reached = ".".join(steps[: index + 1])
             got = f"{quoted(reached)} is {shown(holder)}"
-            problems.add(path, f"must lead through mappings, but {got}; set {quoted(reached)} itself")
+            mistakes.add(path, f"must lead through mappings, but {got}; set {quoted(reached)} itself")
             return
     last = steps[-1]
     if isinstance(holder, dict):
@@ -142,7 +142,7 @@ def _apply(raw: dict[str, Any], override: str, sources: Sources, problems: Probl
     elif _is_index(last, holder):
         holder[int(last)] = plain(value)
     else:
-        problems.add(path, f"must name an item of a list of {len(holder)}, counted from 0, but got {quoted(last)}")
+        mistakes.add(path, f"must name an item of a list of {len(holder)}, counted from 0, but got {quoted(last)}")
         return
     sources.note(_dotted(raw, steps), override=override)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from orchestrator.problem import shown
+from orchestrator.mistake import shown
 from orchestrator.space.config_field import ConfigField, config_fields
 from orchestrator.space.domain_parser import KEYS
 from orchestrator.study_file.schema import EXTENDS, study_schema

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.problem import shown
+from orchestrator.mistake import shown
 from orchestrator.space.config_field import ConfigField
 from orchestrator.space.domain_parser import KEYS
 from orchestrator.study_file.sections import NAME_PATTERN, Section

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.fields import FieldInfo
 
 from orchestrator.disk import GB
-from orchestrator.problem import Problems, did_you_mean, join, shown, unknown_field
+from orchestrator.mistake import Mistakes, did_you_mean, join, shown, unknown_field
 from orchestrator.trial import Objective
 
 
@@ -221,35 +221,35 @@ class SourceSpec(Section):
     )
 
 
-def read_section(model: type[S], raw: Any, path: str, problems: Problems) -> S | None:
-    """The section, None where there is a mistake. Mistakes go into `problems`, each field once."""
+def read_section(model: type[S], raw: Any, path: str, mistakes: Mistakes) -> S | None:
+    """The section, None where there is a mistake. Mistakes go into `mistakes`, each field once."""
     if not isinstance(raw, dict):
         example = ", ".join(f"{name}: {shown(_example(field))}" for name, field in list(model.model_fields.items())[:2])
-        problems.add(path, f"must be a mapping such as {{{example}}}, but got {shown(raw)}")
+        mistakes.add(path, f"must be a mapping such as {{{example}}}, but got {shown(raw)}")
         return None
     try:
         return model.model_validate(raw)
     except ValidationError as error:
         for name in dict.fromkeys(str(mistake["loc"][0]) for mistake in error.errors(include_url=False)):
-            report_field(model, name, raw, path, problems)
+            report_field(model, name, raw, path, mistakes)
         return None
 
 
-def report_field(model: type[BaseModel], name: str, raw: Mapping[str, Any], path: str, problems: Problems) -> None:
+def report_field(model: type[BaseModel], name: str, raw: Mapping[str, Any], path: str, mistakes: Mistakes) -> None:
     """What is wrong with one field of a section, in our words."""
     field = model.model_fields.get(name)
     if field is None:
-        problems.add(path, unknown_field(name, model.model_fields), key=name)
+        mistakes.add(path, unknown_field(name, model.model_fields), key=name)
     elif name not in raw:
         near = [key for key in raw if key not in model.model_fields and did_you_mean(key, [name])]
         if not near:  # else the unknown field is reported, with this one as its suggestion
-            problems.add(
+            mistakes.add(
                 join(path, name), f"must be given, as {field_words(field)}; add `{name}: {_plain(_example(field))}`"
             )
     else:
         choices = [choice for choice in _literals(field.annotation) if isinstance(choice, str)]
         hint = did_you_mean(raw[name], choices)
-        problems.add(join(path, name), f"must be {field_words(field)}, but got {shown(raw[name])}{hint}")
+        mistakes.add(join(path, name), f"must be {field_words(field)}, but got {shown(raw[name])}{hint}")
 
 
 def field_words(field: FieldInfo) -> str:

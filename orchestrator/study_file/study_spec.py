@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestrator.errors import InputMistake
 from orchestrator.home import is_own
-from orchestrator.plain_data import plain, plain_complaint, with_whole_keys
-from orchestrator.problem import Problems, did_you_mean, shown, unknown_field
+from orchestrator.mistake import Mistakes, did_you_mean, shown, unknown_field
+from orchestrator.plain_data import plain, plain_mistake, with_whole_keys
 from orchestrator.secret import addresses_with_secrets
 from orchestrator.space.config_field import ConfigField, config_fields
 from orchestrator.space.search_space import SearchSpace, Unsatisfiable
@@ -131,66 +131,66 @@ def parse_study(raw: Mapping[str, Any], file: str) -> StudySpec:
 
 
 def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
-    problems = Problems()
+    mistakes = Mistakes()
     # A section whose lines are all commented out is null: as good as absent.
     raw = {key: value for key, value in raw.items() if value is not None or key not in _OPTIONAL}
     for key in raw:
         if key not in WRITTEN:
-            problems.add("", unknown_field(key, (*WRITTEN, "extends")), key=key)
-    _report_secrets(raw, problems)
-    found: dict[str, Any] = {key: _scalar(key, raw, problems) for key in ("study", "trainable")}
+            mistakes.add("", unknown_field(key, (*WRITTEN, "extends")), key=key)
+    _report_secrets(raw, mistakes)
+    found: dict[str, Any] = {key: _scalar(key, raw, mistakes) for key in ("study", "trainable")}
     if found["study"] is not None and is_own(found["study"]):
-        problems.add("study", f"must not be {shown(found['study'])}, which a home holds beside its studies; rename it")
+        mistakes.add("study", f"must not be {shown(found['study'])}, which a home holds beside its studies; rename it")
     for key, model in SECTIONS.items():
         if key in raw:
-            found[key] = read_section(model, raw[key], key, problems)
+            found[key] = read_section(model, raw[key], key, mistakes)
         elif StudySpec.model_fields[key].is_required():
-            _report_missing(key, raw, problems)
-    found["scheduler"] = _scheduler(found.get("scheduler"), found.get("objective"), problems)
+            _report_missing(key, raw, mistakes)
+    found["scheduler"] = _scheduler(found.get("scheduler"), found.get("objective"), mistakes)
     found["budget"] = _budget(found.get("budget"))
-    found["data"] = _data(raw.get("data", {}), problems)
+    found["data"] = _data(raw.get("data", {}), mistakes)
     if "storage" in raw:
-        found["storage"] = _storage(raw["storage"], problems)
+        found["storage"] = _storage(raw["storage"], mistakes)
         raw = raw | {"storage": found["storage"]}  # the same folder, wherever `tune` is started next
-    found["warm_start"] = _warm_start(raw.get("warm_start", []), found["study"], problems)
-    trainable, fields = _load(found["trainable"], problems) if found["trainable"] is not None else (None, None)
-    _read_space(raw, trainable, fields, found, problems)
-    if problems:
-        raise InputMistake(*(sources.line(problem) for problem in problems))
+    found["warm_start"] = _warm_start(raw.get("warm_start", []), found["study"], mistakes)
+    trainable, fields = _load(found["trainable"], mistakes) if found["trainable"] is not None else (None, None)
+    _read_space(raw, trainable, fields, found, mistakes)
+    if mistakes:
+        raise InputMistake(*(sources.line(mistake) for mistake in mistakes))
     return StudySpec(**{key: value for key, value in found.items() if value is not None}, raw=raw)
 
 
-def _scalar(key: str, raw: Mapping[str, Any], problems: Problems) -> str | None:
+def _scalar(key: str, raw: Mapping[str, Any], mistakes: Mistakes) -> str | None:
     if key not in raw:
-        _report_missing(key, raw, problems)
+        _report_missing(key, raw, mistakes)
         return None
     try:
         return TypeAdapter({"study": StudyName, "trainable": Text}[key]).validate_python(raw[key], strict=True)
     except ValidationError:
-        report_field(StudySpec, key, raw, "", problems)
+        report_field(StudySpec, key, raw, "", mistakes)
         return None
 
 
-def _report_missing(key: str, raw: Mapping[str, Any], problems: Problems) -> None:
+def _report_missing(key: str, raw: Mapping[str, Any], mistakes: Mistakes) -> None:
     example = {"objective": "{metric: val/hmean, mode: max}", "space": "{lr: {low: 1e-4, high: 1e-3, log: true}}"}.get(
         key
     )
     if any(did_you_mean(other, [key]) for other in raw if other not in WRITTEN):
         return  # the slip is reported, with this key as its suggestion
     if example is None:
-        report_field(StudySpec, key, raw, "", problems)
+        report_field(StudySpec, key, raw, "", mistakes)
     else:
-        problems.add(key, f"must be given; add `{key}: {example}`")
+        mistakes.add(key, f"must be given; add `{key}: {example}`")
 
 
 def _scheduler(
-    scheduler: SchedulerSpec | None, objective: ObjectiveSpec | None, problems: Problems
+    scheduler: SchedulerSpec | None, objective: ObjectiveSpec | None, mistakes: Mistakes
 ) -> SchedulerSpec | None:
     if scheduler is None or objective is None or scheduler.mode is not None:
         return scheduler
     if scheduler.metric not in (None, objective.metric):
         must = "must be given beside a `metric` of its own, as `max` or `min`"
-        problems.add("scheduler.mode", f"{must}; add `mode: ...`")
+        mistakes.add("scheduler.mode", f"{must}; add `mode: ...`")
     return scheduler
 
 
@@ -201,66 +201,66 @@ def _budget(budget: BudgetSpec | None) -> BudgetSpec:
     return budget
 
 
-def _data(raw: Any, problems: Problems) -> dict[str, Any]:
+def _data(raw: Any, mistakes: Mistakes) -> dict[str, Any]:
     if not isinstance(raw, dict):
-        problems.add("data", f"must be a mapping such as {{root: data/receipts}}, but got {shown(raw)}")
+        mistakes.add("data", f"must be a mapping such as {{root: data/receipts}}, but got {shown(raw)}")
         return {}
     for key, value in raw.items():
-        complaint = plain_complaint(value)
-        if complaint:
-            problems.add(f"data.{key}", complaint)
+        mistake = plain_mistake(value)
+        if mistake:
+            mistakes.add(f"data.{key}", mistake)
     data = {key: with_whole_keys(value) for key, value in raw.items()}
     root = data.get("root")
     if root is not None and not (isinstance(root, str) and root and "\0" not in root):
-        problems.add("data.root", f"must be the path of a folder, or synthetic/..., but got {shown(root)}")
+        mistakes.add("data.root", f"must be the path of a folder, or synthetic/..., but got {shown(root)}")
     elif root is not None and not root.startswith("synthetic/"):
         data["root"] = os.path.abspath(os.path.expanduser(root))
     return data
 
 
-def _warm_start(raw: Any, study: str | None, problems: Problems) -> tuple[str, ...]:
+def _warm_start(raw: Any, study: str | None, mistakes: Mistakes) -> tuple[str, ...]:
     if not isinstance(raw, list):
-        problems.add("warm_start", f"must be a list of studies such as [hrnet-last-month], but got {shown(raw)}")
+        mistakes.add("warm_start", f"must be a list of studies such as [hrnet-last-month], but got {shown(raw)}")
         return ()
     for index, name in enumerate(raw):
         path = f"warm_start[{index}]"
         if not isinstance(name, str) or re.fullmatch(NAME_PATTERN, name) is None:
-            problems.add(path, f"must be the name of a study, as `tune list` prints it, but got {shown(name)}")
+            mistakes.add(path, f"must be the name of a study, as `tune list` prints it, but got {shown(name)}")
         elif name == study:
-            problems.add(path, f"must be another study, but {shown(name)} is this one; remove it")
+            mistakes.add(path, f"must be another study, but {shown(name)} is this one; remove it")
         elif name in raw[:index]:
-            problems.add(path, f"must differ from the others, but {shown(name)} is there twice; remove one")
+            mistakes.add(path, f"must differ from the others, but {shown(name)} is there twice; remove one")
     return tuple(name for name in raw if isinstance(name, str))
 
 
-def _storage(raw: Any, problems: Problems) -> str | None:
+def _storage(raw: Any, mistakes: Mistakes) -> str | None:
     """A URL as it is, a folder as an absolute path."""
     if not (isinstance(raw, str) and raw and "\0" not in raw):
-        problems.add("storage", f"must be a folder, or a URL such as s3://bucket/nightsweep, but got {shown(raw)}")
+        mistakes.add("storage", f"must be a folder, or a URL such as s3://bucket/nightsweep, but got {shown(raw)}")
         return None
     if "://" not in raw:
         return os.path.abspath(os.path.expanduser(raw))
     return raw
 
 
-def _report_secrets(raw: Mapping[str, Any], problems: Problems) -> None:
+def _report_secrets(raw: Mapping[str, Any], mistakes: Mistakes) -> None:
     """The ledger keeps the file, and MLflow and the report show it."""
     for path, masked in addresses_with_secrets(raw):
         variable = _SECRETS_IN.get(path.partition(".")[0])
         where = "the environment" + (f", such as {variable}" if variable else "")
-        problems.add(path, f"must hold no password: put it into {where}; got {masked}")
+        mistakes.add(path, f"must hold no password: put it into {where}; got {masked}")
 
 
-def _load(name: str, problems: Problems) -> tuple[Trainable | None, dict[str, ConfigField] | None]:
-    """The trainable and the fields of its Config; None, with a problem, where it cannot be imported."""
+def _load(name: str, mistakes: Mistakes) -> tuple[Trainable | None, dict[str, ConfigField] | None]:
+    """The trainable and the fields of its Config; None, with a mistake, where it cannot be imported."""
     try:
         trainable = load_trainable(name)
         return trainable, config_fields(trainable.Config)
     except UnknownTrainable as unknown:
-        problems.add("trainable", f"{unknown}{did_you_mean(name, BUILT_IN)}")
+        mistakes.add("trainable", f"{unknown}{did_you_mean(name, BUILT_IN)}")
     except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
         said = f"{type(error).__name__}: {error}"
-        problems.add("trainable", f"must be importable, but {shown(name)} raised {said}; mend that module")
+        mistakes.add("trainable", f"must be importable, but {shown(name)} raised {said}; mend that module")
     return None, None
 
 
@@ -269,33 +269,33 @@ def _read_space(
     trainable: Trainable | None,
     fields: Mapping[str, ConfigField] | None,
     found: dict[str, Any],
-    problems: Problems,
+    mistakes: Mistakes,
 ) -> None:
     """`space`, `constraints` and `baselines`; without the schema where the trainable could not be loaded."""
     space_raw, texts = raw.get("space"), raw.get("constraints", [])
     if "space" not in raw:
-        _report_missing("space", raw, problems)
+        _report_missing("space", raw, mistakes)
     elif not isinstance(space_raw, dict):
-        problems.add("space", f"must be a mapping of names to domains, but got {shown(space_raw)}")
+        mistakes.add("space", f"must be a mapping of names to domains, but got {shown(space_raw)}")
     if not isinstance(texts, list):
-        problems.add("constraints", f'must be a list such as ["lr * batch_size <= 8e-3"], but got {shown(texts)}')
+        mistakes.add("constraints", f'must be a list such as ["lr * batch_size <= 8e-3"], but got {shown(texts)}')
         texts = []
     if not isinstance(space_raw, dict):
         return
-    before = len(problems)
-    space = parse_space(space_raw, texts, fields, problems)
+    before = len(mistakes)
+    space = parse_space(space_raw, texts, fields, mistakes)
     sound = (
-        space if len(problems) == before else SearchSpace(space.parameters)
+        space if len(mistakes) == before else SearchSpace(space.parameters)
     )  # else each baseline would repeat the mistake
-    baselines = parse_baselines(raw.get("baselines", []), space_raw, sound, fields, problems)
+    baselines = parse_baselines(raw.get("baselines", []), space_raw, sound, fields, mistakes)
     found.update(
         space=space, constraints=tuple(constraint.text for constraint in space.constraints), baselines=baselines
     )
-    if len(problems) == before and trainable is not None and trainable.Config is not None:
-        _build_some(space, baselines, trainable, problems)
+    if len(mistakes) == before and trainable is not None and trainable.Config is not None:
+        _build_some(space, baselines, trainable, mistakes)
 
 
-def _build_some(space: SearchSpace, baselines: Sequence[Baseline], trainable: Trainable, problems: Problems) -> None:
+def _build_some(space: SearchSpace, baselines: Sequence[Baseline], trainable: Trainable, mistakes: Mistakes) -> None:
     """Configs that the trainable's Config itself refuses: what its own checks say belongs here, not into a trial."""
     rng = random.Random(0)
     places = [(f"baselines[{index}]", baseline.values) for index, baseline in enumerate(baselines)]
@@ -311,4 +311,4 @@ def _build_some(space: SearchSpace, baselines: Sequence[Baseline], trainable: Tr
         except Exception as error:  # whatever a user's __post_init__ raises
             if len(refused) < 3 and f"{path} {error}" not in refused:
                 refused.add(f"{path} {error}")
-                problems.add(path, f"every config must suit the trainable, but it refuses {shown(config)}: {error}")
+                mistakes.add(path, f"every config must suit the trainable, but it refuses {shown(config)}: {error}")

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from orchestrator.errors import InputMistake
+from orchestrator.mistake import Mistake, Mistakes, quoted
 from orchestrator.plain_data import key_text, plain_scalar
-from orchestrator.problem import Problem, Problems, quoted
 
 _MAX_BYTES = 200_000  # which PyYAML reads in some seconds
 _MAX_DEPTH = 100  # of what is within brackets: PyYAML's time grows with its square
@@ -55,47 +55,47 @@ def read_yaml(path: Path) -> dict[Any, Any]:
         line = data[: error.start].count(b"\n") + 1
         message = f"line {line}: must be UTF-8 text, but got byte 0x{data[error.start]:02x}; save the file as UTF-8"
         raise InputMistake(f"{path}: {message}") from None
-    problems = Problems()
-    value = parse_yaml(text, problems)
-    if not problems and value is None:
-        problems.add("", "must be a mapping, but the file is empty; `tune run --help` shows an example")
-    elif not problems and not isinstance(value, dict):
-        problems.add("", f"must be a mapping of `key: value` lines at the top, but got {_kind(value)}")
-    if problems:
-        raise InputMistake(*(f"{path}: {problem}" for problem in problems))
+    mistakes = Mistakes()
+    value = parse_yaml(text, mistakes)
+    if not mistakes and value is None:
+        mistakes.add("", "must be a mapping, but the file is empty; `tune run --help` shows an example")
+    elif not mistakes and not isinstance(value, dict):
+        mistakes.add("", f"must be a mapping of `key: value` lines at the top, but got {_kind(value)}")
+    if mistakes:
+        raise InputMistake(*(f"{path}: {mistake}" for mistake in mistakes))
     return value
 
 
-def parse_yaml(text: str, problems: Problems) -> Any:
-    """The value of one YAML document, None for an empty one. Mistakes go into `problems`, at `line N`."""
+def parse_yaml(text: str, mistakes: Mistakes) -> Any:
+    """The value of one YAML document, None for an empty one. Mistakes go into `mistakes`, at `line N`."""
     for match in _TAB_INDENT.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
-        problems.add(f"line {line}", "must be indented by spaces, but got a tab")
-    if problems:
+        mistakes.add(f"line {line}", "must be indented by spaces, but got a tab")
+    if mistakes:
         return None
     try:
-        problems.extend(_forbidden(text))
-        documents = list(yaml.compose_all(text, _Loader)) if not problems else []
+        mistakes.extend(_forbidden(text))
+        documents = list(yaml.compose_all(text, _Loader)) if not mistakes else []
     except yaml.YAMLError as error:
-        problems.extend([_syntax_problem(error)])
+        mistakes.extend([_syntax_problem(error)])
         return None
     except RecursionError:
-        problems.add("", "is nested too deeply; write it flatter")
+        mistakes.add("", "is nested too deeply; write it flatter")
         return None
     if len(documents) > 1:
-        problems.add(_line(documents[1]), "must be one document, but another starts here; keep one document to a file")
-    if problems or not documents:
+        mistakes.add(_line(documents[1]), "must be one document, but another starts here; keep one document to a file")
+    if mistakes or not documents:
         return None
     try:
-        return _Builder(problems).build(documents[0], ())
+        return _Builder(mistakes).build(documents[0], ())
     except RecursionError:
-        problems.add("", "is nested too deeply; write it flatter")
+        mistakes.add("", "is nested too deeply; write it flatter")
     except _TooMany:
-        problems.add("", f"must hold at most {_MAX_NODES} values, but its aliases stand for more; write fewer of them")
+        mistakes.add("", f"must hold at most {_MAX_NODES} values, but its aliases stand for more; write fewer of them")
     return None
 
 
-def _forbidden(text: str) -> list[Problem]:
+def _forbidden(text: str) -> list[Mistake]:
     """Tags and directives: nothing in the file may choose how it is read. Raises RecursionError for a deep nest."""
     found, depth = [], 0
     for token in yaml.scan(text, _Loader):
@@ -105,10 +105,10 @@ def _forbidden(text: str) -> list[Problem]:
             raise RecursionError
         if isinstance(token, yaml.TagToken):
             tag = "".join(part or "" for part in token.value)
-            found.append(Problem(_line(token), f"must be plain data, but got the tag {quoted(tag)}; remove it"))
+            found.append(Mistake(_line(token), f"must be plain data, but got the tag {quoted(tag)}; remove it"))
         elif isinstance(token, yaml.DirectiveToken):
             found.append(
-                Problem(
+                Mistake(
                     _line(token), f"must be plain data, but got the directive {quoted('%' + token.name)}; remove it"
                 )
             )
@@ -118,8 +118,8 @@ def _forbidden(text: str) -> list[Problem]:
 class _Builder:
     """Nodes to values; counts what aliases stand for, and refuses what contains itself."""
 
-    def __init__(self, problems: Problems) -> None:
-        self._problems = problems
+    def __init__(self, mistakes: Mistakes) -> None:
+        self._mistakes = mistakes
         self._count = 0
 
     def build(self, node: yaml.Node, above: tuple[int, ...]) -> Any:
@@ -127,7 +127,7 @@ class _Builder:
         if self._count > _MAX_NODES:
             raise _TooMany
         if id(node) in above:
-            self._problems.add(_line(node), "must not contain itself, but an alias inside it points back to it")
+            self._mistakes.add(_line(node), "must not contain itself, but an alias inside it points back to it")
             return None
         above = (*above, id(node))
         if isinstance(node, yaml.ScalarNode):
@@ -141,7 +141,7 @@ class _Builder:
         if any(
             "\ud800" <= character <= "\udfff" for character in node.value
         ):  # written as an escape; no file can hold it
-            self._problems.add(
+            self._mistakes.add(
                 _line(node), "must be text that UTF-8 can hold, but got half a character (\\ud800 to \\udfff)"
             )
             return None
@@ -150,7 +150,7 @@ class _Builder:
         try:
             return plain_scalar(node.value)
         except ValueError:  # more digits than Python reads
-            self._problems.add(_line(node), "must be a number of at most 4000 digits")
+            self._mistakes.add(_line(node), "must be a number of at most 4000 digits")
             return None
 
     def _mapping(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[Any, Any]:
@@ -158,17 +158,17 @@ class _Builder:
         lines: dict[str, str] = {}  # key as text -> where it stands: 1 and "1" are one key, as they are in JSON
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._problems.add(_line(key_node), "a key must be a single word or number, but got a list or mapping")
+                self._mistakes.add(_line(key_node), "a key must be a single word or number, but got a list or mapping")
                 continue
             key = self._scalar(key_node)
             if key == "<<" and key_node.style is None:
-                self._problems.add(
+                self._mistakes.add(
                     _line(key_node), "merge keys `<<` are not supported; use `extends`, or write the keys out"
                 )
                 continue
             if key_text(key) in lines:
                 first = lines[key_text(key)]
-                self._problems.add(
+                self._mistakes.add(
                     _line(key_node),
                     f"each key must stand once, but {quoted(key_text(key))} stands on {first} too; remove one",
                 )
@@ -178,16 +178,16 @@ class _Builder:
         return result
 
 
-def _syntax_problem(error: yaml.YAMLError) -> Problem:
+def _syntax_problem(error: yaml.YAMLError) -> Mistake:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:  # the reader's: a character that YAML forbids
         code = getattr(error, "character", None)
         what = f"got the character {code:#04x}" if isinstance(code, int) else str(error).splitlines()[0]
-        return Problem("", f"must hold printable text only, but {what}; remove it")
-    what = getattr(error, "problem", None) or "cannot be understood"
+        return Mistake("", f"must hold printable text only, but {what}; remove it")
+    what = getattr(error, "mistake", None) or "cannot be understood"
     context = getattr(error, "context", None)
     detail = f"{what} ({context})" if context else what
-    return Problem(
+    return Mistake(
         f"line {mark.line + 1}, column {mark.column + 1}",
         f"must be YAML, but {detail}; check quotes, colons and indents nearby",
     )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from orchestrator.checkpoints.inventory import Kept
-from orchestrator.checkpoints.storage import StorageError, place_of
+from orchestrator.checkpoints.inventory import Inventory
+from orchestrator.checkpoints.storage import StorageError, storage_address
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.job import Workplace
@@ -37,7 +37,7 @@ def predict(
     if trainable.predict is None:
         raise InputMistake(f"{row.name}: trainable `{trainable.name}` must have a hook `predict`, but has none")
     best = best_trial(trials, row.objective)
-    kept = Kept.of(row.raw, row.uid, row.name, home)
+    kept = Inventory.of(row.raw, row.uid, row.name, home)
     if kept.problem is not None:
         raise StorageError(kept.problem)
     epoch = None if best is None else kept.best_epoch(best, row.objective)
@@ -47,7 +47,7 @@ def predict(
         )
     spec = parse_study(row.raw, row.name)
     directory = home.study(row.name)
-    place = place_of(row.raw, row.uid)
+    place = storage_address(row.raw, row.uid)
     workplace = Workplace(row.raw["trainable"], spec.data, str(directory), device, str(Path.cwd()), place)
     config, pictures = trainable.build_config(spec.space.restore(best.config)), pictures_in(files)
     with WorkerRun(workplace, best.number, best.seed).at(epoch) as run:

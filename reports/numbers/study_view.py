@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.checkpoints.inventory import Kept
+from orchestrator.checkpoints.inventory import Inventory
 from orchestrator.home import Home, trial_directory
+from orchestrator.mistake import Mistakes
 from orchestrator.plain_data import canonical, is_number
-from orchestrator.problem import Problems
 from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.space.search_space import Parameter, SearchSpace
 from orchestrator.space.space_parser import parse_space
@@ -98,7 +98,9 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path, attempts: Attempts 
         created=row.created,
         source=raw.get("source") or {},
         left_out=tuple(trial for trial in trials if trial.left_out is not None),
-        checkpoint=None if best is None else Kept.of(raw, row.uid, row.name, Home.at(home)).shown(best, row.objective),
+        checkpoint=None
+        if best is None
+        else Inventory.of(raw, row.uid, row.name, Home.at(home)).shown(best, row.objective),
         used=used_of(row, list(trials), attempts or {}),
     )
 
@@ -106,7 +108,7 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path, attempts: Attempts 
 def _space(raw: Mapping[str, Any], trials: Sequence[Trial]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """(searched, fixed). What the file leaves open, such as a name that is no longer in it, is read off the trials."""
     written = raw.get("space") or {}
-    space = parse_space(written, [], None, Problems())  # constraints do not matter here, nor does what else is wrong
+    space = parse_space(written, [], None, Mistakes())  # constraints do not matter here, nor does what else is wrong
     searched = {name: _described(space.parameters[name], space) for name in space.searched}
     fixed = dict(space.fixed)
     tried: dict[str, dict[str, Any]] = {}  # name -> its different values

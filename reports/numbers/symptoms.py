@@ -87,7 +87,7 @@ def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
     if spent is not None and max(score) < GOOD and _rests(score[spent:], loss[spent:], loss):
         return Symptom(Kind.LR_SPENT, numbers | {"epoch": reports[spent].epoch, "share": SPENT_LR})
     trained = _trained(reports[-1], objective.metric)
-    if trained > GAP and max(score) < CARRIED_OVER * trained:  # learnt by heart
+    if trained > GAP and max(score) < CARRIED_OVER * trained:  # learnt by upkeep
         return Symptom(Kind.LABELS, numbers)
     cut = trial.state is State.PRUNED  # in mid-course, perhaps on the plateau that CTC begins with
     if not cut and max(score) < LEARNT and all(_flat(series[quarter:]) for series in _scores(reports)):

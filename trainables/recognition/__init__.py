@@ -47,7 +47,7 @@ def predict(config: Config, run: Run, files: Sequence[Path], output: TextIO) -> 
 
 
 def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[Finding]:
-    """Look at labels, pictures and one batch, and let the network learn a few crops by heart, before GPU hours."""
+    """Look at labels, pictures and one batch, and let the network learn a few crops by upkeep, before GPU hours."""
     from trainables.recognition import preflight
 
     return preflight.check(config, data, directory)

@@ -1,4 +1,4 @@
-"""Can this config learn a few crops by heart, and if not: is it the learning rate, the augmentation or the labels?
+"""Can this config learn a few crops by upkeep, and if not: is it the learning rate, the augmentation or the labels?
 
 A network that is blind to its pictures can still learn which characters stand where on average. Its loss cannot fall
 below the entropy of that average; a loss below it proves that pictures and labels reach the network together.
@@ -24,7 +24,7 @@ from trainables.recognition.crnn import build_crnn
 from trainables.recognition.dataset import Crop, CropDataset
 from trainables.trainable import Finding
 
-CROPS = 8  # learnt by heart
+CROPS = 8  # learnt by upkeep
 STEPS = 400  # at most, of each attempt
 SECONDS = 60.0  # at most, of each attempt
 AVERAGED = 10  # steps that the loss is averaged over

@@ -18,8 +18,8 @@ import pytest
 from orchestrator.checkpoints.folder import Folder
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
 from orchestrator.checkpoints.open_storage import storage_at
-from orchestrator.checkpoints.retention import Keeper, best_saved_epoch
-from orchestrator.checkpoints.storage import Storage, StorageError, newest_whole, place_of
+from orchestrator.checkpoints.retention import Retention, best_saved_epoch
+from orchestrator.checkpoints.storage import Storage, StorageError, newest_whole, storage_address
 from orchestrator.ledger import Ledger
 from orchestrator.trial import Objective, Report
 
@@ -116,9 +116,12 @@ def test_a_disk_that_is_not_mounted_is_not_taken_for_lost_checkpoints(storage: S
 
 def test_a_study_has_a_place_of_its_own_in_a_storage(tmp_path: Path):
     raw = {"study": "toy", "storage": str(tmp_path / "shared")}
-    assert place_of(raw, "0123456789abcdef") == f"{tmp_path}/shared/toy-01234567"
-    assert place_of({"study": "toy"}, "0123456789abcdef") is None
-    assert place_of({"study": "toy", "storage": "s3://bucket/runs/"}, "0123456789") == "s3://bucket/runs/toy-01234567"
+    assert storage_address(raw, "0123456789abcdef") == f"{tmp_path}/shared/toy-01234567"
+    assert storage_address({"study": "toy"}, "0123456789abcdef") is None
+    assert (
+        storage_address({"study": "toy", "storage": "s3://bucket/runs/"}, "0123456789")
+        == "s3://bucket/runs/toy-01234567"
+    )
     assert isinstance(storage_at(str(tmp_path), tmp_path / "toy"), Folder)
 
 
@@ -168,7 +171,7 @@ def _train(directory: Path, kill_at_step: int | None, begun: Connection) -> None
         ledger.add_trial(row.id, {})
     [trial] = ledger.trials(row.id)
     storage = Folder(directory / "toy")
-    keeper = Keeper(storage, OBJECTIVE, None)
+    keeper = Retention(storage, OBJECTIVE, None)
     begun.send("begun")
     if kill_at_step is not None:
         _kill_at(kill_at_step)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.checkpoints.open_storage import storage_at
-from orchestrator.checkpoints.storage import place_of
+from orchestrator.checkpoints.storage import storage_address
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.study_file.study_spec import load_study
@@ -26,7 +26,7 @@ def test_show_names_the_best_checkpoint_and_what_all_of_them_take(
     spec = load_study(toy_study(storage=places[storage]))
     row = ledger.create_study(spec.study, spec.raw, spec.objective.objective, {})
     number = ledger.add_trial(row.id, {"lr": 0.1}).number
-    kept = storage_at(place_of(row.raw, row.uid), place.study(row.name))
+    kept = storage_at(storage_address(row.raw, row.uid), place.study(row.name))
     for epoch, score in enumerate([0.3, 0.5, 0.4], start=1):
         kept.write(number, epoch, lambda directory: (directory / "model.pt").write_bytes(bytes(10**6)) and None)
         ledger.record(row.id, number, Report(epoch, {"val/score": score}, 1.0, 0.0, checkpoint=True))

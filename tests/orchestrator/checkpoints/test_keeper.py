@@ -15,18 +15,18 @@ from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.policies.scheduler import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import Report, State
-from tests.orchestrator.study.test_study import Desk
+from tests.orchestrator.study.test_study import FakeCluster
 
 NO_SCHEDULER = {"scheduler": {"name": "none"}}
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Callable[..., Desk]:
-    return lambda **sections: Desk(tmp_path, **sections)
+def cluster(tmp_path: Path) -> Callable[..., FakeCluster]:
+    return lambda **sections: FakeCluster(tmp_path, **sections)
 
 
-def storage_of(desk: Desk) -> Storage:
-    return Folder(desk.directory / "toy")
+def storage_of(cluster: FakeCluster) -> Storage:
+    return Folder(cluster.directory / "toy")
 
 
 def train(study: Study, job: Job, epoch: int, value: float, storage: Storage) -> Decision:
@@ -45,8 +45,8 @@ def kept(storage: Storage) -> dict[int, list[int]]:
     return {number: sorted(epochs) for number, epochs in storage.sizes().items()}
 
 
-def test_a_pruned_leader_keeps_its_checkpoint_until_the_next_one_can_fail_no_more(desk: Callable[..., Desk]):
-    d = desk()
+def test_a_pruned_leader_keeps_its_checkpoint_until_the_next_one_can_fail_no_more(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     study, storage = d.study, storage_of(d)
     first, second = start(study), start(study)
     for epoch in (1, 2):
@@ -69,8 +69,8 @@ def test_a_pruned_leader_keeps_its_checkpoint_until_the_next_one_can_fail_no_mor
     assert kept(storage) == {fourth.number: [1]}
 
 
-def test_the_epochs_of_a_corrupt_checkpoint_are_learned_again_and_counted_once(desk: Callable[..., Desk]):
-    d = desk()
+def test_the_epochs_of_a_corrupt_checkpoint_are_learned_again_and_counted_once(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     study, storage = d.study, storage_of(d)
     job, other = start(study), start(study)
     for epoch, value in enumerate([0.3, 0.4, 0.5], start=1):
@@ -95,8 +95,8 @@ def test_the_epochs_of_a_corrupt_checkpoint_are_learned_again_and_counted_once(d
     assert [t.reports for t in d.open().trials] == [t.reports for t in study.trials]
 
 
-def test_a_study_keeps_to_its_quota_and_lets_the_worst_go_first(desk: Callable[..., Desk]):
-    d = desk(**NO_SCHEDULER, checkpoints={"quota_gb": 4e-6})
+def test_a_study_keeps_to_its_quota_and_lets_the_worst_go_first(cluster: Callable[..., FakeCluster]):
+    d = cluster(**NO_SCHEDULER, checkpoints={"quota_gb": 4e-6})
     study, storage = d.study, storage_of(d)
     study.concurrency = 1
     for value in (0.5, 0.2, 0.9, 0.4):
@@ -112,8 +112,8 @@ def test_a_study_keeps_to_its_quota_and_lets_the_worst_go_first(desk: Callable[.
     assert study.best and study.best.number == 3
 
 
-def test_a_start_deletes_what_a_crash_did_not_let_go(desk: Callable[..., Desk]):
-    d = desk(**NO_SCHEDULER)
+def test_a_start_deletes_what_a_crash_did_not_let_go(cluster: Callable[..., FakeCluster]):
+    d = cluster(**NO_SCHEDULER)
     study, storage = d.study, storage_of(d)
     job = start(study)
     for epoch in (1, 2):
@@ -125,28 +125,28 @@ def test_a_start_deletes_what_a_crash_did_not_let_go(desk: Callable[..., Desk]):
     assert [p.name for p in (d.directory / "toy" / "trials" / "0001" / "checkpoint").iterdir()] == ["epoch-0001"]
 
 
-def test_a_trial_whose_disk_is_full_is_paused_and_nothing_starts_until_it_has_room(desk: Callable[..., Desk]):
-    d = desk(**NO_SCHEDULER)
+def test_a_trial_whose_disk_is_full_is_paused_and_nothing_starts_until_it_has_room(cluster: Callable[..., FakeCluster]):
+    d = cluster(**NO_SCHEDULER)
     study, storage = d.study, storage_of(d)
     first, second = start(study), start(study)
     train(study, first, 1, 0.5, storage)
     study.fail(first.number, Failure(FailureClass.STORAGE, "the disk of runs is full"))
-    assert study.held == "the disk of runs is full"
+    assert study.disk_full == "the disk of runs is full"
     assert train(study, second, 1, 0.5, storage) is Decision.PAUSE
     assert [(t.state, t.reason) for t in study.trials] == [(State.PAUSED, "the disk of runs is full")] * 2
     assert study.next_job() is None and not study.done_starting
-    study.go_on()
+    study.disk_has_room()
     assert [(job.number, job.checkpoint_epoch) for job in (start(study), start(study))] == [(1, 1), (2, 1)]
 
 
 def test_a_disk_that_refuses_again_and_again_is_tried_less_and_less_often(tmp_path: Path):
     clock = [1000.0]
-    d = Desk(tmp_path, **NO_SCHEDULER)
+    d = FakeCluster(tmp_path, **NO_SCHEDULER)
     study = Study(d.spec, d.study._trainable, d.ledger, d.id, tmp_path / "toy", concurrency=1, now=lambda: clock[0])
     waits: list[Any] = []
     for _ in range(7):
         study.fail(start(study).number, Failure(FailureClass.STORAGE, "quota exceeded"))
-        waits.append(study.held_until - clock[0])
-        study.go_on()
+        waits.append(study.disk_retry_at - clock[0])
+        study.disk_has_room()
     assert waits == [30, 60, 120, 240, 480, 600, 600]
     assert [trial.state for trial in study.trials] == [State.PAUSED]

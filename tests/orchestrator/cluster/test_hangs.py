@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster.hangs import FROZEN_AFTER, LONGEST_TICK, Watch, stacks_in
+from orchestrator.cluster.hangs import FROZEN_AFTER, LONGEST_TICK, HangWatch, stacks_in
 from orchestrator.job import FailureClass, Silence
 
 SILENCE = Silence(limit=60.0, longest=0.0, factor=10.0, floor=5.0)
@@ -26,18 +26,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def watch(clock: Clock) -> Watch:
-    return Watch(clock)
+def watch(clock: Clock) -> HangWatch:
+    return HangWatch(clock)
 
 
-def wait(watch: Watch, clock: Clock, seconds: float) -> None:
+def wait(watch: HangWatch, clock: Clock, seconds: float) -> None:
     """As a driver does: it looks every second."""
     for _ in range(round(seconds)):
         clock.now += 1.0
         watch.tick()
 
 
-def test_a_process_that_ended_before_its_limit_was_lost_and_at_its_limit_it_hung(watch: Watch, clock: Clock):
+def test_a_process_that_ended_before_its_limit_was_lost_and_at_its_limit_it_hung(watch: HangWatch, clock: Clock):
     watch.begin("a", SILENCE)
     wait(watch, clock, 50)
     lost = watch.why_lost("a", Path("no.log"))
@@ -47,7 +47,7 @@ def test_a_process_that_ended_before_its_limit_was_lost_and_at_its_limit_it_hung
     assert (hang.kind, hang.message) == (FailureClass.HANG, "no report for 60 s; the whole process stood still")
 
 
-def test_each_report_sets_the_next_limit(watch: Watch, clock: Clock):
+def test_each_report_sets_the_next_limit(watch: HangWatch, clock: Clock):
     watch.begin("a", SILENCE)
     wait(watch, clock, 50)
     watch.reported("a", epoch_seconds=2.0)
@@ -57,7 +57,7 @@ def test_each_report_sets_the_next_limit(watch: Watch, clock: Clock):
     assert watch.why_lost("a", Path("no.log")).message.startswith("no report for 20 s")
 
 
-def test_a_worker_that_does_not_end_itself_is_named_until_it_has_ended(watch: Watch, clock: Clock):
+def test_a_worker_that_does_not_end_itself_is_named_until_it_has_ended(watch: HangWatch, clock: Clock):
     watch.begin("a", SILENCE)
     watch.begin("b", SILENCE)
     wait(watch, clock, 60 + FROZEN_AFTER)
@@ -76,7 +76,7 @@ def test_a_worker_that_does_not_end_itself_is_named_until_it_has_ended(watch: Wa
     assert watch.frozen() == []
 
 
-def test_a_driver_that_was_asleep_does_not_blame_its_workers(watch: Watch, clock: Clock):
+def test_a_driver_that_was_asleep_does_not_blame_its_workers(watch: HangWatch, clock: Clock):
     watch.begin("a", SILENCE)
     clock.now += 3600.0  # a laptop's lid, Ctrl-Z
     watch.tick()
@@ -86,7 +86,7 @@ def test_a_driver_that_was_asleep_does_not_blame_its_workers(watch: Watch, clock
     assert watch.why_lost("a", Path("no.log")).kind is FailureClass.HANG
 
 
-def test_an_attempt_that_never_began_was_lost(watch: Watch):
+def test_an_attempt_that_never_began_was_lost(watch: HangWatch):
     assert watch.why_lost("a", Path("no.log")).kind is FailureClass.WORKER_LOST
 
 

@@ -23,7 +23,7 @@ class AnyDesk:
 
 
 def in_a_worker(ray: RayProcess, function: Any, *arguments: Any) -> Any:
-    return ray.call(function, *arguments, cpu=1, gpu=0, desk=AnyDesk(), tick=lambda: None)
+    return ray.call(function, *arguments, cpu=1, gpu=0, service=AnyDesk(), tick=lambda: None)
 
 
 def test_only_what_differs_and_matters_to_workers_is_set_again():

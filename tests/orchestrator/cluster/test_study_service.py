@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.cluster.ray_process import RayUnavailable
 from orchestrator.cluster.sharing import Claim
-from orchestrator.cluster.study_service import Desk
+from orchestrator.cluster.study_service import StudyService
 from orchestrator.job import Ended, Failure, FailureClass, Job
 from orchestrator.ledger import Ledger
 from orchestrator.study.study import Study
@@ -35,10 +35,10 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def desk(study: Study, said: list[str]) -> Desk:
-    desk = Desk(study, gpu=0.0, say=said.append, where="this machine", turn=0.0)
-    assert desk.next_job() is None  # before it knows the cluster
-    return desk
+def service(study: Study, said: list[str]) -> StudyService:
+    service = StudyService(study, gpu=0.0, say=said.append, where="this machine", turn=0.0)
+    assert service.next_job() is None  # before it knows the cluster
+    return service
 
 
 def plates(*, wanted: int = 9, running: int = 0, since: float = 0.0) -> Claim:
@@ -50,62 +50,64 @@ def report(job: Job, epoch: int, *, checkpoint: bool = True) -> Report:
     return Report(epoch, {"val/score": score, "train/loss": 1 - score}, 1.0, 0.0, checkpoint)
 
 
-def started(desk: Desk, count: int) -> list[Job]:
-    jobs = [desk.next_job() for _ in range(count)]
-    assert all(jobs) and desk.next_job() is None
+def started(service: StudyService, count: int) -> list[Job]:
+    jobs = [service.next_job() for _ in range(count)]
+    assert all(jobs) and service.next_job() is None
     return [job for job in jobs if job is not None]
 
 
-def test_a_study_alone_fills_the_machine_and_keeps_its_idle_workers(desk: Desk, said: list[str]):
-    claim, may_start = desk.exchange("a", TWO_CORES, [], False)
+def test_a_study_alone_fills_the_machine_and_keeps_its_idle_workers(service: StudyService, said: list[str]):
+    claim, may_start = service.exchange("a", TWO_CORES, [], False)
     assert (claim.wanted, claim.running, may_start) == (2, 0, True)
-    first, _ = started(desk, 2)
-    assert desk.report(first.number, report(first, 1))
-    desk.end(first.number, Ended())
-    assert not desk.is_full() and not desk.is_over() and said == []
+    first, _ = started(service, 2)
+    assert service.report(first.number, report(first, 1))
+    service.end(first.number, Ended())
+    assert not service.is_full() and not service.is_over() and said == []
 
 
-def test_a_trial_gives_way_at_a_checkpoint_when_another_study_comes(desk: Desk, study: Study, said: list[str]):
-    desk.exchange("a", TWO_CORES, [], False)
-    first, second = started(desk, 2)
-    claim, _ = desk.exchange("a", TWO_CORES, [plates()], False)
+def test_a_trial_gives_way_at_a_checkpoint_when_another_study_comes(
+    service: StudyService, study: Study, said: list[str]
+):
+    service.exchange("a", TWO_CORES, [], False)
+    first, second = started(service, 2)
+    claim, _ = service.exchange("a", TWO_CORES, [plates()], False)
     assert claim.running == 2 and said == ["toy: shares this machine with plates (process 7 on here)"]
-    assert desk.report(first.number, report(first, 1, checkpoint=False))  # its work would be lost
-    assert not desk.report(first.number, report(first, 2))
+    assert service.report(first.number, report(first, 1, checkpoint=False))  # its work would be lost
+    assert not service.report(first.number, report(first, 2))
     assert study.trials[0].state is State.PAUSED
     assert study.trials[0].reason == "gave way to plates (process 7 on here)"
-    assert desk.is_full() and not desk.is_over()  # the worker that became free is the other's
-    assert desk.report(second.number, report(second, 1)) and desk.next_job() is None
-    desk.exchange("a", TWO_CORES, [], False)
+    assert service.is_full() and not service.is_over()  # the worker that became free is the other's
+    assert service.report(second.number, report(second, 1)) and service.next_job() is None
+    service.exchange("a", TWO_CORES, [], False)
     assert said[-1] == "toy: has this machine to itself again"
-    [again] = started(desk, 1)
+    [again] = started(service, 1)
     assert (again.number, again.checkpoint_epoch) == (first.number, 2)
 
 
-def test_with_room_for_one_trial_the_next_is_the_others(desk: Desk, study: Study):
+def test_with_room_for_one_trial_the_next_is_the_others(service: StudyService, study: Study):
     one_core = [{"CPU": 1.0, "GPU": 0.0}]
-    desk.exchange("a", one_core, [plates(since=1.0)], False)
-    [job] = started(desk, 1)
-    desk.report(job.number, report(job, 1))
-    desk.end(job.number, Ended(Failure(FailureClass.EXCEPTION, "it broke")))
-    assert desk.next_job() is None and desk.is_over()  # no worker is to hold the place
-    claim, may_start = desk.exchange("a", one_core, [plates(since=1.0, running=1)], False)
+    service.exchange("a", one_core, [plates(since=1.0)], False)
+    [job] = started(service, 1)
+    service.report(job.number, report(job, 1))
+    service.end(job.number, Ended(Failure(FailureClass.EXCEPTION, "it broke")))
+    assert service.next_job() is None and service.is_over()  # no worker is to hold the place
+    claim, may_start = service.exchange("a", one_core, [plates(since=1.0, running=1)], False)
     assert not may_start and claim.wanted == 1
-    _, may_start = desk.exchange("a", one_core, [plates(since=claim.since + 1, running=1)], False)
+    _, may_start = service.exchange("a", one_core, [plates(since=claim.since + 1, running=1)], False)
     assert not may_start  # its turn, but the place is not free yet
-    _, may_start = desk.exchange("a", one_core, [plates(since=claim.since + 1)], False)
+    _, may_start = service.exchange("a", one_core, [plates(since=claim.since + 1)], False)
     assert may_start and not study.done_starting
 
 
-def test_a_late_word_of_an_attempt_that_ended_changes_nothing(desk: Desk, study: Study):
-    desk.exchange("a", TWO_CORES, [], False)
-    [job, _] = started(desk, 2)
-    desk.report(job.number, report(job, 1))
-    desk.end(job.number, Ended())
-    desk.lost(job.number, job.attempt, Failure(FailureClass.WORKER_LOST, "the worker process died"))
+def test_a_late_word_of_an_attempt_that_ended_changes_nothing(service: StudyService, study: Study):
+    service.exchange("a", TWO_CORES, [], False)
+    [job, _] = started(service, 2)
+    service.report(job.number, report(job, 1))
+    service.end(job.number, Ended())
+    service.lost(job.number, job.attempt, Failure(FailureClass.WORKER_LOST, "the worker process died"))
     assert study.trials[0].state is State.COMPLETED
 
 
-def test_a_machine_that_does_not_see_the_folder_ends_the_session_with_two_ways_out(desk: Desk, study: Study):
+def test_a_machine_that_does_not_see_the_folder_ends_the_session_with_two_ways_out(service: StudyService, study: Study):
     with pytest.raises(RayUnavailable, match=r"must see .*/toy, but node7 does not; name a --home .* `storage:`"):
-        desk.out_of_sight("node7")
+        service.out_of_sight("node7")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ledger import DuplicateConfig, Ledger, LedgerError, StudyExists, StudyHeld, StudyTaken, UnknownStudy
+from orchestrator.ledger import DuplicateConfig, LeaseLost, Ledger, LedgerError, StudyExists, StudyInUse, UnknownStudy
 from orchestrator.trial import Objective, Report, State
 
 HERE = socket.gethostname()
@@ -75,7 +75,7 @@ def test_a_study_comes_back_as_it_was_written(ledger: Ledger) -> None:
         Objective("val/loss", "min"),
         {"commit": None, "gpus": ["H200"]},
     )
-    assert (row.name, row.status, row.reason, row.seconds, row.holder) == ("hrnet", "paused", None, 0.0, None)
+    assert (row.name, row.status, row.reason, row.seconds, row.lease) == ("hrnet", "paused", None, 0.0, None)
     assert before <= row.created <= time.time()
     assert len(row.uid) == 32
 
@@ -115,7 +115,7 @@ def test_a_renamed_study_keeps_its_trials_and_leaves_its_name_free(ledger: Ledge
 
 def test_a_running_study_is_not_renamed(ledger: Ledger, study: int) -> None:
     ledger.acquire(study, os.getpid(), HERE)
-    with pytest.raises(StudyHeld):
+    with pytest.raises(StudyInUse):
         ledger.rename_study("hrnet", "hrnet.2")
 
 
@@ -278,13 +278,13 @@ def test_a_held_study_names_its_holder(ledger: Ledger, study: int) -> None:
     assert ledger.acquire(study, os.getpid(), HERE) is None
     row = ledger.study("hrnet")
     assert row.status == "running"
-    assert row.holder is not None and (row.holder.pid, row.holder.host) == (os.getpid(), HERE)
-    with pytest.raises(StudyHeld, match=rf"Study 'hrnet' is run by process {os.getpid()} on {HERE} since") as held:
+    assert row.lease is not None and (row.lease.pid, row.lease.host) == (os.getpid(), HERE)
+    with pytest.raises(StudyInUse, match=rf"Study 'hrnet' is run by process {os.getpid()} on {HERE} since") as held:
         ledger.acquire(study, os.getpid(), HERE)
-    assert held.value.holder == row.holder
+    assert held.value.lease == row.lease
     ledger.release(study, "paused", "the deadline came")
     row = ledger.study("hrnet")
-    assert (row.status, row.reason, row.holder) == ("paused", "the deadline came", None)
+    assert (row.status, row.reason, row.lease) == ("paused", "the deadline came", None)
     assert ledger.acquire(study, os.getpid(), HERE) is None
 
 
@@ -295,7 +295,7 @@ def test_of_several_that_start_at_once_one_gets_the_study(
     text = (
         "while not os.path.exists(sys.argv[2]): pass\n"
         "try: ledger.acquire(int(sys.argv[3]), os.getpid(), socket.gethostname())\n"
-        "except StudyHeld as held: print(held.holder.pid, flush=True)\n"
+        "except StudyInUse as held: print(held.lease.pid, flush=True)\n"
         "else: print('mine', flush=True)\n"
         "sys.stdin.read()\n"
     )
@@ -324,13 +324,13 @@ def test_a_killed_driver_leaves_an_interrupted_study_for_one_other(
         time.sleep(0.2)
         row = ledger.study("hrnet")
         assert row.status == "interrupted"
-        assert row.holder is not None and row.holder.pid == driver.pid
+        assert row.lease is not None and row.lease.pid == driver.pid
         assert row.seconds >= 0.3
     began = time.monotonic()
     stale = ledger.acquire(study, os.getpid(), HERE)
-    assert stale == row.holder
+    assert stale == row.lease
     (attempt,) = ledger.attempts(study, 1)
-    assert (attempt.outcome, attempt.ended) == ("interrupted", row.holder.beat)
+    assert (attempt.outcome, attempt.ended) == ("interrupted", row.lease.beat)
     with program("ledger.acquire(int(sys.argv[2]), os.getpid(), socket.gethostname())", ledger_url, study) as late:
         late.communicate()
     assert late.returncode == 1
@@ -344,12 +344,12 @@ def test_a_driver_that_lost_its_study_is_told_and_cannot_release_it(
     asleep = Ledger(ledger_url)
     asleep.acquire(study, 2**22 + 1, HERE)  # a process that does not exist
     ledger.acquire(study, os.getpid(), HERE)
-    with pytest.raises(StudyTaken) as taken:
+    with pytest.raises(LeaseLost) as taken:
         asleep.beat(study)
-    assert taken.value.holder is not None and taken.value.holder.pid == os.getpid()
+    assert taken.value.lease is not None and taken.value.lease.pid == os.getpid()
     asleep.release(study, "finished")
     row = ledger.study("hrnet")
-    assert (row.status, row.holder is not None) == ("running", True)
+    assert (row.status, row.lease is not None) == ("running", True)
     asleep.close()
 
 

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from orchestrator.ledger import BadAddress, DuplicateConfig, Ledger, LedgerAway, LedgerError, StudyExists, StudyHeld
+from orchestrator.ledger import BadAddress, DuplicateConfig, Ledger, LedgerAway, LedgerError, StudyExists, StudyInUse
 from orchestrator.trial import Extension, Objective, Report, State
 from tests.orchestrator.conftest import PostgreSQL
 
@@ -116,7 +116,7 @@ def outcome(url: str, act: Callable[[Ledger, int], object], disturb: Callable[[]
     answer = act(ledger, study)
     trials = [(t.number, t.config, t.state, t.reason, t.attempts, t.reports, t.extended) for t in ledger.trials(study)]
     attempts = [(a.number, a.from_epoch, a.outcome) for a in ledger.attempts(study, 1)]
-    rows = [(row.name, row.status, row.holder is not None) for row in ledger.studies()]
+    rows = [(row.name, row.status, row.lease is not None) for row in ledger.studies()]
     ledger.close()
     return answer, trials, attempts, rows
 
@@ -195,7 +195,7 @@ def test_a_study_held_by_this_very_process_is_not_taken_for_a_lost_answer(place:
     ledger = Ledger(place(), patience=30.0)
     study = ledger.create_study("hrnet", {}, HMEAN, {}).id
     ledger.acquire(study, os.getpid(), HERE)
-    with pytest.raises(StudyHeld):
+    with pytest.raises(StudyInUse):
         ledger.acquire(study, os.getpid(), HERE)
     ledger.add_trial(study, {"lr": 0.1})
     with pytest.raises(DuplicateConfig):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.mistake import Mistakes
 from orchestrator.plain_data import config_key
 from orchestrator.policies.random_search import RandomSearcher
-from orchestrator.problem import Problems
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from orchestrator.trial import Trial
 
 
 def space_of(**raw: Any) -> SearchSpace:
-    problems = Problems()
+    problems = Mistakes()
     space = parse_space(raw, [], None, problems)
     assert not problems
     return space

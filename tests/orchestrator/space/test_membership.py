@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.problem import Problems
+from orchestrator.mistake import Mistakes
 from orchestrator.space.config_field import defaults_of
-from orchestrator.space.membership import Outside, as_config_of, limit_of
+from orchestrator.space.membership import NotInSpace, as_config_of, limit_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from trainables import load_trainable
@@ -20,9 +20,9 @@ DEFAULTS = {"lr": 0.01, "momentum": 0.9, "epochs": 9, "backbone": "r18", "drop":
 
 
 def space_of(raw: dict[str, Any], *constraints: str) -> SearchSpace:
-    problems = Problems()
-    space = parse_space(raw, list(constraints), None, problems)
-    assert not problems
+    mistakes = Mistakes()
+    space = parse_space(raw, list(constraints), None, mistakes)
+    assert not mistakes
     return space
 
 
@@ -59,14 +59,14 @@ def test_a_config_of_the_same_space_stays_as_it_is():
     ],
 )
 def test_a_config_outside_is_refused_with_its_reason(raw: dict[str, Any], config: dict[str, Any], why: str):
-    with pytest.raises(Outside, match=why):
+    with pytest.raises(NotInSpace, match=why):
         as_config_of(space_of(raw), config, DEFAULTS)
 
 
 def test_a_new_constraint_leaves_out_what_breaks_it():
     space = space_of({"lr": LR, "batch": [4, 8]}, "lr * batch <= 0.1")
     assert as_config_of(space, {"lr": 0.01, "batch": 8}, {}) == {"lr": 0.01, "batch": 8}
-    with pytest.raises(Outside, match=r"`lr \* batch <= 0.1` must hold, but got"):
+    with pytest.raises(NotInSpace, match=r"`lr \* batch <= 0.1` must hold, but got"):
         as_config_of(space, {"lr": 0.02, "batch": 8}, {})
 
 
@@ -87,13 +87,13 @@ def test_fewer_epochs_than_the_limit_are_no_difference_and_more_are():
     for raw in ({"lr": LR, "epochs": 20}, {"lr": LR}):
         defaults = DEFAULTS | {"epochs": 20}
         assert as_config_of(space_of(raw), {"lr": 0.02, "epochs": 9}, defaults).get("epochs", 20) == 20
-        with pytest.raises(Outside):
+        with pytest.raises(NotInSpace):
             as_config_of(space_of(raw), {"lr": 0.02, "epochs": 21}, defaults)
 
 
 def test_searched_epochs_are_a_value_like_any_other():
     space = space_of({"lr": LR, "epochs": {"low": 10, "high": 20}})
-    with pytest.raises(Outside, match="`epochs` must be a whole number from 10 to 20, but is 9"):
+    with pytest.raises(NotInSpace, match="`epochs` must be a whole number from 10 to 20, but is 9"):
         as_config_of(space, {"lr": 0.02, "epochs": 9}, DEFAULTS)
     assert limit_of(space, DEFAULTS) is None
 

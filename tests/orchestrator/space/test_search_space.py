@@ -16,9 +16,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.mistake import Mistakes
 from orchestrator.plain_data import canonical, config_key
-from orchestrator.problem import Problems
-from orchestrator.space.domain import range_complaints
+from orchestrator.space.domain import range_mistakes
 from orchestrator.space.expression import Expression
 from orchestrator.space.search_space import (
     Categorical,
@@ -39,16 +39,16 @@ WHOLE = st.integers(-1000, 1000)
 
 
 def space_of(raw: dict[str, Any], *constraints: str) -> SearchSpace:
-    problems = Problems()
-    space = parse_space(raw, constraints, None, problems)
-    assert [str(problem) for problem in problems] == []
+    mistakes = Mistakes()
+    space = parse_space(raw, constraints, None, mistakes)
+    assert [str(mistake) for mistake in mistakes] == []
     return space
 
 
 def mistakes(raw: dict[str, Any], *constraints: str) -> list[str]:
-    problems = Problems()
-    parse_space(raw, constraints, None, problems)
-    return [str(problem) for problem in problems]
+    mistakes = Mistakes()
+    parse_space(raw, constraints, None, mistakes)
+    return [str(mistake) for mistake in mistakes]
 
 
 # --- domains against Optuna's distributions
@@ -70,25 +70,25 @@ def refused_by_optuna(kind: type, low: float, high: float, log: bool, step: floa
 @settings(max_examples=200, deadline=None)
 @given(NUMBERS, NUMBERS, st.booleans(), st.none() | NUMBERS)
 def test_a_float_range_is_accepted_exactly_where_optuna_accepts_it(low, high, log, step):
-    complaints = range_complaints(low, high, log, step)
-    too_large = any("step <= high - low" in line for line in complaints)  # ours alone: a grid of one value is a slip
+    mistakes = range_mistakes(low, high, log, step)
+    too_large = any("step <= high - low" in line for line in mistakes)  # ours alone: a grid of one value is a slip
     refused = refused_by_optuna(optuna.distributions.FloatDistribution, low, high, log, step)
-    assert bool(complaints) == (refused or too_large)
+    assert bool(mistakes) == (refused or too_large)
 
 
 @settings(max_examples=200, deadline=None)
 @given(WHOLE, WHOLE, st.booleans(), st.none() | st.integers(-5, 50))
 def test_an_int_range_is_accepted_exactly_where_optuna_accepts_it(low, high, log, step):
-    complaints = range_complaints(low, high, log, step, whole=True)
-    stricter = any("step <= high - low" in line or "must not stand together" in line for line in complaints)
+    mistakes = range_mistakes(low, high, log, step, whole=True)
+    stricter = any("step <= high - low" in line or "must not stand together" in line for line in mistakes)
     refused = refused_by_optuna(optuna.distributions.IntDistribution, low, high, log, step)
-    assert bool(complaints) == (refused or stricter)
+    assert bool(mistakes) == (refused or stricter)
 
 
 @settings(max_examples=200, deadline=None)
 @given(NUMBERS, NUMBERS, st.booleans(), st.none() | NUMBERS, st.randoms(use_true_random=False), NUMBERS)
 def test_a_float_range_holds_the_values_that_optunas_holds(low, high, log, step, rng, other):
-    assume(not range_complaints(low, high, log, step))
+    assume(not range_mistakes(low, high, log, step))
     assume(step is None or high - low < 1e6 * step)  # beyond, Optuna's tolerance refuses its own grid
     domain = Float(low, high, log, step)
     theirs = optunas(domain)
@@ -104,7 +104,7 @@ def test_a_float_range_holds_the_values_that_optunas_holds(low, high, log, step,
 @given(WHOLE, WHOLE, st.booleans(), st.integers(1, 50), st.randoms(use_true_random=False), WHOLE)
 def test_an_int_range_holds_the_values_that_optunas_holds(low, high, log, step, rng, other):
     step = 1 if log else step
-    assume(not range_complaints(low, high, log, None if step == 1 else step, whole=True))
+    assume(not range_mistakes(low, high, log, None if step == 1 else step, whole=True))
     domain = Int(low, high, log, step)
     theirs = optunas(domain)
     assert (theirs.low, theirs.high) == (domain.low, domain.high)
@@ -323,15 +323,15 @@ def test_what_is_wrong_with_a_config_is_said_all_at_once():
         },
         "b < 16",
     )
-    assert [str(problem) for problem in space.problems_of({"kind": "x", "b": 5, "only_y": 3, "c": 1})] == [
+    assert [str(mistake) for mistake in space.problems_of({"kind": "x", "b": 5, "only_y": 3, "c": 1})] == [
         "unknown name `c`; known are: kind, b, only_y",
         "b: must be a whole number from 4 to 16 in steps of 4, but got 5",
         "only_y: must be absent, because it needs `kind` to be one of 'y', and that is 'x'; remove it",
     ]
-    assert [str(problem) for problem in space.problems_of({"kind": "y", "b": 8})] == [
+    assert [str(mistake) for mistake in space.problems_of({"kind": "y", "b": 8})] == [
         "only_y: must be given, as a whole number from 1 to 9"
     ]
-    assert [str(problem) for problem in space.problems_of({"kind": "x", "b": 16})] == [
+    assert [str(mistake) for mistake in space.problems_of({"kind": "x", "b": 16})] == [
         "constraints[0]: `b < 16` must hold, but got b=16"
     ]
 

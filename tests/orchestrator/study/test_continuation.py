@@ -15,7 +15,7 @@ from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.policies.scheduler import Decision
 from orchestrator.study.budget import Limits
-from orchestrator.study.continuation import adopt, leaders, open_study, refusals, revision, with_limits
+from orchestrator.study.continuation import adopt, forbidden_changes, leaders, open_study, revision, with_limits
 from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from orchestrator.tracking.projection import trial_params, trial_tags
@@ -47,7 +47,7 @@ def trial(number: int, lr: float, state: State = State.COMPLETED, epochs: int = 
     return Trial(number, {"lr": lr, "epochs": 4}, state, reports=reports, **more)
 
 
-class Desk:
+class FakeCluster:
     """A study with a ledger, driven by hand, whose file may change between two starts."""
 
     def __init__(self, directory: Path, **sections: Any) -> None:
@@ -85,8 +85,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Callable[..., Desk]:
-    return lambda **sections: Desk(tmp_path, **sections)
+def cluster(tmp_path: Path) -> Callable[..., FakeCluster]:
+    return lambda **sections: FakeCluster(tmp_path, **sections)
 
 
 # What may change
@@ -103,8 +103,8 @@ def desk(tmp_path: Path) -> Callable[..., Desk]:
         ("storage", "/elsewhere"),
     ],
 )
-def test_what_the_trials_were_measured_by_never_changes(desk: Callable[..., Desk], section: str, value: Any):
-    d = desk()
+def test_what_the_trials_were_measured_by_never_changes(cluster: Callable[..., FakeCluster], section: str, value: Any):
+    d = cluster()
     d.run_out()
     with pytest.raises(
         InputMistake, match=rf"toy.yaml: {section}: must be what study 'toy' was begun with, but differs"
@@ -112,26 +112,26 @@ def test_what_the_trials_were_measured_by_never_changes(desk: Callable[..., Desk
         d.start(**{section: value})
 
 
-def test_before_its_first_trial_a_study_may_become_another(desk: Callable[..., Desk]):
-    d = desk()
+def test_before_its_first_trial_a_study_may_become_another(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     d.start(search={"seed": 1}, space={"lr": LR, "epochs": 2})
     assert d.ledger.study("toy").raw["search"] == {"seed": 1}
 
 
-def test_a_lowered_limit_on_epochs_is_refused(desk: Callable[..., Desk]):
-    d = desk()
+def test_a_lowered_limit_on_epochs_is_refused(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     d.run_out()
     with pytest.raises(
         InputMistake, match=r"space.epochs: must be at least 4, what study 'toy' was begun with, but got 3"
     ):
         d.start(space={"lr": LR, "epochs": 3})
     row = d.ledger.study("toy")
-    assert refusals(row, spec_of(space={"lr": LR, "epochs": 5}), DEFAULTS) == []
-    assert refusals(row, spec_of(space={"lr": LR}), DEFAULTS) == []  # the trainable's own 9
+    assert forbidden_changes(row, spec_of(space={"lr": LR, "epochs": 5}), DEFAULTS) == []
+    assert forbidden_changes(row, spec_of(space={"lr": LR}), DEFAULTS) == []  # the trainable's own 9
 
 
-def test_more_trials_and_more_hours_go_on(desk: Callable[..., Desk]):
-    d = desk(budget={"trials": 4, "hours": 1})
+def test_more_trials_and_more_hours_go_on(cluster: Callable[..., FakeCluster]):
+    d = cluster(budget={"trials": 4, "hours": 1})
     assert d.run_out() == [1, 2, 3, 4]
     d.start(budget={"trials": 6, "hours": 2})
     assert d.news == []
@@ -140,8 +140,8 @@ def test_more_trials_and_more_hours_go_on(desk: Callable[..., Desk]):
     assert (change["was"], change["left_out"], change["extended"]) == ({"budget": {"trials": 4, "hours": 1}}, [], [])
 
 
-def test_plus_n_counts_only_trials_that_count(desk: Callable[..., Desk]):
-    d = desk()
+def test_plus_n_counts_only_trials_that_count(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     d.run_out()
     d.start(space={"lr": {"low": 1e-4, "high": 0.01, "log": True}, "epochs": 4})
     row = d.ledger.study("toy")
@@ -157,8 +157,8 @@ def test_plus_n_counts_only_trials_that_count(desk: Callable[..., Desk]):
 # A narrower or wider space
 
 
-def test_trials_outside_a_narrowed_space_count_no_more_and_say_why(desk: Callable[..., Desk]):
-    d = desk()
+def test_trials_outside_a_narrowed_space_count_no_more_and_say_why(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     d.run_out()
     lrs = {t.number: t.config["lr"] for t in d.ledger.trials(d.id)}
     border = sorted(lrs.values())[2]
@@ -179,8 +179,8 @@ def test_trials_outside_a_narrowed_space_count_no_more_and_say_why(desk: Callabl
     assert all(t.config["lr"] <= border for t in d.study.trials)
 
 
-def test_what_was_left_out_counts_again_when_the_space_takes_it_back(desk: Callable[..., Desk]):
-    d = desk()
+def test_what_was_left_out_counts_again_when_the_space_takes_it_back(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     d.run_out()
     before = d.summary()
     d.start(space={"lr": {"low": 0.9, "high": 1.0, "log": True}, "epochs": 4})
@@ -194,8 +194,8 @@ def test_what_was_left_out_counts_again_when_the_space_takes_it_back(desk: Calla
     assert changes[0]["was"] == {"space": {"lr": LR, "epochs": 4}} and changes[0]["at"] <= changes[1]["at"]
 
 
-def test_a_trial_that_waits_and_is_left_out_does_not_run_on(desk: Callable[..., Desk]):
-    d = desk()
+def test_a_trial_that_waits_and_is_left_out_does_not_run_on(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     job = d.study.next_job()
     assert job is not None
     d.study.report(job.number, Report(1, {"val/score": 0.5}, 1.0, 0.0, True))  # the driver died here
@@ -208,19 +208,19 @@ def test_a_trial_that_waits_and_is_left_out_does_not_run_on(desk: Callable[..., 
     assert d.run_out() == [job.number]  # and goes on when it counts again
 
 
-def test_left_out_trials_do_not_judge_others(desk: Callable[..., Desk]):
+def test_left_out_trials_do_not_judge_others(cluster: Callable[..., FakeCluster]):
     """Their scores are gone from the rungs: a first trial of the new space is not pruned by them."""
     good = {"lr": {"low": 0.09, "high": 0.11, "log": True}, "epochs": 4}
-    d = desk(space=good, budget={"trials": 4})
+    d = cluster(space=good, budget={"trials": 4})
     d.run_out()
     d.start(space={"lr": {"low": 1e-4, "high": 2e-4, "log": True}, "epochs": 4}, budget={"trials": 1})
     d.run_out()
     assert [t.state for t in d.study.trials] == [State.COMPLETED]
 
 
-def test_a_baseline_that_was_left_out_is_tried_again_as_it_reads_now(desk: Callable[..., Desk]):
+def test_a_baseline_that_was_left_out_is_tried_again_as_it_reads_now(cluster: Callable[..., FakeCluster]):
     by_hand = [{"name": "by hand", "lr": 0.1}]
-    d = desk(baselines=by_hand, space={"lr": LR, "epochs": 4, "family": ["b", "c"]}, budget={"trials": 1})
+    d = cluster(baselines=by_hand, space={"lr": LR, "epochs": 4, "family": ["b", "c"]}, budget={"trials": 1})
     d.run_out()
     d.start(baselines=by_hand, space={"lr": LR, "epochs": 4, "family": ["a", "c"]}, budget={"trials": 1})
     d.run_out()
@@ -231,8 +231,8 @@ def test_a_baseline_that_was_left_out_is_tried_again_as_it_reads_now(desk: Calla
     ]
 
 
-def test_a_name_added_at_its_default_keeps_every_trial_and_its_config_as_it_was(desk: Callable[..., Desk]):
-    d = desk()
+def test_a_name_added_at_its_default_keeps_every_trial_and_its_config_as_it_was(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     d.run_out()
     d.start(space={"lr": LR, "epochs": 4, "family": ["a", "b"]}, budget={"trials": 8})
     assert [t.config["family"] for t in d.study.trials] == ["a"] * 6  # in the words of the new space
@@ -240,8 +240,8 @@ def test_a_name_added_at_its_default_keeps_every_trial_and_its_config_as_it_was(
     assert d.run_out() == [7, 8]
 
 
-def test_no_config_is_tried_again_under_another_name_of_it(desk: Callable[..., Desk]):
-    d = desk(space={"lr": [0.1, 0.2], "epochs": 4})
+def test_no_config_is_tried_again_under_another_name_of_it(cluster: Callable[..., FakeCluster]):
+    d = cluster(space={"lr": [0.1, 0.2], "epochs": 4})
     d.run_out()
     d.start(space={"lr": [0.1, 0.2], "epochs": 4, "family": "a"})
     assert d.study.finished
@@ -286,8 +286,8 @@ def test_a_trial_that_is_left_out_is_not_extended():
     assert list(found.left_out) == [1] and found.extended == {}
 
 
-def test_leaders_go_on_from_their_checkpoint_to_the_raised_limit(desk: Callable[..., Desk]):
-    d = desk()
+def test_leaders_go_on_from_their_checkpoint_to_the_raised_limit(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     d.run_out()
     completed = [t for t in d.study.trials if t.state is State.COMPLETED]
     d.study.set_test(d.study.best.number, {"test/score": 0.5})
@@ -314,9 +314,11 @@ def test_leaders_go_on_from_their_checkpoint_to_the_raised_limit(desk: Callable[
     assert others and all(t.config["epochs"] == 4 for t in others)  # the ledger keeps what each one was
 
 
-def test_a_crash_right_after_the_limit_was_raised_prunes_nobody_for_an_old_decision(desk: Callable[..., Desk]):
+def test_a_crash_right_after_the_limit_was_raised_prunes_nobody_for_an_old_decision(
+    cluster: Callable[..., FakeCluster],
+):
     """Epoch 4 is a rung, and was the last epoch: what ASHA says of it now must not end a trial that goes on."""
-    d = desk(space={"lr": [0.1, 0.11, 0.09, 0.12], "epochs": 4}, scheduler={"name": "asha", "eta": 2})
+    d = cluster(space={"lr": [0.1, 0.11, 0.09, 0.12], "epochs": 4}, scheduler={"name": "asha", "eta": 2})
     d.run_out()
     d.start(space={"lr": [0.1, 0.11, 0.09, 0.12], "epochs": 10}, scheduler={"name": "asha", "eta": 2})
     extended = [t.number for t in d.study.trials if t.extended]
@@ -337,7 +339,7 @@ def test_a_study_that_is_extended_and_crashes_anywhere_ends_like_an_undisturbed_
     longer: dict[str, Any] = {"space": {"lr": LR, "epochs": 5}, "budget": {"trials": 5}}
 
     def drive(disturbed: bool) -> list[Any]:
-        d = Desk(tmp_path_factory.mktemp("desk"), **short)
+        d = FakeCluster(tmp_path_factory.mktemp("cluster"), **short)
         crashes = 0
         for sections in (short, longer):
             d.start(**sections)
@@ -369,8 +371,8 @@ def test_a_study_that_is_extended_and_crashes_anywhere_ends_like_an_undisturbed_
     assert drive(disturbed=True) == drive(disturbed=False)
 
 
-def test_mlflow_keeps_the_param_that_a_trial_began_with_and_tells_the_rest_in_tags(desk: Callable[..., Desk]):
-    d = desk(budget={"trials": 1})
+def test_mlflow_keeps_the_param_that_a_trial_began_with_and_tells_the_rest_in_tags(cluster: Callable[..., FakeCluster]):
+    d = cluster(budget={"trials": 1})
     d.run_out()
     d.start(space={"lr": LR, "epochs": 6}, budget={"trials": 1})
     extended = d.ledger.trial(d.id, 1)
@@ -378,8 +380,8 @@ def test_mlflow_keeps_the_param_that_a_trial_began_with_and_tells_the_rest_in_ta
     assert trial_tags(extended, d.ledger.study("toy"))["extended"] == "extended from 4 to 6 epochs after epoch 4"
 
 
-def test_a_limit_raised_twice_is_told_twice(desk: Callable[..., Desk]):
-    d = desk(budget={"trials": 1})
+def test_a_limit_raised_twice_is_told_twice(cluster: Callable[..., FakeCluster]):
+    d = cluster(budget={"trials": 1})
     d.run_out()
     for epochs in (6, 8):
         d.start(space={"lr": LR, "epochs": epochs}, budget={"trials": 1})
@@ -387,8 +389,8 @@ def test_a_limit_raised_twice_is_told_twice(desk: Callable[..., Desk]):
     assert d.ledger.trial(d.id, 1).extended == (Extension(4, 4, 6), Extension(6, 6, 8))
 
 
-def test_addresses_are_not_kept_among_the_changes(desk: Callable[..., Desk]):
-    d = desk(tracking={"uri": "http://the-old-host"})
+def test_addresses_are_not_kept_among_the_changes(cluster: Callable[..., FakeCluster]):
+    d = cluster(tracking={"uri": "http://the-old-host"})
     d.run_out()
     d.start(tracking={"uri": None})
     assert "the-old-host" not in str(d.ledger.study("toy").facts)

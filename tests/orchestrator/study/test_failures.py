@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.job import Failure, FailureClass
-from orchestrator.study.failures import Streak, class_of, count_by_class, judge, problem_of
+from orchestrator.study.failures import Streak, class_of, count_by_class, failure_of, judge
 from orchestrator.study_file.sections import FailuresSpec
 from orchestrator.trial import Report, State, Trial
 from tests.toy import Config
@@ -100,9 +100,9 @@ def test_every_failure_is_counted_once_by_its_class():
 
 def test_a_loss_or_an_objective_that_is_no_number_is_a_problem_and_any_other_metric_is_not():
     good = {"val/score": 0.5, "train/loss": 0.1, "val/perplexity": math.inf}
-    assert problem_of(Report(1, good, 1.0, 0.0), {"val/score"}) is None
+    assert failure_of(Report(1, good, 1.0, 0.0), {"val/score"}) is None
     for name in ("val/score", "train/loss"):
-        problem = problem_of(Report(3, good | {name: math.nan}, 1.0, 0.0), {"val/score"})
+        problem = failure_of(Report(3, good | {name: math.nan}, 1.0, 0.0), {"val/score"})
         assert problem == Failure(FailureClass.NON_FINITE, f"`{name}` is nan at epoch 3")
 
 

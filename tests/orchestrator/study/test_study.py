@@ -1,4 +1,4 @@
-"""The heart of a study, driven without Ray: what runs next, what follows from a report, what a restart finds."""
+"""The upkeep of a study, driven without Ray: what runs next, what follows from a report, what a restart finds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests import toy
 from trainables import load_trainable
 
 
-class Desk:
+class FakeCluster:
     """A study over a ledger of its own, and the means to start over as after a crash."""
 
     def __init__(self, directory: Path, **sections: Any) -> None:
@@ -55,8 +55,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Callable[..., Desk]:
-    return lambda **sections: Desk(tmp_path, **sections)
+def cluster(tmp_path: Path) -> Callable[..., FakeCluster]:
+    return lambda **sections: FakeCluster(tmp_path, **sections)
 
 
 def report(job: Job, epoch: int, value: float | None = None, checkpoint: bool = True) -> Report:
@@ -77,8 +77,8 @@ def run_out(study: Study) -> None:
         finish(study, job)
 
 
-def test_as_many_trials_run_as_fit_and_no_more_than_the_budget_allows(desk: Callable[..., Desk]):
-    study = desk().study
+def test_as_many_trials_run_as_fit_and_no_more_than_the_budget_allows(cluster: Callable[..., FakeCluster]):
+    study = cluster().study
     jobs = [study.next_job(), study.next_job(), study.next_job()]
     assert [job and job.number for job in jobs] == [1, 2, None]
     assert jobs[0] is not None and jobs[1] is not None
@@ -90,9 +90,9 @@ def test_as_many_trials_run_as_fit_and_no_more_than_the_budget_allows(desk: Call
     assert all(trial.state.final for trial in study.trials)
 
 
-def test_baselines_come_first_under_their_names_and_are_never_pruned(desk: Callable[..., Desk]):
+def test_baselines_come_first_under_their_names_and_are_never_pruned(cluster: Callable[..., FakeCluster]):
     baselines = [{"name": "by hand", "lr": 0.1}, {"name": "too low", "lr": 1e-4}]
-    study = desk(baselines=baselines).study
+    study = cluster(baselines=baselines).study
     run_out(study)
     assert [(t.baseline, t.config["lr"], t.state) for t in study.trials[:2]] == [
         ("by hand", 0.1, State.COMPLETED),
@@ -101,16 +101,16 @@ def test_baselines_come_first_under_their_names_and_are_never_pruned(desk: Calla
 
 
 def test_the_same_seed_and_one_worker_give_the_same_configs(tmp_path: Path):
-    studies = [Desk(tmp_path / name) for name in ("a", "b")]
-    for desk in studies:
-        desk.study.concurrency = 1
-        run_out(desk.study)
-    first, second = ([trial.config for trial in desk.study.trials] for desk in studies)
+    studies = [FakeCluster(tmp_path / name) for name in ("a", "b")]
+    for cluster in studies:
+        cluster.study.concurrency = 1
+        run_out(cluster.study)
+    first, second = ([trial.config for trial in cluster.study.trials] for cluster in studies)
     assert first == second
 
 
-def test_a_trial_of_its_last_epoch_is_completed_and_not_pruned(desk: Callable[..., Desk]):
-    study = desk().study
+def test_a_trial_of_its_last_epoch_is_completed_and_not_pruned(cluster: Callable[..., FakeCluster]):
+    study = cluster().study
     good, bad = study.next_job(), study.next_job()
     assert good and bad
     for epoch in range(1, 5):
@@ -123,8 +123,8 @@ def test_a_trial_of_its_last_epoch_is_completed_and_not_pruned(desk: Callable[..
     assert study.trials[1].state is State.COMPLETED
 
 
-def test_a_value_that_is_no_number_fails_the_trial_with_its_epoch(desk: Callable[..., Desk]):
-    study = desk().study
+def test_a_value_that_is_no_number_fails_the_trial_with_its_epoch(cluster: Callable[..., FakeCluster]):
+    study = cluster().study
     job = study.next_job()
     assert job
     study.report(job.number, report(job, 1))
@@ -134,16 +134,18 @@ def test_a_value_that_is_no_number_fails_the_trial_with_its_epoch(desk: Callable
     assert study.best is None
 
 
-def test_a_report_without_the_objective_fails_the_trial_and_names_what_came(desk: Callable[..., Desk]):
-    study = desk().study
+def test_a_report_without_the_objective_fails_the_trial_and_names_what_came(cluster: Callable[..., FakeCluster]):
+    study = cluster().study
     job = study.next_job()
     assert job
     study.report(job.number, Report(1, {"val/acc": 0.5}, 1.0, 0.0))
     assert study.trials[0].reason == "exception: epoch 1 must report `val/score`, but reported val/acc"
 
 
-def test_a_lost_worker_is_retried_from_its_checkpoint_and_given_up_after_three_in_a_row(desk: Callable[..., Desk]):
-    study = desk().study
+def test_a_lost_worker_is_retried_from_its_checkpoint_and_given_up_after_three_in_a_row(
+    cluster: Callable[..., FakeCluster],
+):
+    study = cluster().study
     study.concurrency = 1
     job = study.next_job()
     assert job
@@ -158,8 +160,8 @@ def test_a_lost_worker_is_retried_from_its_checkpoint_and_given_up_after_three_i
     assert study.trials[0].reason == "worker lost: the worker process died"
 
 
-def test_stopping_pauses_every_trial_at_its_next_report_and_starts_none(desk: Callable[..., Desk]):
-    d = desk()
+def test_stopping_pauses_every_trial_at_its_next_report_and_starts_none(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     first, second = d.study.next_job(), d.study.next_job()
     assert first and second
     d.study.stop("the deadline came")
@@ -173,9 +175,9 @@ def test_stopping_pauses_every_trial_at_its_next_report_and_starts_none(desk: Ca
 
 
 def test_after_a_crash_finished_trials_stay_and_running_ones_go_on_from_what_the_ledger_names(
-    desk: Callable[..., Desk],
+    cluster: Callable[..., FakeCluster],
 ):
-    d = desk()
+    d = cluster()
     first, second = d.study.next_job(), d.study.next_job()
     assert first and second
     finish(d.study, first)
@@ -192,8 +194,8 @@ def test_after_a_crash_finished_trials_stay_and_running_ones_go_on_from_what_the
     assert len(d.ledger.history(d.id)) == sum(trial.epochs for trial in again.trials)
 
 
-def test_a_decision_that_a_crash_swallowed_is_made_up_for(desk: Callable[..., Desk]):
-    d = desk()
+def test_a_decision_that_a_crash_swallowed_is_made_up_for(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     first, second = d.study.next_job(), d.study.next_job()
     assert first and second
     d.study.report(first.number, report(first, 1, 0.9))
@@ -202,8 +204,8 @@ def test_a_decision_that_a_crash_swallowed_is_made_up_for(desk: Callable[..., De
     assert again.trials[1].state is State.PRUNED
 
 
-def test_a_finished_study_starts_nothing_and_a_larger_budget_goes_on(desk: Callable[..., Desk]):
-    d = desk()
+def test_a_finished_study_starts_nothing_and_a_larger_budget_goes_on(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     run_out(d.study)
     before = d.study.trials
     assert d.open().next_job() is None
@@ -214,8 +216,8 @@ def test_a_finished_study_starts_nothing_and_a_larger_budget_goes_on(desk: Calla
     assert [t.config for t in again.trials[:6]] == [t.config for t in before]
 
 
-def test_a_space_that_is_used_up_ends_the_study(desk: Callable[..., Desk]):
-    study = desk(space={"lr": [0.1, 0.01, 0.001], "epochs": 4}).study
+def test_a_space_that_is_used_up_ends_the_study(cluster: Callable[..., FakeCluster]):
+    study = cluster(space={"lr": [0.1, 0.01, 0.001], "epochs": 4}).study
     run_out(study)
     assert len(study.trials) == 3
     assert study.finished
@@ -233,18 +235,18 @@ def started(study: Study) -> Job:
     return job
 
 
-def save(desk: Desk, job: Job, epoch: int) -> None:
-    storage_at(None, desk.directory / "toy").write(job.number, epoch, lambda folder: None)
+def save(cluster: FakeCluster, job: Job, epoch: int) -> None:
+    storage_at(None, cluster.directory / "toy").write(job.number, epoch, lambda folder: None)
 
 
-def checkpoint(desk: Desk, number: int, epoch: int) -> Path:
-    return epoch_directory(trial_directory(desk.directory / "toy", number), epoch)
+def checkpoint(cluster: FakeCluster, number: int, epoch: int) -> Path:
+    return epoch_directory(trial_directory(cluster.directory / "toy", number), epoch)
 
 
 def test_out_of_memory_goes_on_from_the_checkpoint_with_half_the_micro_batch_and_a_restart_knows(
-    desk: Callable[..., Desk],
+    cluster: Callable[..., FakeCluster],
 ):
-    d = desk()
+    d = cluster()
     d.study.concurrency = 1
     job = started(d.study)
     assert job.accumulation_steps is None
@@ -260,8 +262,8 @@ def test_out_of_memory_goes_on_from_the_checkpoint_with_half_the_micro_batch_and
     assert count_by_class(d.study.trials) == {"out_of_memory": 2}
 
 
-def test_a_hang_is_tried_again_once_and_a_restart_remembers_it(desk: Callable[..., Desk]):
-    d = desk()
+def test_a_hang_is_tried_again_once_and_a_restart_remembers_it(cluster: Callable[..., FakeCluster]):
+    d = cluster()
     d.study.concurrency = 1
     started(d.study)
     d.study.fail(1, HANG)
@@ -273,9 +275,9 @@ def test_a_hang_is_tried_again_once_and_a_restart_remembers_it(desk: Callable[..
 
 
 def test_three_trials_that_raise_alike_stop_the_study_and_go_on_with_their_checkpoints_when_it_is_mended(
-    desk: Callable[..., Desk],
+    cluster: Callable[..., FakeCluster],
 ):
-    d = desk()
+    d = cluster()
     d.study.concurrency = 1
     for number in (1, 2, 3):
         job = started(d.study)
@@ -295,8 +297,8 @@ def test_three_trials_that_raise_alike_stop_the_study_and_go_on_with_their_check
     assert all(checkpoint(d, number, 1).is_dir() for number in (1, 2, 3))
 
 
-def test_trials_that_raise_alike_fail_for_good_once_another_gets_further(desk: Callable[..., Desk]):
-    d = desk(scheduler={"name": "none"})
+def test_trials_that_raise_alike_fail_for_good_once_another_gets_further(cluster: Callable[..., FakeCluster]):
+    d = cluster(scheduler={"name": "none"})
     d.study.concurrency = 1
     for number in (1, 2):
         job = started(d.study)
@@ -312,8 +314,8 @@ def test_trials_that_raise_alike_fail_for_good_once_another_gets_further(desk: C
     assert [trial.state for trial in d.study.trials] == [State.FAILED, State.FAILED, State.COMPLETED, State.FAILED]
 
 
-def test_a_target_that_is_reached_finishes_the_study_and_a_higher_one_goes_on(desk: Callable[..., Desk]):
-    d = desk(budget={"trials": 6, "target": 0.8})
+def test_a_target_that_is_reached_finishes_the_study_and_a_higher_one_goes_on(cluster: Callable[..., FakeCluster]):
+    d = cluster(budget={"trials": 6, "target": 0.8})
     good, other = started(d.study), started(d.study)
     assert d.study.report(good.number, report(good, 1, 0.79)) is Decision.CONTINUE
     assert d.study.report(good.number, report(good, 2, 0.8)) is Decision.PAUSE
@@ -326,8 +328,8 @@ def test_a_target_that_is_reached_finishes_the_study_and_a_higher_one_goes_on(de
     assert started(d.open()).number == good.number
 
 
-def test_patience_ends_a_search_that_finds_nothing_better(desk: Callable[..., Desk]):
-    d = desk(budget={"patience": 3}, scheduler={"name": "none"})
+def test_patience_ends_a_search_that_finds_nothing_better(cluster: Callable[..., FakeCluster]):
+    d = cluster(budget={"patience": 3}, scheduler={"name": "none"})
     d.study.concurrency = 1
     clock = 0.0
     for value in (0.5, 0.4, 0.9, 0.6, 0.7, 0.8):
@@ -342,7 +344,7 @@ def test_patience_ends_a_search_that_finds_nothing_better(desk: Callable[..., De
 
 
 def test_used_up_gpu_hours_pause_the_study_and_count_what_sessions_before_took(tmp_path: Path):
-    d = Desk(tmp_path, budget={"gpu_hours": 2.0}, resources={"gpu": 1})
+    d = FakeCluster(tmp_path, budget={"gpu_hours": 2.0}, resources={"gpu": 1})
     hours = 1000.0
 
     def opened() -> Study:
@@ -364,7 +366,7 @@ def test_used_up_gpu_hours_pause_the_study_and_count_what_sessions_before_took(t
 
 
 def test_near_the_deadline_nothing_starts_that_would_not_get_far_enough_and_the_session_ends(tmp_path: Path):
-    d = Desk(tmp_path, scheduler={"name": "asha", "grace_epochs": 2})
+    d = FakeCluster(tmp_path, scheduler={"name": "asha", "grace_epochs": 2})
     now = 1000.0
     study = Study(d.spec, load_trainable("tests.toy"), d.ledger, d.id, tmp_path, concurrency=1, now=lambda: now)
     study.allowance.ends = 2000.0
@@ -388,7 +390,7 @@ def test_near_the_deadline_nothing_starts_that_would_not_get_far_enough_and_the_
 
 
 def test_while_others_run_a_session_that_can_start_nothing_waits_for_them(tmp_path: Path):
-    d = Desk(tmp_path)
+    d = FakeCluster(tmp_path)
     now = 1000.0
     study = Study(d.spec, load_trainable("tests.toy"), d.ledger, d.id, tmp_path, concurrency=3, now=lambda: now)
     study.allowance.ends = 2000.0
@@ -443,22 +445,22 @@ SPACE = {"lr": {"low": 1e-4, "high": 1.0, "log": True}, "epochs": 4, "batch_size
 
 
 @pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def calm(tmp_path_factory: pytest.TempPathFactory) -> FakeCluster:
     """A study without any trouble, run to its end."""
-    desk = Desk(tmp_path_factory.mktemp("calm"), space=SPACE, failures=PATIENT)
-    desk.study.concurrency = 1
-    run_out(desk.study)
-    return desk
+    cluster = FakeCluster(tmp_path_factory.mktemp("calm"), space=SPACE, failures=PATIENT)
+    cluster.study.concurrency = 1
+    run_out(cluster.study)
+    return cluster
 
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_a_study_with_crashes_and_faults_anywhere_ends_like_an_undisturbed_one(
-    data: st.DataObject, calm: Desk, tmp_path_factory: pytest.TempPathFactory
+    data: st.DataObject, calm: FakeCluster, tmp_path_factory: pytest.TempPathFactory
 ):
     """One worker. The driver dies between any two steps or at any write; memory runs out, workers hang and are lost;
     the study is extended; epochs have no checkpoint. Trials, states and values are those without all that."""
-    stormy = Desk(tmp_path_factory.mktemp("stormy"), space=SPACE, failures=PATIENT, budget={"trials": 3})
+    stormy = FakeCluster(tmp_path_factory.mktemp("stormy"), space=SPACE, failures=PATIENT, budget={"trials": 3})
     caused: Counter[str] = Counter()
     troubles = 0
 

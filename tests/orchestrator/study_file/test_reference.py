@@ -12,7 +12,7 @@ from typing import Any, Literal
 import jsonschema
 import pytest
 
-from orchestrator.problem import Problems
+from orchestrator.mistake import Mistakes
 from orchestrator.space.config_field import config_fields
 from orchestrator.space.domain_parser import KEYS
 from orchestrator.space.space_parser import parse_space
@@ -93,9 +93,9 @@ def test_the_table_of_a_config_says_types_bounds_and_defaults():
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_every_example_on_the_page_is_yaml_that_the_checks_and_the_schema_accept(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    problems = Problems()
-    value = parse_yaml(block, problems)
-    assert list(problems) == []
+    mistakes = Mistakes()
+    value = parse_yaml(block, mistakes)
+    assert list(mistakes) == []
     if "study" in value and "trainable" in value:
         (tmp_path / "s.yaml").write_text(block)
         load_study(tmp_path / "s.yaml")
@@ -103,8 +103,8 @@ def test_every_example_on_the_page_is_yaml_that_the_checks_and_the_schema_accept
     elif "extends" in value:
         assert not schema_refuses(value)
     elif set(value) == {"space"}:
-        parse_space(value["space"], [], None, problems)
-        assert [str(problem) for problem in problems] == []
+        parse_space(value["space"], [], None, mistakes)
+        assert [str(mistake) for mistake in mistakes] == []
         assert not schema_refuses(MINIMAL | json.loads(json.dumps(value)))
     else:
         (section,) = value
@@ -115,7 +115,7 @@ def test_every_example_on_the_page_is_yaml_that_the_checks_and_the_schema_accept
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "search_spaces").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_study_file_meets_the_schema(path: Path):
-    assert not schema_refuses(json.loads(json.dumps(parse_yaml(path.read_text(), Problems()))))
+    assert not schema_refuses(json.loads(json.dumps(parse_yaml(path.read_text(), Mistakes()))))
 
 
 def test_the_schema_is_a_schema():
@@ -188,4 +188,4 @@ def test_a_file_that_extends_another_need_not_be_whole():
 def test_what_is_written_for_a_winner_meets_the_schema():
     source = {"study": "s", "trial": 3, "value": 0.5, "epoch": 2, "checkpoint": "runs/s/trials/0003"}
     text = write_yaml(MINIMAL | {"space": {"lr": 1e-5, "resolution": {"value": {1: 640}}}, "source": source})
-    assert not schema_refuses(json.loads(json.dumps(parse_yaml(text, Problems()))))
+    assert not schema_refuses(json.loads(json.dumps(parse_yaml(text, Mistakes()))))

@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InputMistake
+from orchestrator.mistake import Mistakes
 from orchestrator.plain_data import plain_scalar
-from orchestrator.problem import Problems
 from orchestrator.study_file.yaml_file import parse_yaml, read_yaml, write_yaml
 
 SCALARS = st.one_of(
@@ -32,9 +32,9 @@ TREES = st.recursive(SCALARS, lambda t: st.lists(t, max_size=4) | st.dictionarie
 
 
 def mistakes(text: str) -> list[str]:
-    problems = Problems()
-    parse_yaml(text, problems)
-    return [str(problem) for problem in problems]
+    mistakes = Mistakes()
+    parse_yaml(text, mistakes)
+    return [str(mistake) for mistake in mistakes]
 
 
 def write(path: Path, text: str | bytes) -> Path:
@@ -83,7 +83,7 @@ Integers: [ 0, 0o7, 0x3A, -19 ]
 Floats: [ 0., -0.0, .5, +12e03, -2E+05 ]
 Also floats: [ .inf, -.Inf, +.INF, .NAN ]
 """
-    value = parse_yaml(text, Problems())
+    value = parse_yaml(text, Mistakes())
     assert value["A null"] is None
     assert value["Booleans"] == [True, True, False, False]
     assert value["Integers"] == [0, 7, 58, -19]
@@ -92,7 +92,7 @@ Also floats: [ .inf, -.Inf, +.INF, .NAN ]
 
 
 def test_a_quoted_scalar_is_text():
-    assert parse_yaml("a: '1e-5'\nb: \"true\"\nc: |\n  12\n", Problems()) == {"a": "1e-5", "b": "true", "c": "12\n"}
+    assert parse_yaml("a: '1e-5'\nb: \"true\"\nc: |\n  12\n", Mistakes()) == {"a": "1e-5", "b": "true", "c": "12\n"}
 
 
 def test_every_key_that_stands_twice_is_reported_with_both_lines():
@@ -141,7 +141,7 @@ def test_what_is_no_plain_yaml_is_reported_with_its_place(text, said):
 
 
 def test_aliases_are_written_out_but_not_by_the_billion():
-    assert parse_yaml("a: &x {b: 1}\nc: *x\n", Problems()) == {"a": {"b": 1}, "c": {"b": 1}}
+    assert parse_yaml("a: &x {b: 1}\nc: *x\n", Mistakes()) == {"a": {"b": 1}, "c": {"b": 1}}
     bomb = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
     bomb += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
     assert mistakes(bomb) == ["must hold at most 50000 values, but its aliases stand for more; write fewer of them"]
@@ -198,9 +198,9 @@ def test_a_byte_order_mark_is_not_part_of_the_first_key(tmp_path):
 @example({"lr": 1e-5, "big": 1e22, "tiny": 5e-324, "negative": -0.0, "text": "1e-5"})
 def test_what_is_written_is_read_back_equal_by_us_and_by_a_yaml_1_1_reader(value: dict[str, Any]):
     text = write_yaml(value)
-    problems = Problems()
-    read = parse_yaml(text, problems)
-    assert not list(problems)
+    mistakes = Mistakes()
+    read = parse_yaml(text, mistakes)
+    assert not list(mistakes)
     if value:
         assert json.dumps(read) == json.dumps(value)  # order and types too
         assert yaml.safe_load(text) == value
@@ -216,4 +216,4 @@ def test_keys_keep_their_order_and_leaves_stand_on_one_line():
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="ab:-[]{},&*!|>'\"%@#?\n \t0.e<\\", max_size=40))
 def test_no_text_at_all_makes_the_reader_raise(text):
-    parse_yaml(text, Problems())
+    parse_yaml(text, Mistakes())

@@ -12,7 +12,7 @@ _SHOWN = 80  # characters of a value that an error repeats
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Mistake:
     """One mistake: what must hold, but got X; what to do.
 
     path: "space.lr", "line 3", or "" for the whole file.
@@ -23,27 +23,27 @@ class Problem:
     message: str
     key: str = ""
 
-    def under(self, parent: str) -> Problem:
+    def under(self, parent: str) -> Mistake:
         """The same mistake, seen from the mapping above."""
-        return Problem(join(parent, self.path), self.message, self.key)
+        return Mistake(join(parent, self.path), self.message, self.key)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-class Problems:
+class Mistakes:
     """Collects mistakes, each once, in the order they are found."""
 
     def __init__(self) -> None:
-        self._found: dict[Problem, None] = {}
+        self._found: dict[Mistake, None] = {}
 
     def add(self, path: str, message: str, key: str = "") -> None:
-        self._found[Problem(path, message, key)] = None
+        self._found[Mistake(path, message, key)] = None
 
-    def extend(self, problems: Iterable[Problem]) -> None:
-        self._found.update(dict.fromkeys(problems))
+    def extend(self, mistakes: Iterable[Mistake]) -> None:
+        self._found.update(dict.fromkeys(mistakes))
 
-    def __iter__(self) -> Iterator[Problem]:
+    def __iter__(self) -> Iterator[Mistake]:
         return iter(list(self._found))
 
     def __len__(self) -> int:
