@@ -1,1 +1,1 @@
-"""The upkeep of a running study, without Ray: which job is next, and what follows from a report."""
+"""A running study, without Ray: which job is next, and what follows from a report."""

@@ -1,4 +1,4 @@
-"""The upkeep of a running study, without Ray: which job is next, and what follows from a report.
+"""A running study, without Ray: which job is next, and what follows from a report.
 
 The Ray bridge, the tests and a simulator drive the same object. Its memory is the ledger: a new Study over the same
 ledger goes on where the last one stopped, however it stopped.

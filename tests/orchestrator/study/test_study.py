@@ -1,4 +1,4 @@
-"""The upkeep of a study, driven without Ray: what runs next, what follows from a report, what a restart finds."""
+"""A study, driven without Ray: what runs next, what follows from a report, what a restart finds."""
 
 from __future__ import annotations
 
