@@ -23,6 +23,13 @@ class State(StrEnum):
         return self in (State.COMPLETED, State.PRUNED, State.FAILED)
 
 
+class PausedBy(StrEnum):
+    """Who lets a paused trial wait: it goes on when the same says so."""
+
+    SESSION = "session"  # a stop, a deadline, a full disk, a lost worker: it goes on by itself, first of all
+    POLICY = "policy"  # it goes on when the policy takes it up again
+
+
 @dataclass(frozen=True, slots=True)
 class Objective:
     """Which metric a study improves, and in which direction."""
@@ -92,6 +99,7 @@ class Trial:
     facts: Mapping[str, Any] = field(default_factory=dict)  # of the last attempt: host, device, versions
     origin: str | None = None  # OTHER/7: the trial of another study that the config was taken from
     left_out: str | None = None  # why it counts no more: its config is none of the space that the file has now
+    paused_by: PausedBy | None = None  # None unless the trial is paused
     extended: tuple[Extension, ...] = ()  # its lr_schedule was not that of a run planned for so many epochs
 
     @property
