@@ -18,6 +18,7 @@ from tests.test_toy import LocalRun
 
 RAYS_VERBS = {"list-trials", "list-experiments"}  # passed through
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
+FOLDERS = "(?:search_spaces|docs|tune|orchestrator|trainables|reports|benchmarks|tests)"
 STUDY_FILES = sorted(REPOSITORY.glob("search_spaces/*.yaml"))
 
 
@@ -101,18 +102,34 @@ def test_the_reader_of_commands_sees_them():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 def test_every_relative_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        if "://" not in target and not target.startswith(("#", "mailto:")):
-            path = page.parent / target.partition("#")[0]
+        if "://" not in target and not target.startswith("mailto:"):
+            name, _, anchor = target.partition("#")
+            path = page.parent / name if name else page
             assert path.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors_of(path.read_text()), f"{page.name} links to {target}"
+
+
+def anchors_of(text: str) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ +(.*)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
-def test_every_file_that_is_named_exists(page):
-    named = re.findall(
-        r"\b(?:search_spaces|docs|orchestrator|trainables|reports|benchmarks)/[\w/.-]+\.(?:py|md|yaml|json)\b",
-        page.read_text(),
-    )
+def test_every_file_and_folder_that_is_named_exists(page):
+    named = re.findall(rf"(?<![\w/]){FOLDERS}/(?:[\w-]+/)*(?:\w[\w-]*\.(?:py|md|yaml|json)\b)?", page.read_text())
     assert [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
+def test_the_tree_of_the_readme_is_the_tree_that_there_is(repository):
+    tree = re.search(r"^## The tree\n+```\n(.*?)^```", (repository / "README.md").read_text(), re.M | re.S)[1]
+    folder, missing = repository, []
+    for indent, name in re.findall(r"^( *)(\S+)", tree, re.MULTILINE):
+        path = (folder if indent else repository) / name
+        folder = folder if indent else path
+        if not path.exists():
+            missing.append(path)
+    assert missing == [] and len(tree.splitlines()) > 20
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
