@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.tracking.mlflow_client import Experiment, MlflowClient
 
 
-def find_or_make(
+def find_or_make_experiment(
     client: MlflowClient, ledger: Ledger, row: StudyRow, uri: str, home: Path, *, holds_run: str | None
 ) -> str:
     """The id of the study's experiment, restored if it was deleted.

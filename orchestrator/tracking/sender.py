@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.ledger.mlflow_marks import Behind
-from orchestrator.tracking import experiment, projection
+from orchestrator.tracking.experiment import find_or_make_experiment
 from orchestrator.tracking.mlflow_client import (
     ABOUT_ONE_RUN,
     connect,
@@ -26,7 +26,22 @@ from orchestrator.tracking.mlflow_client import (
     runs_of,
     set_status,
 )
-from orchestrator.tracking.projection import NUMBER, UID, milliseconds
+from orchestrator.tracking.projection import (
+    NUMBER,
+    UID,
+    digest,
+    milliseconds,
+    points_of,
+    standing,
+    status_of,
+    study_params,
+    study_status,
+    study_tags,
+    test_points,
+    trial_name,
+    trial_params,
+    trial_tags,
+)
 from orchestrator.tracking.store import TrackingError, gist_of, identity
 from orchestrator.tracking.study_mark import StudyMark
 from orchestrator.trial import Report, State
@@ -192,7 +207,7 @@ class Sender:
         if run is None:
             # The run is not in this store: then no other that is believed to be there need be.
             self._mark.enter(afresh=True)
-        place = experiment.find_or_make(
+        place = find_or_make_experiment(
             client, self._ledger, row, self._uri, self._home, holds_run=run.info.experiment_id if run else None
         )
         run_id = run.info.run_id if run else self._runs_there(client, row, place).get(0)
@@ -200,16 +215,16 @@ class Sender:
             run_id = self._make_run(client, place, row.name, row.created, {UID: row.uid, NUMBER: "0"})
         self._ledger.update_study(self._id, mlflow_experiment_id=place, mlflow_run_id=run_id)
         params = run.data.params if run else {}
-        log(client, run_id, [], {k: v for k, v in projection.study_params(row).items() if k not in params}, {})
+        log(client, run_id, [], {k: v for k, v in study_params(row).items() if k not in params}, {})
         return self._ledger.study_of(self._id)
 
     def _tell_study(self, client: MlflowClient, row: StudyRow) -> None:
         if self._mark.told == _state(row):
             return
         assert row.mlflow_run_id is not None
-        log(client, row.mlflow_run_id, [], {}, projection.study_tags(row))
+        log(client, row.mlflow_run_id, [], {}, study_tags(row))
         client.update_run(row.mlflow_run_id, name=row.name)
-        set_status(client, row.mlflow_run_id, projection.study_status(row), row.active)
+        set_status(client, row.mlflow_run_id, study_status(row), row.active)
         self._mark.told = _state(row)
 
     def _runs_there(self, client: MlflowClient, row: StudyRow, place: str | None = None) -> dict[int, str]:
@@ -247,7 +262,7 @@ class Sender:
 
     def _send_trial(self, client: MlflowClient, row: StudyRow, lack: Behind, there: str | None) -> None:
         marks, trial, status = self._ledger.marks, lack.trial, _status(lack.trial.state, row)
-        tags = projection.trial_tags(trial, row) | {"mlflow.parentRunId": row.mlflow_run_id or ""}
+        tags = trial_tags(trial, row) | {"mlflow.parentRunId": row.mlflow_run_id or ""}
         run_id, unseen, tagged = trial.mlflow_run_id or there, lack.unseen, self._tagged.pop(trial.number, {})
         if trial.attempts > 1 and run_id is not None:
             run_id, unseen, theirs = self._after_restart(client, lack, run_id, tags)
@@ -255,14 +270,14 @@ class Sender:
         made = run_id is None
         if run_id is None:
             marks.expect_run(self._id, trial.number)
-            place, name = row.mlflow_experiment_id or "", projection.trial_name(trial)
+            place, name = row.mlflow_experiment_id or "", trial_name(trial)
             run_id, tagged = self._make_run(client, place, name, trial.created, tags), tags
         if made or run_id != trial.mlflow_run_id:
             marks.known_run(self._id, trial.number, run_id)
-        points = projection.points_of(unseen)
+        points = points_of(unseen)
         if trial.test:
-            points += projection.test_points(self._ledger.trial(self._id, trial.number), row.objective)
-        params = projection.trial_params(trial) if made or lack.status is None else {}
+            points += test_points(self._ledger.trial(self._id, trial.number), row.objective)
+        params = trial_params(trial) if made or lack.status is None else {}
         log(client, run_id, points, params, {name: tag for name, tag in tags.items() if tagged.get(name) != tag})
         if status != ("RUNNING" if made else lack.status):
             set_status(client, run_id, status, trial.ended)
@@ -280,7 +295,7 @@ class Sender:
         once an attempt, with its first report, and once at its end.
         """
         trial = self._ledger.trial(self._id, lack.trial.number)
-        stand = projection.standing(trial)
+        stand = standing(trial)
         rests = trial.state is not State.RUNNING
         wanted = {(milliseconds(report.at), report.epoch): report for report in stand}
         this = (run_id, trial.attempts, rests)
@@ -314,11 +329,11 @@ def _is_well(client: MlflowClient, row: StudyRow) -> bool:
 
 
 def _status(state: State, row: StudyRow) -> str:
-    return projection.status_of(state, study_runs=row.status == "running")
+    return status_of(state, study_runs=row.status == "running")
 
 
 def _state(row: StudyRow) -> str:
-    return projection.digest(row.name, projection.study_tags(row))
+    return digest(row.name, study_tags(row))
 
 
 def _count(number: int, noun: str) -> str:

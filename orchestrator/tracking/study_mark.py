@@ -6,7 +6,7 @@ import time
 
 from orchestrator.ledger.mlflow_marks import Marks
 from orchestrator.secret import mask
-from orchestrator.tracking import projection
+from orchestrator.tracking.projection import digest
 from orchestrator.tracking.store import file_of, identity
 
 LATE_SECONDS = 600.0  # by then a request that a server took in without an answer has been carried out or never will be
@@ -24,7 +24,7 @@ class StudyMark:
     def enter(self, *, afresh: bool = False) -> None:
         """What is known of another store is forgotten; afresh: of this one, too, but for what may yet arrive there."""
         doubt = self.doubt if afresh else None
-        self._marks.enter(self._id, projection.digest(mask(self._uri)), afresh=afresh)
+        self._marks.enter(self._id, digest(mask(self._uri)), afresh=afresh)
         if afresh:
             self._write(None, doubt)
 
