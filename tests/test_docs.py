@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import itertools
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -119,6 +121,33 @@ def anchors_of(text: str) -> set[str]:
 def test_every_file_and_folder_that_is_named_exists(page):
     named = re.findall(rf"(?<![\w/]){FOLDERS}/(?:[\w-]+/)*(?:\w[\w-]*\.(?:py|md|yaml|json)\b)?", page.read_text())
     assert [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_every_class_and_function_that_is_named_stands_in_its_file(page):
+    named = re.findall(rf"`({FOLDERS}/[\w/]+\.py):([\w.]+)`", page.read_text())
+    assert [f"{file}:{name}" for file, name in named if name not in names_in(REPOSITORY / file)] == []
+
+
+def test_the_reader_of_names_sees_them(tmp_path):
+    (tmp_path / "a.py").write_text("X = 1\nclass A:\n    b: int\n    def c(self): ...\nasync def d(): ...\n")
+    assert names_in(tmp_path / "a.py") == {"X", "A", "A.b", "A.c", "d"}
+
+
+def names_in(file: Path) -> set[str]:
+    """What a file defines: `function`, `CONSTANT`, `Class`, `Class.member`."""
+    return set(defined(ast.parse(file.read_text()).body))
+
+
+def defined(body: list[ast.stmt], owner: str = "") -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield owner + node.name
+            if isinstance(node, ast.ClassDef):
+                yield from defined(node.body, f"{owner}{node.name}.")
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (owner + target.id for target in targets if isinstance(target, ast.Name))
 
 
 def test_the_tree_of_the_readme_is_the_tree_that_there_is(repository):
