@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("NIGHTSWEEP_DATA") or REPOSITORY.parent / "shared" / "data")
+from tests.harness.folders import DATA, REPOSITORY
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+pytest.register_assert_rewrite("tests.harness")
 
 # Before anything imports numpy, torch, Ray or MLflow. Ray's workers see PYTHONPATH, not sys.path: `tests.toy` needs it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

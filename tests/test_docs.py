@@ -15,8 +15,8 @@ from types import ModuleType
 import pytest
 
 import tune
-from tests.conftest import REPOSITORY
-from tests.test_toy import LocalRun
+from tests.harness.folders import REPOSITORY
+from tests.harness.local_run import LocalRun
 
 RAYS_VERBS = {"list-trials", "list-experiments"}  # passed through
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])

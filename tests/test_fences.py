@@ -5,19 +5,16 @@ The source is parsed, so imports inside functions, under TYPE_CHECKING and throu
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
-# A package may import itself and those before it.
-ORDER = ("trainables", "orchestrator", "reports", "tune")
+from tests.harness.source_tree import ORDER, imports_of, module_name, source_files
 
 # NotInSpace library -> where it may be imported, as shell patterns.
 FENCES = {
@@ -36,37 +33,6 @@ HEAVY = ("torch", "torchvision", "timm", "ray", "mlflow", "optuna", "pandas", "p
 
 # Holds a heavy library at its top by right: Ray's classes are its base classes. It is imported only when Ray runs.
 HEAVY_BY_RIGHT = ("orchestrator.cluster.ray_bridge",)
-
-
-def source_files(root: Path) -> Iterator[Path]:
-    """Every Python file of the packages."""
-    for name in ORDER:
-        yield from sorted((root / name).rglob("*.py"))
-
-
-def module_name(root: Path, file: Path) -> str:
-    parts = file.relative_to(root).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imports_of(root: Path, file: Path) -> Iterator[tuple[int, str]]:
-    """(line, absolute dotted name) of every import in the file, wherever it stands."""
-    package = module_name(root, file).split(".")
-    if file.name != "__init__.py":
-        package = package[:-1]
-    for node in ast.walk(ast.parse(file.read_text(), str(file))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            stem = ".".join(base + ([node.module] if node.module else []))
-            for alias in node.names:
-                yield node.lineno, f"{stem}.{alias.name}" if stem else alias.name
-        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in ("import_module", "__import__", "find_spec") and isinstance(node.args[0].value, str):
-                yield node.lineno, node.args[0].value
 
 
 def offences(root: Path) -> list[str]:

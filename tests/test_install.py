@@ -16,8 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import REPOSITORY
-from tests.test_fences import ORDER, imports_of, source_files
+from tests.harness.folders import REPOSITORY
+from tests.harness.source_tree import ORDER, imports_of, source_files
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 DEPENDENCIES = [Requirement(text) for text in PROJECT["dependencies"]]

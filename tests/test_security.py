@@ -29,7 +29,7 @@ from orchestrator.machine import probe
 from orchestrator.study_file.study_spec import load_study
 from orchestrator.trial import Objective, Report, State
 from orchestrator.worker.attempt import Attempt
-from tests.test_fences import imports_of, source_files
+from tests.harness.source_tree import imports_of, source_files
 from tune.summary import best_config
 
 # Called under any of these names, code or a shell runs from data, or a file is unpickled.

@@ -12,7 +12,7 @@ from benchmarks.fault import audit
 from benchmarks.fault.audit import trials_in
 from benchmarks.fault.scene import Scene, Session
 from benchmarks.fault.stage import TWO_AT_A_TIME, Impossible, Stage
-from tests.orchestrator import disks
+from tests.harness import disks
 
 DISK_MB = 32  # for MLflow's store, the ledger, logs and checkpoints of a small study
 QUOTA = 1500  # bytes: a dozen of the toy's checkpoints

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from benchmarks.fault import audit
 from benchmarks.fault.scene import Scene
 from benchmarks.fault.stage import TWO_AT_A_TIME, Impossible, Stage
-from tests.orchestrator.conftest import PostgreSQL, postgresql_programs
+from tests.harness.postgresql import PostgreSQL, postgresql_programs
 
 
 def stale_lock(stage: Stage) -> None:

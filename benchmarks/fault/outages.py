@@ -11,8 +11,8 @@ from benchmarks.fault.scene import Scene
 from benchmarks.fault.stage import TWO_AT_A_TIME, Stage
 from orchestrator.tracking.mlflow_client import connect
 from orchestrator.tracking.store import QUIET, artifacts
-from tests.orchestrator.tracking.pictures import free_port
-from tests.orchestrator.tracking.servers import Line, locked, until_killed
+from tests.harness.free_port import free_port
+from tests.harness.mlflow_server import Line, locked, until_killed
 
 LONGER = {"seconds": 0.4}  # an epoch, so that the study outlives the fault
 

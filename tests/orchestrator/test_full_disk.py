@@ -16,8 +16,8 @@ from orchestrator.ledger import Ledger
 from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import load_study
 from orchestrator.trial import State
-from tests.orchestrator.command import Started, Tune, end, start
-from tests.orchestrator.study.test_study import finish
+from tests.harness.command import Started, Tune, end, start
+from tests.harness.fake_cluster import finish
 from trainables import load_trainable
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.ledger import Ledger
-from tests.orchestrator.command import Tune, ended, shown
+from tests.harness.command import Tune, ended, shown
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 

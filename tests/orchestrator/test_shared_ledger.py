@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ledger import Ledger
-from tests.orchestrator.command import end, start
-from tests.orchestrator.conftest import PostgreSQL
-from tests.waiting import wait_for
+from tests.harness.command import end, start
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.waiting import wait_for
 
 PASSWORD = "open-sesame-4711"
 HERE = socket.gethostname()

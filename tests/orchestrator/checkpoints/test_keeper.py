@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from orchestrator.checkpoints.folder import Folder
 from orchestrator.checkpoints.storage import Storage
 from orchestrator.home import trial_directory
@@ -15,14 +13,9 @@ from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.policies.scheduler import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import Report, State
-from tests.orchestrator.study.test_study import FakeCluster
+from tests.harness.fake_cluster import FakeCluster
 
 NO_SCHEDULER = {"scheduler": {"name": "none"}}
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Callable[..., FakeCluster]:
-    return lambda **sections: FakeCluster(tmp_path, **sections)
 
 
 def storage_of(cluster: FakeCluster) -> Storage:

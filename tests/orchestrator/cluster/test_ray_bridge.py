@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ledger import Ledger
-from tests.orchestrator.command import Tune, ended, shown
+from tests.harness.command import Tune, ended, shown
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 

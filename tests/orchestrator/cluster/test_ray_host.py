@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from orchestrator.cluster.ray_host import HostFailed, join
-from tests.waiting import wait_for
+from tests.harness.waiting import wait_for
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ import pytest
 from orchestrator.cluster.ray_process import local_resources
 from orchestrator.ledger import Ledger
 from orchestrator.trial import Report
-from tests.orchestrator.command import Tune, ended, shown
-from tests.waiting import wait_for
+from tests.harness.command import Tune, ended, shown
+from tests.harness.waiting import wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 

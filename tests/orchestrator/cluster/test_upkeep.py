@@ -15,7 +15,7 @@ from orchestrator.ledger import Ledger, LedgerError, retry
 from orchestrator.policies.scheduler import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import State
-from tests.orchestrator.study.test_study import FakeCluster, report, run_out
+from tests.harness.fake_cluster import FakeCluster, report, run_out
 
 MountDisk = Callable[..., Path]
 FillDisk = Callable[[Path], Path]

@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator.ledger import BadAddress, DuplicateConfig, Ledger, LedgerAway, LedgerError, StudyExists, StudyInUse
 from orchestrator.trial import Extension, Objective, Report, State
-from tests.orchestrator.conftest import PostgreSQL
+from tests.harness.postgresql import PostgreSQL
 
 HERE = socket.gethostname()
 HMEAN = Objective("val/hmean", "max")

@@ -21,60 +21,9 @@ from orchestrator.policies.scheduler import Decision
 from orchestrator.study.failures import count_by_class
 from orchestrator.study.study import Study
 from orchestrator.study_file.sections import BudgetSpec
-from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Report, State, Status
-from tests import toy
+from tests.harness.fake_cluster import FakeCluster, finish, report, run_out
 from trainables import load_trainable
-
-
-class FakeCluster:
-    """A study over a ledger of its own, and the means to start over as after a crash."""
-
-    def __init__(self, directory: Path, **sections: Any) -> None:
-        self.directory = directory
-        self.spec = parse_study(
-            {
-                "study": "toy",
-                "trainable": "tests.toy",
-                "objective": {"metric": "val/score", "mode": "max"},
-                "space": {"lr": {"low": 1e-4, "high": 1.0, "log": True}, "epochs": 4},
-                "scheduler": {"name": "asha", "eta": 2},
-                "budget": {"trials": 6},
-            }
-            | sections,
-            "toy.yaml",
-        )
-        self.ledger = Ledger(directory / "ledger.db")
-        self.id = self.ledger.create_study("toy", self.spec.raw, self.spec.objective.objective, {}).id
-        self.study = self.open()
-
-    def open(self) -> Study:
-        trainable = load_trainable("tests.toy")
-        self.study = Study(self.spec, trainable, self.ledger, self.id, self.directory / "toy", concurrency=2)
-        return self.study
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Callable[..., FakeCluster]:
-    return lambda **sections: FakeCluster(tmp_path, **sections)
-
-
-def report(job: Job, epoch: int, value: float | None = None, checkpoint: bool = True) -> Report:
-    score = toy.score_at(job.config["lr"], epoch) if value is None else value
-    return Report(epoch, {"val/score": score, "train/loss": 1 - score}, 1.0, 0.0, checkpoint)
-
-
-def finish(study: Study, job: Job, until: int = 4) -> None:
-    """Train one job as a worker would."""
-    for epoch in range((job.checkpoint_epoch or 0) + 1, until + 1):
-        if study.report(job.number, report(job, epoch)) is not Decision.CONTINUE:
-            return
-    study.complete(job.number)
-
-
-def run_out(study: Study) -> None:
-    while (job := study.next_job()) is not None:
-        finish(study, job)
 
 
 def test_as_many_trials_run_as_fit_and_no_more_than_the_budget_allows(cluster: Callable[..., FakeCluster]):

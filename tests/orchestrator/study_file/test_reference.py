@@ -20,7 +20,7 @@ from orchestrator.study_file import reference
 from orchestrator.study_file.schema import study_schema
 from orchestrator.study_file.study_spec import DEFAULT_TRIALS, SECTIONS, WRITTEN, load_study, parse_study
 from orchestrator.study_file.yaml_file import parse_yaml, write_yaml
-from tests.conftest import REPOSITORY
+from tests.harness.folders import REPOSITORY
 from trainables.trainable import BUILT_IN, setting
 
 FILES = reference.written()

@@ -12,8 +12,8 @@ import pytest
 from orchestrator.ledger import Ledger
 from orchestrator.tracking import default_uri, tracker
 from orchestrator.trial import State
-from tests.orchestrator.tracking.pictures import add, begin, python
-from tests.orchestrator.tracking.servers import Line, Server, mlflow_server, new_database
+from tests.harness.mlflow_runs import add, begin, python
+from tests.harness.mlflow_server import Line, Server, mlflow_server, new_database
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +27,9 @@ def first_sync(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subproce
     text = (
         "import os, shutil, orchestrator.tracking\n"
         "os.chdir(home.parent / 'work'); uri = orchestrator.tracking.default_uri(home, None)\n"
-        "tracking.connect(uri).search_experiments()\n"
+        "mlflow_client.connect(uri).search_experiments()\n"
         "shutil.copy(home / 'mlflow.db', home.parent / 'empty.db')\n"
-        "foreground.sync(ledger, ledger.study('hrnet').id, uri, home)\n"
+        "sync(ledger, ledger.study('hrnet').id, uri, home)\n"
     )
     home = folder / "ein Heim #1 100% 홈"
     ledger = Ledger(home / "ledger.db")

@@ -7,7 +7,7 @@ from mlflow.entities import ViewType
 from orchestrator.ledger import Ledger
 from orchestrator.tracking import sync
 from orchestrator.tracking.mlflow_client import connect
-from tests.orchestrator.tracking.pictures import add, assert_equal, begin, runs_of
+from tests.harness.mlflow_runs import add, assert_equal, begin, runs_of
 
 
 def names(uri: str, view: int = ViewType.ACTIVE_ONLY) -> set[str]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.waiting import wait_for
+from tests.harness.waiting import wait_for
 
 
 def test_a_store_whose_maker_was_killed_is_not_there_at_all(home: Path) -> None:

@@ -16,19 +16,19 @@ from orchestrator.ledger import Ledger
 from orchestrator.tracking import Tracker, TrackingError, sync, tracker
 from orchestrator.tracking.mlflow_client import connect
 from orchestrator.trial import Report, State
-from tests.orchestrator.tracking.pictures import (
+from tests.harness.free_port import free_port
+from tests.harness.mlflow_runs import (
     HERE,
     add,
     as_mlflow_has_it,
     assert_equal,
     assert_nothing_runs,
     begin,
-    free_port,
     patience,
     runs_of,
 )
-from tests.orchestrator.tracking.servers import Line, Server, locked
-from tests.waiting import wait_for
+from tests.harness.mlflow_server import Line, Server, locked
+from tests.harness.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(300)  # the first of them starts a server
 

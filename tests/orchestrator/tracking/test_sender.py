@@ -20,7 +20,7 @@ from orchestrator.ledger.mlflow_marks import Marks
 from orchestrator.tracking import TrackingError, default_uri, sync
 from orchestrator.tracking.sender import Sender
 from orchestrator.trial import Report, State
-from tests.orchestrator.tracking.pictures import (
+from tests.harness.mlflow_runs import (
     GREATEST,
     HERE,
     add,
@@ -168,7 +168,7 @@ def test_a_process_that_dies_in_between_leaves_no_double(
         "import os\n"
         "from orchestrator.ledger.mlflow_marks import Marks\n"
         f"Marks.{victim} = lambda *a, **k: os.kill(os.getpid(), 9)\n"
-        "foreground.sync(ledger, int(sys.argv[3]), sys.argv[2], home)\n"
+        "sync(ledger, int(sys.argv[3]), sys.argv[2], home)\n"
     )
     assert python(dying, home, uri, study).returncode == -signal.SIGKILL
     Sender(ledger, study, uri, home).round()

@@ -16,8 +16,8 @@ from orchestrator.ledger import Ledger
 from orchestrator.tracking import TrackingError, log_report, sync
 from orchestrator.tracking.sender import Sender
 from orchestrator.trial import Report
-from tests.orchestrator.tracking.pictures import assert_equal
-from tests.waiting import wait_for
+from tests.harness.mlflow_runs import assert_equal
+from tests.harness.waiting import wait_for
 
 
 def test_a_report_lies_at_the_studys_own_run(ledger: Ledger, study: int, uri: str, home: Path) -> None:

@@ -16,9 +16,10 @@ import pytest
 from orchestrator.ledger import Ledger
 from orchestrator.tracking import Tracker, TrackingError, default_uri, serve_ui, sync
 from orchestrator.trial import Report, State
-from tests.orchestrator.tracking.pictures import HERE, assert_equal, begin, free_port, python, runs_of
-from tests.orchestrator.tracking.servers import status_of, until_killed
-from tests.waiting import wait_for
+from tests.harness.free_port import free_port
+from tests.harness.mlflow_runs import HERE, assert_equal, begin, python, runs_of
+from tests.harness.mlflow_server import status_of, until_killed
+from tests.harness.waiting import wait_for
 
 
 @pytest.mark.usefixtures("impatient")

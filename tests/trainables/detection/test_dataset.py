@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import DATA
+from tests.harness.folders import DATA
 from trainables.augment import Augment
 from trainables.data import file_digest
 from trainables.detection.data_fingerprint import fingerprint

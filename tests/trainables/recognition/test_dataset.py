@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import DATA
+from tests.harness.folders import DATA
 from trainables.data.batches import evaluation_batches, training_batches
 from trainables.data.crop_cache import resize_crop
 from trainables.data.image_file import BadImage, Pixels

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import DATA
+from tests.harness.folders import DATA
 from trainables.recognition import label_checks
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import Config

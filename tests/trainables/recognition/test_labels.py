@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import DATA
+from tests.harness.folders import DATA
 from trainables.recognition.data_section import DataSection
 from trainables.recognition.labels import Label, read_labels
 

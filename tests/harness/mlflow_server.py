@@ -18,8 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from orchestrator.tracking.store import QUIET, address, artifacts, file_of
-from tests.orchestrator.tracking.pictures import free_port
-from tests.waiting import wait_for
+from tests.harness.free_port import free_port
+from tests.harness.waiting import wait_for
 
 
 def status_of(url: str, **headers: str) -> int | None:

@@ -143,14 +143,8 @@ def everything(home: Path) -> dict[str, list[tuple[Any, ...]]]:
 def python(text: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     head = (
         "import sys; from pathlib import Path\n"
-        "from orchestrator.tracking import foreground, tracker, tracking; from orchestrator.ledger import Ledger\n"
-        "home = Path(sys.argv[1]); ledger = Ledger(home / 'ledger.db')\n"
+        "from orchestrator.tracking import mlflow_client, tracker; from orchestrator.tracking.sync import sync\n"
+        "from orchestrator.ledger import Ledger; home = Path(sys.argv[1]); ledger = Ledger(home / 'ledger.db')\n"
     )
     command = [sys.executable, "-c", head + text, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=100)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
