@@ -118,10 +118,10 @@ def _apply(raw: dict[str, Any], override: str, sources: Sources, mistakes: Mista
     if not equals or not all(steps):
         mistakes.add(path, "must be KEY=VALUE with a dotted KEY, such as --set space.lr=1e-3")
         return
-    mistakes = Mistakes()
-    value = parse_yaml(text, mistakes)
-    if mistakes:
-        mistakes.extend(Mistake(path, f"VALUE {mistake.message}") for mistake in mistakes)
+    in_value = Mistakes()
+    value = parse_yaml(text, in_value)
+    if in_value:
+        mistakes.extend(Mistake(path, f"VALUE {mistake.message}") for mistake in in_value)
         return
     if steps == ["extends"]:
         mistakes.add(path, "must change a value, but `extends` chooses files; write it in the file")
