@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.harness.folders import DATA, REPOSITORY
+pytest.register_assert_rewrite("tests.harness")  # before its first import, so that its asserts show their values
+
+from tests.harness.folders import DATA, REPOSITORY  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-pytest.register_assert_rewrite("tests.harness")
 
 # Before anything imports numpy, torch, Ray or MLflow. Ray's workers see PYTHONPATH, not sys.path: `tests.toy` needs it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

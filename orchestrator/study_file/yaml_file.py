@@ -77,7 +77,7 @@ def parse_yaml(text: str, mistakes: Mistakes) -> Any:
         mistakes.extend(_forbidden(text))
         documents = list(yaml.compose_all(text, _Loader)) if not mistakes else []
     except yaml.YAMLError as error:
-        mistakes.extend([_syntax_problem(error)])
+        mistakes.extend([_syntax_mistake(error)])
         return None
     except RecursionError:
         mistakes.add("", "is nested too deeply; write it flatter")
@@ -178,13 +178,13 @@ class _Builder:
         return result
 
 
-def _syntax_problem(error: yaml.YAMLError) -> Mistake:
+def _syntax_mistake(error: yaml.YAMLError) -> Mistake:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:  # the reader's: a character that YAML forbids
         code = getattr(error, "character", None)
         what = f"got the character {code:#04x}" if isinstance(code, int) else str(error).splitlines()[0]
         return Mistake("", f"must hold printable text only, but {what}; remove it")
-    what = getattr(error, "mistake", None) or "cannot be understood"
+    what = getattr(error, "problem", None) or "cannot be understood"
     context = getattr(error, "context", None)
     detail = f"{what} ({context})" if context else what
     return Mistake(
