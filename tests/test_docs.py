@@ -16,7 +16,7 @@ import pytest
 
 import tune
 from tests.harness.folders import REPOSITORY
-from tests.harness.local_run import LocalRun
+from trainables import LocalRun, check_resumes
 
 RAYS_VERBS = {"list-trials", "list-experiments"}  # passed through
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
@@ -184,13 +184,9 @@ def test_the_trainable_in_the_documents_learns_and_resumes(repository, tmp_path)
     try:
         exec(compile(blocks["digits.py"], "digits.py", "exec"), module.__dict__)
         config = module.Config(epochs=4)
-        for name in ("whole", "parts"):
-            (tmp_path / name).mkdir()
-        whole = [dict(m) for m in module.train(config, LocalRun(tmp_path / "whole"))]
-        first = [dict(m) for m in itertools.islice(module.train(config, LocalRun(tmp_path / "parts")), 2)]
-        rest = module.train(config, LocalRun(tmp_path / "parts", checkpoint_dir=tmp_path / "parts" / "2"))
-        assert first + [dict(m) for m in rest] == whole and len(whole) == 4
-        assert whole[-1]["val/accuracy"] > 0.6  # ten classes: chance is 0.1
+        check_resumes(module.train, config, tmp_path / "resumed")
+        reports = list(module.train(config, LocalRun(tmp_path / "learnt")))
+        assert len(reports) == 4 and reports[-1]["val/accuracy"] > 0.6  # ten classes: chance is 0.1
     finally:
         del sys.modules["digits_example"]
 

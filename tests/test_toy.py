@@ -8,8 +8,7 @@ import math
 import pytest
 
 from tests import toy
-from tests.harness.local_run import LocalRun
-from trainables import load_trainable
+from trainables import LocalRun, check_resumes, load_trainable
 
 
 def scores(config: toy.Config, run: LocalRun) -> list[float]:
@@ -25,16 +24,8 @@ def test_no_lr_beats_a_tenth():
     assert max((10 ** (k / 10) for k in range(-50, 11)), key=toy.plateau) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("stopped_after", [1, 4, 8])
-def test_a_resumed_run_repeats_the_uninterrupted_one_exactly(tmp_path, stopped_after):
-    config = toy.Config(lr=0.02, noise=0.1)
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "parts").mkdir()
-    whole = scores(config, LocalRun(tmp_path / "whole"))
-    first = LocalRun(tmp_path / "parts")
-    before = [m["val/score"] for m in itertools.islice(toy.train(config, first), stopped_after)]
-    after = scores(config, LocalRun(tmp_path / "parts", checkpoint_dir=tmp_path / "parts" / str(stopped_after)))
-    assert before + after == whole
+def test_a_resumed_run_repeats_the_uninterrupted_one_exactly(tmp_path):
+    check_resumes(toy.train, toy.Config(lr=0.02, noise=0.1), tmp_path)
 
 
 def test_faults_come_when_ordered(tmp_path):
@@ -49,9 +40,10 @@ def test_faults_come_when_ordered(tmp_path):
 
 def test_a_fault_can_spare_the_second_attempt(tmp_path):
     config = toy.Config(fail_at=3, fail_once=True, epochs=4)
+    run = LocalRun(tmp_path)
     with pytest.raises(RuntimeError):
-        scores(config, LocalRun(tmp_path))
-    assert len(scores(config, LocalRun(tmp_path, checkpoint_dir=tmp_path / "2"))) == 2
+        scores(config, run)
+    assert len(scores(config, LocalRun(tmp_path, checkpoint_dir=run.saved[-1]))) == 2
 
 
 @pytest.mark.parametrize("name", ["tests.toy", "tests.toy:train"])
@@ -61,7 +53,7 @@ def test_both_names_of_the_toy_carry_every_hook(name, tmp_path):
     assert list(trainable.fields())[:2] == ["lr", "epochs"]
     run = LocalRun(tmp_path)
     list(trainable.train(trainable.build_config({"epochs": 2, "lr": 0.1}), run))
-    run.checkpoint_dir = tmp_path / "2"
+    run.checkpoint_dir = run.saved[-1]
     assert trainable.test(toy.Config(), run) == pytest.approx({"test/score": 0.98 * 0.64})
     trainable.examples(toy.Config(), run, tmp_path)
     assert (tmp_path / "score.png").read_bytes().startswith(b"\x89PNG")

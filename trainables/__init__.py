@@ -1,5 +1,15 @@
 """Trainables learn one config, epoch by epoch. They know nothing of Ray, Optuna or MLflow."""
 
+from trainables.local_run import LocalRun, check_resumes
 from trainables.trainable import Finding, Run, Trainable, UnknownTrainable, load_trainable, setting
 
-__all__ = ["Finding", "Run", "Trainable", "UnknownTrainable", "load_trainable", "setting"]
+__all__ = [
+    "Finding",
+    "LocalRun",
+    "Run",
+    "Trainable",
+    "UnknownTrainable",
+    "check_resumes",
+    "load_trainable",
+    "setting",
+]

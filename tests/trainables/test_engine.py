@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainables import LocalRun, check_resumes
 from trainables.engine import (
     MODEL_FILE,
     TRAINING_FILE,
@@ -29,22 +29,6 @@ from trainables.engine import (
 from trainables.train_config import TrainConfig
 
 DEFAULTS = {"epochs": 4, "lr": 0.05, "lr_schedule": "constant", "gradient_clip": 0.0, "weight_decay": 0.0}
-
-
-@dataclass
-class FakeRun:
-    folder: Path
-    checkpoint_dir: Path | None = None
-    seed: int = 3
-    device: str = "cpu"
-    data: Mapping[str, object] = field(default_factory=dict)
-    saved: list[Path] = field(default_factory=list)
-
-    def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
-        directory = self.folder / f"epoch-{len(list(self.folder.iterdir())):04d}"
-        directory.mkdir()
-        fill(directory)
-        self.saved.append(directory)
 
 
 class NoisyNet(nn.Module):
@@ -88,16 +72,9 @@ def task_of(model: nn.Module, scores: list[float] | None = None) -> Task:
     return Task(model, batches, 5, evaluate, "val/score")
 
 
-def run_noisy(run: FakeRun, epochs: int, **settings: object) -> list[dict[str, float]]:
+def train_noisy(config: TrainConfig, run: LocalRun) -> Iterator[dict[str, float]]:
     seed_everything(run.seed)
-    config = TrainConfig(**{**DEFAULTS, "epochs": 4, "lr_schedule": "cosine", **settings})
-    reports = []
-    for metrics in fit(task_of(NoisyNet()), config, run):
-        metrics.pop("images_per_second")
-        reports.append(metrics)
-        if len(reports) == epochs:
-            break
-    return reports
+    return fit(task_of(NoisyNet()), config, run)
 
 
 def contents(directory: Path) -> dict[str, object]:
@@ -121,23 +98,16 @@ def assert_same(a: object, b: object) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.9}, {"optimizer": "sgd"}, {"accumulation_steps": 2}])
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(tmp_path: Path, settings: dict[str, object]) -> None:
-    whole, first, second = (FakeRun(tmp_path / name) for name in ("whole", "first", "second"))
-    for run in (whole, first, second):
-        run.folder.mkdir()
-    expected = run_noisy(whole, 4, **settings)
-    before = run_noisy(first, 2, **settings)
-    random.random()  # the world went on in between
-    torch.rand(7)
-    second.checkpoint_dir = first.saved[-1]
-    after = run_noisy(second, 4, **settings)
-    assert before + after == expected
-    assert_same(contents(second.saved[-1]), contents(whole.saved[-1]))
+    config = TrainConfig(**{**DEFAULTS, "lr_schedule": "cosine", **settings})
+    check_resumes(train_noisy, config, tmp_path, seed=3)
+    [resumed] = (tmp_path / "after-epoch-3").iterdir()
+    assert_same(contents(resumed), contents(tmp_path / "whole" / "checkpoint-4"))
 
 
 def test_one_epoch_equals_a_loop_of_plain_torch(tmp_path: Path) -> None:
     model, reference = Line(), Line()
     config = TrainConfig(**{**DEFAULTS, "epochs": 2, "optimizer": "adamw", "momentum": 0.9})
-    reports = list(fit(task_of(model), config, FakeRun(tmp_path)))
+    reports = list(fit(task_of(model), config, LocalRun(tmp_path)))
     optimizer = torch.optim.AdamW(reference.parameters(), lr=0.05, betas=(0.9, 0.999), weight_decay=0.0)
     losses = []
     for epoch in (1, 2):
@@ -157,7 +127,7 @@ def test_a_batch_in_pieces_gives_the_gradient_of_the_whole_batch(tmp_path: Path)
     for steps in (1, 4):  # 6 items in 4 pieces: sizes 1, 2, 1, 2
         models.append(Line())
         config = TrainConfig(**{**DEFAULTS, "epochs": 1, "optimizer": "sgd", "accumulation_steps": steps})
-        list(fit(task_of(models[-1]), config, FakeRun(tmp_path)))
+        list(fit(task_of(models[-1]), config, LocalRun(tmp_path)))
     torch.testing.assert_close(models[0].weight, models[1].weight)
 
 
@@ -171,20 +141,20 @@ def test_gradients_are_clipped_to_the_norm_asked_for(tmp_path: Path) -> None:
     model, start = Line(), Line()
     config = TrainConfig(**{**DEFAULTS, "epochs": 1, "optimizer": "sgd", "momentum": 0.0, "lr": 1.0})
     clipped = TrainConfig(**{**vars(config), "gradient_clip": 0.01})
-    list(fit(task_of(model), clipped, FakeRun(tmp_path)))
+    list(fit(task_of(model), clipped, LocalRun(tmp_path)))
     assert float((model.weight - start.weight).detach().norm()) <= 5 * 0.01 + 1e-6  # five steps
 
 
 def test_it_ends_when_the_metric_has_not_improved_for_as_long_as_asked(tmp_path: Path) -> None:
     scores = [0.1, 0.5, 0.4, 0.5, 0.45, 0.9]
     config = TrainConfig(**{**DEFAULTS, "epochs": 6, "early_stopping_patience": 3})
-    reports = list(fit(task_of(Line(), scores), config, FakeRun(tmp_path)))
+    reports = list(fit(task_of(Line(), scores), config, LocalRun(tmp_path)))
     assert [report["val/score"] for report in reports] == scores[:5]  # an equal score is no improvement
 
 
 def test_patience_survives_a_restart(tmp_path: Path) -> None:
     config = TrainConfig(**{**DEFAULTS, "epochs": 9, "early_stopping_patience": 2})
-    run = FakeRun(tmp_path)
+    run = LocalRun(tmp_path)
     first = fit(task_of(Line(), [0.5, 0.4, 0.3]), config, run)
     next(first), next(first)
     run.checkpoint_dir = run.saved[-1]
@@ -192,7 +162,7 @@ def test_patience_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_has_nothing_to_add(tmp_path: Path) -> None:
-    run = FakeRun(tmp_path)
+    run = LocalRun(tmp_path)
     config = TrainConfig(**{**DEFAULTS, "epochs": 2})
     assert len(list(fit(task_of(Line()), config, run))) == 2
     run.checkpoint_dir = run.saved[-1]
@@ -200,7 +170,7 @@ def test_a_finished_run_has_nothing_to_add(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_is_reported_once_and_ends_the_run_without_a_checkpoint(tmp_path: Path) -> None:
-    run = FakeRun(tmp_path)
+    run = LocalRun(tmp_path)
     config = TrainConfig(**{**DEFAULTS, "epochs": 5, "optimizer": "sgd", "lr": 1e30})
     reports = list(fit(task_of(Line()), config, run))
     assert len(reports) == 1
@@ -217,12 +187,12 @@ def test_a_diverged_epoch_is_not_finished(tmp_path: Path) -> None:
             yield {**batch, "y": batch["y"] * math.nan}
 
     task = Task(Line(), loader, 100, lambda model, epoch: {"val/score": 0.0}, "val/score")
-    list(fit(task, TrainConfig(**DEFAULTS), FakeRun(tmp_path)))
+    list(fit(task, TrainConfig(**DEFAULTS), LocalRun(tmp_path)))
     assert len(seen) < 20
 
 
 def test_a_checkpoint_says_its_epoch_and_predicts_with_plain_weights(tmp_path: Path) -> None:
-    run, model = FakeRun(tmp_path), Line()
+    run, model = LocalRun(tmp_path), Line()
     list(fit(task_of(model), TrainConfig(**{**DEFAULTS, "epochs": 3}), run))
     assert [checkpoint_epoch(directory) for directory in run.saved] == [1, 2, 3]
     assert {file.name for file in run.saved[-1].iterdir()} == {MODEL_FILE, TRAINING_FILE}
@@ -244,7 +214,7 @@ class Intruder:
 def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
     for name in (MODEL_FILE, TRAINING_FILE):
         torch.save({"weight": Intruder(tmp_path / "intruder"), "epoch": 1}, tmp_path / name)
-    run = FakeRun(tmp_path, checkpoint_dir=tmp_path)
+    run = LocalRun(tmp_path, checkpoint_dir=tmp_path)
     for load in (load_weights, checkpoint_epoch, lambda folder: next(fit(task_of(Line()), TrainConfig(), run))):
         with pytest.raises(pickle.UnpicklingError):
             load(tmp_path)
@@ -252,7 +222,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
 
 
 def test_the_averaged_weights_are_those_that_are_scored_and_kept(tmp_path: Path) -> None:
-    run, model = FakeRun(tmp_path), Line()
+    run, model = LocalRun(tmp_path), Line()
     config = TrainConfig(**{**DEFAULTS, "epochs": 1, "ema_decay": 0.5})
     [report] = list(fit(task_of(model), config, run))
     kept = load_weights(run.saved[-1])["weight"]
@@ -272,7 +242,7 @@ def test_random_states_come_back_for_python_numpy_and_torch(tmp_path: Path) -> N
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_mixed_precision_learns_on_a_cpu_too(tmp_path: Path, precision: str) -> None:
     config = TrainConfig(**{**DEFAULTS, "epochs": 3, "precision": precision})
-    reports = list(fit(task_of(Line()), config, FakeRun(tmp_path)))
+    reports = list(fit(task_of(Line()), config, LocalRun(tmp_path)))
     assert reports[-1]["train/loss"] < reports[0]["train/loss"]
 
 
@@ -282,5 +252,5 @@ def test_a_gpu_learns_at_every_precision(tmp_path: Path, precision: str) -> None
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     config = TrainConfig(**{**DEFAULTS, "epochs": 3, "precision": precision})
-    reports = list(fit(task_of(Line()), config, FakeRun(tmp_path, device="cuda")))
+    reports = list(fit(task_of(Line()), config, LocalRun(tmp_path, device="cuda")))
     assert reports[-1]["train/loss"] < reports[0]["train/loss"] and reports[-1]["peak_memory_gb"] > 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from trainables import detection
+from tests.trainables.detection.bars import write_bars
+from trainables import LocalRun, check_resumes, detection
 from trainables.detection.config import Config
+from trainables.engine import load_weights
+from trainables.local_run import MEASURED
 
 SMALL: dict[str, Any] = {
     "backbone": "tiny",
@@ -29,60 +30,23 @@ SMALL: dict[str, Any] = {
 }
 
 
-@dataclass
-class FakeRun:
-    folder: Path
-    data: Mapping[str, Any]
-    checkpoint_dir: Path | None = None
-    seed: int = 0
-    device: str = "cpu"
-    saved: list[Path] = field(default_factory=list)
-
-    def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
-        directory = self.folder / f"{len(self.saved)}"
-        directory.mkdir(parents=True)
-        fill(directory)
-        self.saved.append(directory)
-
-
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """16 pages of dark bars on light paper, 8 of them to train with."""
-    root = tmp_path_factory.mktemp("pages")
-    (root / "images").mkdir()
-    entries = []
-    for number in range(16):
-        rng = np.random.default_rng(number)
-        image = rng.integers(200, 256, (120, 96, 3), dtype=np.uint8)
-        instances = []
-        for row in range(rng.integers(2, 5)):
-            x, y, width = int(rng.integers(5, 30)), 12 + 26 * row, int(rng.integers(30, 60))
-            image[y : y + 12, x : x + width] //= 6
-            points = [[x, y], [x + width, y], [x + width, y + 12], [x, y + 12]]
-            instances.append({"points": points, "transcription": "bar", "ignore": False})
-        name = f"images/{number:03d}.png"
-        cv2.imwrite(str(root / name), image)
-        split = "train" if number < 8 else "val" if number < 12 else "test"
-        entries.append({"image": name, "width": 96, "height": 120, "split": split, "instances": instances})
-    (root / "annotations.json").write_text(json.dumps(entries))
-    return root
+    return write_bars(tmp_path_factory.mktemp("bars"))
 
 
-def learn(run: FakeRun, **settings: Any) -> list[dict[str, float]]:
-    reports = []
-    for metrics in detection.train(Config(**{**SMALL, **settings}), run):
-        metrics.pop("images_per_second")
-        reports.append(metrics)
-    return reports
+def learn(run: LocalRun, **settings: Any) -> list[dict[str, float]]:
+    reports = detection.train(Config(**{**SMALL, **settings}), run)
+    return [{name: value for name, value in report.items() if name not in MEASURED} for report in reports]
 
 
 @pytest.fixture(scope="module")
-def learnt(pages: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[FakeRun, list[dict[str, float]]]:
-    run = FakeRun(tmp_path_factory.mktemp("run"), {"root": str(pages)})
+def learnt(pages: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalRun, list[dict[str, float]]]:
+    run = LocalRun(tmp_path_factory.mktemp("run"), {"root": str(pages)})
     return run, learn(run, epochs=24)
 
 
-def test_it_learns_to_find_bars(learnt: tuple[FakeRun, list[dict[str, float]]]) -> None:
+def test_it_learns_to_find_bars(learnt: tuple[LocalRun, list[dict[str, float]]]) -> None:
     reports = learnt[1]
     assert max(report["val/hmean"] for report in reports) > 0.9
     assert reports[-1]["train/loss"] < 0.5 * reports[0]["train/loss"]
@@ -90,53 +54,49 @@ def test_it_learns_to_find_bars(learnt: tuple[FakeRun, list[dict[str, float]]]) 
     assert all(set(report) == names for report in reports)
 
 
-def test_the_test_split_is_scored_from_the_checkpoint(learnt: tuple[FakeRun, Any], pages: Path) -> None:
-    run = FakeRun(learnt[0].folder, {"root": str(pages)}, checkpoint_dir=learnt[0].saved[-1])
+def test_the_test_split_is_scored_from_the_checkpoint(learnt: tuple[LocalRun, Any], pages: Path) -> None:
+    run = LocalRun(learnt[0].folder, {"root": str(pages)}, checkpoint_dir=learnt[0].saved[-1])
     scores = detection.test(Config(**SMALL), run)
     assert set(scores) == {"test/hmean", "test/precision", "test/recall"}
     assert scores["test/hmean"] > 0.85
 
 
 def test_without_a_test_split_there_is_nothing_to_score(
-    learnt: tuple[FakeRun, Any], pages: Path, tmp_path: Path
+    learnt: tuple[LocalRun, Any], pages: Path, tmp_path: Path
 ) -> None:
     entries = json.loads((pages / "annotations.json").read_text())
     (tmp_path / "images").symlink_to(pages / "images")
     (tmp_path / "annotations.json").write_text(json.dumps([e for e in entries if e["split"] != "test"]))
-    run = FakeRun(tmp_path, {"root": str(tmp_path)}, checkpoint_dir=learnt[0].saved[-1])
+    run = LocalRun(tmp_path, {"root": str(tmp_path)}, checkpoint_dir=learnt[0].saved[-1])
     assert detection.test(Config(**SMALL), run) == {}
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(pages: Path, tmp_path: Path) -> None:
     settings = {"rotate_prob": 0.5, "color_jitter_prob": 0.5, "noise_prob": 0.5, "ema_decay": 0.8}
-    whole, part, rest = (FakeRun(tmp_path / name, {"root": str(pages)}) for name in ("whole", "part", "rest"))
-    expected = learn(whole, **settings)
-    before = next(iter(detection.train(Config(**{**SMALL, **settings}), part)))
-    before.pop("images_per_second")
-    rest.checkpoint_dir = part.saved[0]
-    assert [before, *learn(rest, **settings)] == expected
-    for file in ("model.pt",):
-        a, b = (torch.load(run.saved[-1] / file, weights_only=True) for run in (whole, rest))
-        assert all(torch.equal(a[name], b[name]) for name in a)
+    config = Config(**{**SMALL, **settings})
+    check_resumes(detection.train, config, tmp_path, data={"root": str(pages)})
+    [resumed] = (tmp_path / "after-epoch-2").iterdir()
+    a, b = (load_weights(checkpoint) for checkpoint in (resumed, tmp_path / "whole" / "checkpoint-3"))
+    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_the_same_seed_gives_the_same_curve_and_another_seed_another(pages: Path, tmp_path: Path) -> None:
     def curve(seed: int, place: str) -> list[dict[str, float]]:
-        return learn(FakeRun(tmp_path / place, {"root": str(pages)}, seed=seed), epochs=1, crop_prob=0.5)
+        return learn(LocalRun(tmp_path / place, {"root": str(pages)}, seed=seed), epochs=1, crop_prob=0.5)
 
     assert curve(0, "a") == curve(0, "b") != curve(1, "c")
 
 
 def test_loader_processes_change_nothing(pages: Path, tmp_path: Path) -> None:
     alone, helped = (
-        learn(FakeRun(tmp_path / str(workers), {"root": str(pages)}), epochs=2, noise_prob=1.0, workers=workers)
+        learn(LocalRun(tmp_path / str(workers), {"root": str(pages)}), epochs=2, noise_prob=1.0, workers=workers)
         for workers in (0, 2)
     )
     assert alone == helped
 
 
 def test_resolution_follows_its_epochs(pages: Path, tmp_path: Path) -> None:
-    run = FakeRun(tmp_path, {"root": str(pages)})
+    run = LocalRun(tmp_path, {"root": str(pages)})
     assert len(learn(run, resolution={"1": 64, "3": 96}, epochs=3)) == 3  # as JSON gives the keys back
     run.checkpoint_dir = run.saved[-1]
     assert detection.test(Config(**{**SMALL, "resolution": {1: 64, 3: 96}}), run)
@@ -144,14 +104,14 @@ def test_resolution_follows_its_epochs(pages: Path, tmp_path: Path) -> None:
 
 def test_a_mad_learning_rate_is_reported_as_not_finite(pages: Path, tmp_path: Path) -> None:
     settings = {"optimizer": "sgd", "lr": 1e25, "gradient_clip": 0.0, "lr_schedule": "constant", "epochs": 5}
-    reports = learn(FakeRun(tmp_path, {"root": str(pages)}), **settings)
+    reports = learn(LocalRun(tmp_path, {"root": str(pages)}), **settings)
     assert not np.isfinite(reports[-1]["train/loss"])
 
 
 def test_pictures_are_few_small_and_from_worst_to_best(
-    learnt: tuple[FakeRun, Any], pages: Path, tmp_path: Path
+    learnt: tuple[LocalRun, Any], pages: Path, tmp_path: Path
 ) -> None:
-    run = FakeRun(tmp_path, {"root": str(pages)}, checkpoint_dir=learnt[0].saved[-1])
+    run = LocalRun(tmp_path, {"root": str(pages)}, checkpoint_dir=learnt[0].saved[-1])
     detection.examples(Config(**SMALL), run, tmp_path / "examples")
     pictures = sorted((tmp_path / "examples").iterdir())
     assert [p.name[:2] for p in pictures] == ["1-", "2-", "3-", "4-"]
@@ -161,7 +121,7 @@ def test_pictures_are_few_small_and_from_worst_to_best(
 
 
 def test_pictures_are_drawn_when_nothing_was_found(pages: Path, tmp_path: Path) -> None:
-    run = FakeRun(tmp_path / "run", {"root": str(pages)})
+    run = LocalRun(tmp_path / "run", {"root": str(pages)})
     learn(run, epochs=1, lr=1e-9)
     run.checkpoint_dir = run.saved[-1]
     detection.examples(Config(**{**SMALL, "thresh": 0.99}), run, tmp_path / "examples")

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from tests.harness.folders import DATA
+from trainables import LocalRun
 from trainables.data.batches import evaluation_batches, training_batches
 from trainables.data.crop_cache import resize_crop
 from trainables.data.image_file import BadImage, Pixels
@@ -27,10 +28,6 @@ from trainables.recognition.dataset import Batch, CropDataset, charset_of, colla
 from trainables.synthetic.drawn_plates import drawn_plates
 
 SPLIT_NAMES = ("train", "val", "test")
-
-
-class Run:
-    seed, device = 3, "cpu"
 
 
 @pytest.fixture(autouse=True)
@@ -168,17 +165,17 @@ def test_a_batch_is_decided_by_seed_epoch_and_indices_alone(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("width", [0, 100])
 def test_loader_processes_give_the_same_batches_and_hear_of_a_new_epoch(tmp_path: Path, width: int) -> None:
-    dataset = make(pool(tmp_path), augment=add_noise, width=width)
+    dataset, run = make(pool(tmp_path), augment=add_noise, width=width), LocalRun(tmp_path, seed=3)
     epochs = []
     for workers in (0, 2):
         config = Config(batch_size=3, workers=workers, width=width)
         epochs.append([])
         for epoch in (1, 2):
             dataset.set_epoch(epoch)
-            epochs[-1] += list(training_batches(dataset, collate, config, Run(), epoch))
+            epochs[-1] += list(training_batches(dataset, collate, config, run, epoch))
     assert len(epochs[0]) == 4 and all(equal(a, b) for a, b in zip(*epochs, strict=True))
     assert not equal(epochs[0][0], epochs[0][2])
-    scored = list(evaluation_batches(dataset, collate, Config(batch_size=3, workers=0), Run()))
+    scored = list(evaluation_batches(dataset, collate, Config(batch_size=3, workers=0), run))
     assert [len(batch["image"]) for batch in scored] == [3, 3, 2]
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.trainables.recognition.digits import FakeRun, write_digits
-from trainables import recognition
+from tests.trainables.recognition.digits import write_digits
+from trainables import LocalRun, recognition
 from trainables.recognition.config import Config
 from trainables.recognition.crop import Crop
 from trainables.recognition.pictures import SHEET, View, draw_sheet, visible
@@ -93,7 +93,7 @@ def test_a_space_can_be_seen_and_what_the_font_lacks_has_a_number() -> None:
 
 def test_the_worst_come_first_and_confusions_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTSWEEP_CACHE", str(tmp_path / "cache"))
-    run = FakeRun(tmp_path / "run", {"root": str(write_digits(digits_folder(tmp_path), train=16, others=8))})
+    run = LocalRun(tmp_path / "run", {"root": str(write_digits(digits_folder(tmp_path), train=16, others=8))})
     list(recognition.train(CONFIG, run))
     run.checkpoint_dir = run.saved[-1]
     recognition.examples(CONFIG, run, tmp_path / "examples")

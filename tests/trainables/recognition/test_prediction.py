@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.trainables.recognition.digits import FakeRun, write_digits
-from trainables import recognition
+from tests.trainables.recognition.digits import write_digits
+from trainables import LocalRun, recognition
 from trainables.recognition.config import Config
 from trainables.recognition.dataset import CropDataset, load_crops
 from trainables.recognition.training import load_recogniser, read_crops
@@ -27,19 +27,19 @@ def learnt(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         patch.setenv("NIGHTSWEEP_CACHE", str(tmp_path_factory.mktemp("cache")))
         config = Config(width=request.param, **SETTINGS)
         root = write_digits(tmp_path_factory.mktemp("digits"), train=32, others=12)
-        run = FakeRun(tmp_path_factory.mktemp("run"), {"root": str(root)})
+        run = LocalRun(tmp_path_factory.mktemp("run"), {"root": str(root)})
         list(recognition.train(config, run))
         run.checkpoint_dir = run.saved[-1]
         yield config, run
 
 
-def predict(learnt: tuple[Config, FakeRun], files: list[Path]) -> tuple[list[dict[str, str]], list[str]]:
+def predict(learnt: tuple[Config, LocalRun], files: list[Path]) -> tuple[list[dict[str, str]], list[str]]:
     output = io.StringIO()
     problems = recognition.predict(*learnt, files, output)
     return list(csv.DictReader(io.StringIO(output.getvalue()))), problems
 
 
-def test_files_are_read_as_the_same_crops_of_a_split_are(learnt: tuple[Config, FakeRun]) -> None:
+def test_files_are_read_as_the_same_crops_of_a_split_are(learnt: tuple[Config, LocalRun]) -> None:
     config, run = learnt
     model, charset = load_recogniser(config, run)
     crops = load_crops(run.data, "val")
@@ -54,7 +54,7 @@ def test_files_are_read_as_the_same_crops_of_a_split_are(learnt: tuple[Config, F
 
 
 def test_files_that_cannot_be_read_are_named_and_the_others_written(
-    learnt: tuple[Config, FakeRun], tmp_path: Path
+    learnt: tuple[Config, LocalRun], tmp_path: Path
 ) -> None:
     good, broken, absent = Path(learnt[1].data["root"]) / "003.png", tmp_path / "broken.png", tmp_path / "absent.png"
     broken.write_bytes(good.read_bytes()[:60])
@@ -68,7 +68,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_written(
     ("mode", "size"), [("RGBA", (50, 20)), ("I;16", (50, 20)), ("L", (1, 1)), ("1", (3, 40)), ("P", (4000, 10))]
 )
 def test_pictures_of_any_kind_are_read(
-    learnt: tuple[Config, FakeRun], tmp_path: Path, mode: str, size: tuple[int, int]
+    learnt: tuple[Config, LocalRun], tmp_path: Path, mode: str, size: tuple[int, int]
 ) -> None:
     Image.new(mode, size).save(tmp_path / "odd.png")
     rows, problems = predict(learnt, [tmp_path / "odd.png"])
@@ -77,7 +77,7 @@ def test_pictures_of_any_kind_are_read(
 
 
 def test_names_with_commas_line_breaks_and_bytes_that_are_no_text_stay_in_their_field(
-    learnt: tuple[Config, FakeRun], tmp_path: Path
+    learnt: tuple[Config, LocalRun], tmp_path: Path
 ) -> None:
     odd = [tmp_path / 'a,"b.png', tmp_path / "c\nd.png", Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))]
     for file in odd:
@@ -89,7 +89,7 @@ def test_names_with_commas_line_breaks_and_bytes_that_are_no_text_stay_in_their_
 
 
 def test_a_name_that_a_spreadsheet_would_compute_is_text(
-    learnt: tuple[Config, FakeRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    learnt: tuple[Config, LocalRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("=HYPERLINK(A1).png").write_bytes((Path(learnt[1].data["root"]) / "003.png").read_bytes())
@@ -97,12 +97,12 @@ def test_a_name_that_a_spreadsheet_would_compute_is_text(
     assert rows[0]["path"] == "'=HYPERLINK(A1).png"
 
 
-def test_no_files_are_a_header(learnt: tuple[Config, FakeRun]) -> None:
+def test_no_files_are_a_header(learnt: tuple[Config, LocalRun]) -> None:
     output = io.StringIO()
     assert recognition.predict(*learnt, [], output) == []
     assert output.getvalue() == "path,text,confidence\n"
 
 
-def test_without_a_checkpoint_nothing_is_read(learnt: tuple[Config, FakeRun], tmp_path: Path) -> None:
+def test_without_a_checkpoint_nothing_is_read(learnt: tuple[Config, LocalRun], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a checkpoint is needed"):
-        recognition.predict(learnt[0], FakeRun(tmp_path, learnt[1].data), [], io.StringIO())
+        recognition.predict(learnt[0], LocalRun(tmp_path, learnt[1].data), [], io.StringIO())

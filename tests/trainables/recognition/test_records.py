@@ -11,7 +11,8 @@ import torch
 
 from orchestrator.trial import Objective, Report, Trial
 from reports.numbers.symptoms import Kind, symptom_of
-from tests.trainables.recognition.digits import FakeRun, write_digits
+from tests.trainables.recognition.digits import write_digits
+from trainables import LocalRun
 from trainables.recognition import Config, train
 
 EXACT = Objective("val/acc", "max")
@@ -33,7 +34,7 @@ def symptom_in(tmp_path: Path, shuffled: bool = False, **settings: object) -> Ki
     if shuffled:
         shuffle_texts(root / "labels.csv")
     config = Config(**{"width": 48, "batch_size": 16, "neck_hidden_size": 32} | settings)
-    reports = train(config, FakeRun(tmp_path / "run", {"root": str(root)}))
+    reports = train(config, LocalRun(tmp_path / "run", {"root": str(root)}))
     trial = Trial(1, {}, reports=tuple(Report(e, dict(m), 1.0, float(e)) for e, m in enumerate(reports, start=1)))
     symptom = symptom_of(trial, EXACT)
     return None if symptom is None else symptom.kind
