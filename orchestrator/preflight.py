@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.ledger import StudyRow
 from orchestrator.mistake import duration
-from orchestrator.policies.asha import expected_epochs
+from orchestrator.policies.build import build_policy
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import Finding, load_trainable
 
@@ -98,11 +98,10 @@ def _cost(spec: StudySpec, config: Any, epoch_seconds: float) -> Finding:
         return Finding(
             "cost", f"about {duration(epoch_seconds)} an epoch; the budget has no number of trials to multiply"
         )
-    asha = spec.scheduler
-    whole = trials if asha.name == "none" else min(trials, len(spec.baselines))  # trained to the end
+    whole = min(trials, len(spec.baselines))  # A baseline is never stopped.
     total = whole * epochs
     if trials > whole:
-        total += round(expected_epochs(trials - whole, epochs, asha.grace_epochs, asha.eta))
+        total += round(build_policy(spec).expected_epochs(trials - whole, epochs))
     detail = f"{trials} trials of at most {epochs} epochs take about {total} epochs, {duration(total * epoch_seconds)}"
     if spec.budget.hours is not None:
         detail += f", and the budget ends after {spec.budget.hours:g} hours"

@@ -76,6 +76,7 @@ def run(
             storage=storage_address(row.raw, row.uid),
             on_event=progress.event,
         )
+        study.begin()
         tracker = Tracker(home.ledger, row.id, default_uri(home.path, spec.tracking.uri), home.path, warn=progress.say)
         now = time.time()
         until = limits.until or spec.budget.until

@@ -16,7 +16,7 @@ import pytest
 
 from tests.harness.source_tree import ORDER, imports_of, module_name, source_files
 
-# NotInSpace library -> where it may be imported, as shell patterns.
+# Outside library -> where it may be imported, as shell patterns.
 FENCES = {
     "ray": tuple(f"orchestrator/cluster/ray_{name}.py" for name in ("bridge", "main", "host", "process")),
     "mlflow": ("orchestrator/tracking/mlflow_client.py",),

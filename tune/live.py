@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.mistake import duration, short
-from orchestrator.policies.asha import rungs_up_to
 from orchestrator.progress import Progress
 from orchestrator.study.study import Event, Study
 from orchestrator.trial import State, Trial
@@ -119,11 +118,9 @@ def summary(study: Study, deadline: float | None, now: float | None = None) -> s
     best = _best_of(study)
     if best is not None:
         parts.append(f"best {study.objective.metric} {best[1]:.4f} ({best[0]:04d})")
-    if study.spec.scheduler.name == "asha":
-        longest = max((trial.epochs for trial in trials), default=0)
-        rungs = rungs_up_to(longest + 1, study.spec.scheduler.grace_epochs, study.spec.scheduler.eta)
-        reached = [f"{sum(t.epochs >= rung for t in trials)} reached epoch {rung}" for rung in rungs]
-        parts += reached
+    longest = max((trial.epochs for trial in trials), default=0)
+    for milestone in study.policy.milestones(longest + 1):
+        parts.append(f"{sum(trial.epochs >= milestone for trial in trials)} reached epoch {milestone}")
     if deadline is not None:
         parts.append(f"{duration(max(0.0, deadline - (now or time.time())))} left until the deadline")
     else:

@@ -132,6 +132,7 @@ def _begin(ledger: Ledger, folder: Path, trials: int, epochs: int) -> tuple[Stud
     row = ledger.create_study(spec.study, spec.raw, spec.objective.objective, {})
     ledger.acquire(row.id, os.getpid(), "here")
     study = Study(spec, load_trainable(spec.trainable), ledger, row.id, folder / "large", concurrency=WORKERS)
+    study.begin()
     tracker = Tracker(folder / "ledger.db", row.id, default_uri(folder, None), folder, warn=print)
     return study, row.id, tracker
 

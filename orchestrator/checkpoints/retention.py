@@ -11,23 +11,25 @@ from contextlib import suppress
 from dataclasses import replace
 
 from orchestrator.checkpoints.storage import Sizes, Storage, StorageError
-from orchestrator.trial import Objective, State, Trial
+from orchestrator.trial import Objective, PausedBy, State, Trial
 
 
 def epochs_to_keep(trial: Trial, objective: Objective, there: Collection[int], *, winner: bool) -> set[int]:
     """The epochs of `trial` whose checkpoints are worth their disk, of those that are `there`.
 
-    Unfinished: the best and the newest two (one of them may turn out to be corrupt). Completed: the best. Pruned and
-    failed: none, unless the trial is a winner: the study's best, or the one that would be if the best failed.
+    Unfinished: the best and the newest two (one of them may turn out to be corrupt). Paused by the policy: the newest,
+    because hundreds may wait. Completed: the best. Pruned and failed: none. A winner (the study's best, or the one that
+    would be if the best failed) keeps its best whatever its state.
     """
-    if trial.state in (State.PRUNED, State.FAILED) and not winner:
-        return set()
-    best = best_saved_epoch(trial, objective, there)
-    kept = set() if best is None else {best}
+    many_wait = trial.paused_by is PausedBy.POLICY
+    if winner or (trial.state not in (State.PRUNED, State.FAILED) and not many_wait):
+        best = best_saved_epoch(trial, objective, there)
+        kept = set() if best is None else {best}
+    else:
+        kept = set()
     if not trial.state.final:
-        kept.update(
-            sorted(report.epoch for report in trial.reports if report.checkpoint and report.epoch in there)[-2:]
-        )
+        saved = sorted(report.epoch for report in trial.reports if report.checkpoint and report.epoch in there)
+        kept.update(saved[-1:] if many_wait else saved[-2:])
     return kept
 
 
@@ -85,28 +87,28 @@ class Retention:
         self._there: Sizes = {}
         self._bytes = 0  # of all that are there; known only with a quota
         self._looked = False
+        self._void: dict[int, set[int]] = {}  # trial -> epochs of checkpoints that its last report made void
 
     def epochs(self, number: int) -> Collection[int] | None:
         """The checkpoints of a trial that are there; None where the storage did not say."""
         return self._there.get(number, {}).keys() if self._looked else None
 
-    def begin(self, trials: Mapping[int, Trial], winners: Collection[int | None]) -> None:
-        """See what is there, and delete what a crash did not let go. No worker writes meanwhile."""
+    def begin(self, trials: Container[int]) -> list[int]:
+        """Looks what is there of these trials while no worker writes; returns the numbers of those that have any."""
         with suppress(StorageError):
             self._there = {number: sizes for number, sizes in self._storage.sizes().items() if number in trials}
             self._bytes = sum(size for sizes in self._there.values() for size in sizes.values())
             self._looked = True
-        for number in list(self._there):
-            self.tidy(trials[number], winner=number in winners)
+        return list(self._there)
 
     def saved(self, number: int, epoch: int) -> None:
-        """The ledger now names this checkpoint.
+        """Notes that the ledger now names this checkpoint.
 
-        Later ones of the trial could not be loaded, or it would not have learned this epoch again: they are void.
+        Later ones of the trial could not be loaded, or it would not have learned this epoch again: they are void, and
+        go when the trial is tidied, before its worker writes them anew.
         """
         there = self._there.setdefault(number, {})
-        for later in [each for each in there if each > epoch]:
-            self._delete(number, later)
+        self._void.setdefault(number, set()).update(each for each in there if each > epoch)
         there.setdefault(epoch, 0)
         if self._quota is not None:
             before = sum(there.values())
@@ -115,9 +117,11 @@ class Retention:
             self._bytes += sum(there.values()) - before
 
     def tidy(self, trial: Trial, *, winner: bool) -> None:
-        """Keep of the trial what is worth its disk."""
+        """Deletes of the trial what is not worth its disk."""
         there = self._there.get(trial.number, {})
-        for epoch in there.keys() - epochs_to_keep(trial, self._objective, there, winner=winner):
+        void = self._void.pop(trial.number, set())
+        whole = there.keys() - void
+        for epoch in there.keys() - epochs_to_keep(trial, self._objective, whole, winner=winner):
             self._delete(trial.number, epoch)
         if trial.state.final:
             with suppress(StorageError):

@@ -90,7 +90,8 @@ class _ClusterSession:
             reason = str(lost)
             raise
         finally:
-            study.let_go(study.stopping or reason)
+            study.pause_all(study.stopping or reason)
+            study.tidy()
             shutil.rmtree(storage, ignore_errors=True)
 
     def _score(self, service: StudyService, workplace: Workplace, gpu: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.cluster.ray_process import RayUnavailable
 from orchestrator.cluster.sharing import Claim, Node, allowed, shares
 from orchestrator.job import Ended, Failure, Job
-from orchestrator.policies.scheduler import Decision
+from orchestrator.policies.policy import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import Report
 
@@ -61,6 +61,7 @@ class StudyService:
     def report(self, number: int, report: Report) -> bool:
         """Does the trial go on?"""
         decision = self._study.report(number, report)
+        self._study.tidy()  # Before the worker hears of it: it may write next what is deleted here.
         if decision is Decision.CONTINUE and report.checkpoint and self._gives_way(number):
             self._study.pause(number, f"gave way to {self._names()}")
             return False
@@ -71,10 +72,12 @@ class StudyService:
             self._study.complete(number)
         else:
             self._study.fail(number, ended.failure)
+        self._study.tidy()
 
     def lost(self, number: int, attempt: int, failure: Failure) -> None:
         if any((trial.number, trial.attempts) == (number, attempt) for trial in self._study.running):
             self._study.fail(number, failure)  # else the attempt had its end already, and its process was let die
+            self._study.tidy()
 
     def out_of_sight(self, host: str) -> None:
         """Training from the start there would look like success. Raises RayUnavailable."""

@@ -14,7 +14,7 @@ _DRAWS = 1000  # a space whose last free config is not met in so many draws coun
 
 
 class RandomSearcher:
-    """The n-th config depends on the seed, n, and the configs before it alone.
+    """Draws configs: the n-th depends on the seed, n, and the configs before it alone.
 
     What other studies found is left aside: a config of theirs may be drawn here as well, because on other data, under
     another seed or for other epochs it is another experiment.
@@ -23,16 +23,17 @@ class RandomSearcher:
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space = space
         self.seed = seed
-        self._read = 0  # so many trials were looked at: a key costs as much as a draw
+        self._read = 0  # so many trials were looked at, because making a key costs as much as a draw
         self._tried: set[str] = set()
 
     def propose(self, trials: Sequence[Trial], others: Sequence[Trial] = ()) -> dict[str, Any] | None:
+        """Returns a config that was not tried; None when none is left, or none is met in a thousand draws."""
         for index in range(self._read, len(trials)):
             self._tried.add(config_key(trials[index].config))
         self._read = len(trials)
         if self.space.size is not None and len(self._tried) >= self.space.size:
             return None
-        number = trials[-1].number if trials else 0  # of those that were left out, too
+        number = trials[-1].number if trials else 0  # counts the trials that were left out, too
         rng = random.Random(f"{self.seed}/{number}")
         for _ in range(_DRAWS):
             config = self.space.sample(rng)

@@ -11,28 +11,32 @@ from orchestrator.trial import Trial
 
 
 class Pace:
-    """Of a study whose trials meet their first rung after `grace_epochs` epochs."""
+    """Knows how long epochs and first milestones take. milestone: the epoch at which every trial is judged first."""
 
-    def __init__(self, trials: Iterable[Trial], grace_epochs: int) -> None:
-        self._grace_epochs = grace_epochs
+    def __init__(self, trials: Iterable[Trial], milestone: int) -> None:
+        self._milestone = milestone
         self._first: list[float] = []  # seconds of first epochs, start-up included, ascending
-        self._rung: list[float] = []  # seconds until the first rung, ascending
+        self._judged: list[float] = []  # seconds until the first milestone, ascending
         for trial in trials:
-            for epoch in {1, grace_epochs}:
+            for epoch in {1, milestone}:
                 self._note(trial, epoch)
 
     def reported(self, trial: Trial) -> None:
         """Its newest report came."""
         self._note(trial, trial.epochs)
 
-    def seconds_needed(self, trial: Trial | None) -> float:
-        """What a start brings nothing without: a trial that goes on needs an epoch, as long as its longest; a new one
-        (None, or without a report) needs its first rung, as long as the median. 0 while nothing is known."""
+    def seconds_needed(self, trial: Trial | None, until: int | None = None) -> float:
+        """Returns the seconds below which a start brings nothing; 0 while nothing is known.
+
+        A trial that goes on needs its epochs to `until` (None: one), each as long as its longest. A new one (None, or
+        without a report) needs as long as the median to `until` (None: its first milestone).
+        """
         if trial is not None and trial.reports:
-            return max(report.seconds for report in trial.reports)
-        if self._rung:
-            return _median(self._rung)
-        return _median(self._first) * self._grace_epochs if self._first else 0.0
+            epochs = 1 if until is None else max(1, until - trial.epochs)
+            return epochs * max(report.seconds for report in trial.reports)
+        if self._judged and until in (None, self._milestone):
+            return _median(self._judged)
+        return _median(self._first) * (until or self._milestone) if self._first else 0.0
 
     def silence(self, trial: Trial, policy: FailuresSpec) -> Silence:
         """How long an attempt of this trial may take until its first report, and what follows for the next ones."""
@@ -46,8 +50,8 @@ class Pace:
             return
         if epoch == 1:
             insort(self._first, trial.reports[0].seconds)
-        if epoch == self._grace_epochs:
-            insort(self._rung, sum(report.seconds for report in trial.reports[:epoch]))
+        if epoch == self._milestone:
+            insort(self._judged, sum(report.seconds for report in trial.reports[:epoch]))
 
 
 def _median(values: list[float]) -> float:

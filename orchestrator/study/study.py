@@ -1,11 +1,12 @@
 """A running study, without Ray: which job is next, and what follows from a report.
 
-The Ray bridge, the tests and a simulator drive the same object. Its memory is the ledger: a new Study over the same
+Ray's bridge, the tests and a simulator drive the same object. Its memory is the ledger: a new Study over the same
 ledger goes on where the last one stopped, however it stopped.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,8 +17,8 @@ from orchestrator.checkpoints.open_storage import storage_at
 from orchestrator.checkpoints.retention import Retention, best_saved_epoch
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import DuplicateConfig, Ledger
-from orchestrator.policies.build import build_searcher
-from orchestrator.policies.scheduler import Decision
+from orchestrator.policies.build import build_policy
+from orchestrator.policies.policy import HORIZON, Decision, Done, GoOn, Wait
 from orchestrator.space.config_field import defaults_of
 from orchestrator.space.membership import NotInSpace, as_config_of
 from orchestrator.space.search_space import SearchSpace
@@ -26,11 +27,10 @@ from orchestrator.study.failures import Streak, failure_of
 from orchestrator.study.leader import Leader
 from orchestrator.study.pace import Pace
 from orchestrator.study.proposals import Proposals
-from orchestrator.study.pruning import Pruning
-from orchestrator.study.trials import Trials
+from orchestrator.study.trials import Proposal, Trials
 from orchestrator.study.warm_start import COLD, WarmStart
 from orchestrator.study_file.study_spec import StudySpec
-from orchestrator.trial import Objective, Report, State, Status, Trial
+from orchestrator.trial import Objective, PausedBy, Report, State, Status, Trial
 from trainables import Trainable
 
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 30.0, 600.0  # while a disk refuses although it says that there is room
@@ -45,7 +45,10 @@ class Event:
 
 
 class Study:
-    """One session of a study. Not thread-safe: one driver calls it."""
+    """One session of a study. Not thread-safe: one driver calls it.
+
+    Decides and writes the ledger; it deletes no checkpoint before `begin` or `tidy` is called.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Study:
         on_event: Callable[[Event], None] = lambda event: None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """Reads the ledger, and changes nothing before `begin`."""
         self.spec = spec
         self.directory = directory
         self.storage = storage
@@ -71,11 +75,12 @@ class Study:
         self._ending = Status.PAUSED  # how it leaves the study then
         self.disk_full: str | None = None  # why no new job starts until the disk, or the storage, is better
         self.disk_retry_at = 0.0  # unix time before which it is not tried again, whatever the disk says
+        self._ledger, self._id = ledger, study_id
         self._trainable = trainable
         self._on_event = on_event
         self._now = now
-        self._proposals = Proposals(spec, build_searcher(spec.search.sampler, spec.space, spec.search.seed), warm)
-        self._pruning = Pruning(spec, trainable)
+        self.policy = build_policy(spec, others=warm.others, last_epoch=self._last_epoch)
+        self._proposals = Proposals(spec, self.policy, warm)
         defaults, known = defaults_of(trainable), ledger.trials(study_id)
         counting = [
             replace(trial, config=_as_now(trial.config, spec.space, defaults))
@@ -86,35 +91,46 @@ class Study:
         self._running: set[int] = set()
         self._refused = 0  # attempts in a row that ended because nothing could be written
         self._leader = Leader(self._trials, self.objective, spec.budget)
-        self._pace = Pace(self.trials, spec.scheduler.grace_epochs)
+        self._pace = Pace(self.trials, (self.policy.milestones(HORIZON) or [1])[0])
         self._streak = Streak(spec.failures.equal_exceptions)
         used = budget.gpu_seconds(known, budget.gpu_attempts(ledger, study_id, known))
         self.allowance = budget.Allowance(spec.budget.gpu_hours, used, now)
         self._retention = Retention(storage_at(storage, directory), self.objective, spec.checkpoints.quota)
-        self._retention.begin(self._trials, self._leader.winners)
-        self._replay(ledger.history(study_id))
+        self._untidy: set[int] = set()  # trials of whose checkpoints fewer may be worth their disk than before
+
+    def begin(self) -> None:
+        """Settles what a crash left between a report and its consequence, and lets go the checkpoints it left.
+
+        To be called once, before anything else is asked of the study, while no worker writes.
+        """
+        self._untidy.update(self._retention.begin(self._trials))
+        self._replay(self._ledger.history(self._id))
+        self.tidy()
 
     # What there is
 
     @property
     def trials(self) -> list[Trial]:
+        """Those that count, by number."""
         return self._trials.listed
 
     @property
     def running(self) -> list[Trial]:
+        """Those that run, by number."""
         return [self._trials[number] for number in sorted(self._running)]
 
     @property
     def best(self) -> Trial | None:
+        """The one with the best value; None before the first."""
         return self._leader.trial
 
     @property
     def over(self) -> str | None:
-        """Why the search needs no further report: its target or its patience; None while it goes on."""
+        """Reason to end the search (target reached, or patience used up); None to continue."""
         return self._leader.over
 
     def best_kept_epoch(self, trial: Trial) -> int | None:
-        """The best epoch of those whose checkpoints are still there."""
+        """Returns the best epoch of those whose checkpoints are still there."""
         return best_saved_epoch(trial, self.objective, self._retention.epochs(trial.number))
 
     @property
@@ -124,8 +140,8 @@ class Study:
 
     @property
     def finished(self) -> bool:
-        """Is the search over, or every trial that the budget allows in a final state?"""
-        return self.over is not None or (not self._trials.unfinished and self._proposals.next(self.trials) is None)
+        """Is the search over, or every trial that budget and policy allow in a final state?"""
+        return self.over is not None or (not self._trials.unfinished and isinstance(self._next_move(), Done))
 
     @property
     def outcome(self) -> tuple[Status, str | None]:
@@ -138,23 +154,34 @@ class Study:
     # What is next
 
     def next_job(self) -> Job | None:
-        """The next attempt to start now, recorded in the ledger; None when there is none now."""
+        """Returns the next attempt to start now, recorded in the ledger; None when there is none now.
+
+        Trials that the session had paused go on first; then the policy is asked.
+        """
         if self.stopping or self.over or self.disk_full or len(self._running) >= self.concurrency:
             return None
         left = self.allowance.seconds
-        for number in self._trials.unfinished:
-            if number not in self._running and self._pace.seconds_needed(self._trials[number]) <= left:
+        for number in self._waiting:
+            if self._pace.seconds_needed(self._trials[number]) <= left:
                 return self._job(self._trials.start_again(number))
-        proposal = self._proposals.next(self.trials) if self._pace.seconds_needed(None) <= left else None
-        if proposal is None:
-            if not self._running and not self.finished:
-                self.stop("no trial would get far enough in what is left of the budget")
-            return None
-        try:
-            return self._job(self._trials.add(proposal, self.spec.search.seed))
-        except DuplicateConfig:
-            self._proposals.skip(proposal)
-            return self.next_job()
+        move = self._next_move()
+        match move:
+            case Proposal() if self._pace.seconds_needed(None, move.until) <= left:
+                try:
+                    return self._job(self._trials.add(move, self.spec.search.seed))
+                except DuplicateConfig:
+                    self._proposals.skip(move)
+                    return self.next_job()
+            case GoOn() if self._pace.seconds_needed(self._trials[move.number], move.until) <= left:
+                return self._job(self._trials.start_again(move.number))
+            case Done() if not self._running and not self._waiting:
+                self._close(everything=True)
+                return None
+            case Wait() if not self._running and not self._waiting:
+                raise AssertionError(f"{type(self.policy).__name__} waits, but nothing runs that it could wait for")
+        if move is not None and not self._running and not self.finished:
+            self.stop("no trial would get far enough in what is left of the budget")
+        return None
 
     @property
     def done_starting(self) -> bool:
@@ -162,60 +189,62 @@ class Study:
         return bool(self.stopping) or self.finished
 
     def stop(self, reason: str, status: Status = Status.PAUSED) -> None:
-        """Start nothing more; every running trial pauses at its next report. status: the study's after that."""
+        """Starts nothing more; every running trial pauses at its next report. status: the study's after that."""
         self.stopping, self._ending = reason, status
 
     def wait_for_disk(self, reason: str, seconds: float = 0.0) -> None:
-        """As `stop`, but only until `disk_has_room`, which is not before so many seconds have passed."""
+        """Stops as `stop` does, but only until `disk_has_room`, which is not before so many seconds have passed."""
         self.disk_full, self.disk_retry_at = reason, max(self.disk_retry_at, self._now() + seconds)
 
     def disk_has_room(self) -> None:
+        """Lets the study go on after `wait_for_disk`."""
         self.disk_full, self.disk_retry_at = None, 0.0
 
     def pause(self, number: int, reason: str) -> None:
-        """The trial goes on from its checkpoint, later in this session or in the next."""
+        """Pauses a trial: it goes on from its checkpoint, later in this session or in the next."""
         self._finish(number, State.PAUSED, reason)
 
-    def let_go(self, reason: str) -> None:
-        """No worker runs any more: what was running is paused and goes on from its checkpoint at the next start."""
+    def pause_all(self, reason: str) -> None:
+        """Pauses what was running, because no worker runs any more; it goes on from its checkpoints."""
         for trial in self.running:
             self._finish(trial.number, State.PAUSED, reason)
-        self._let_fail(self._streak.end())
+        self._untidy.update(self._streak.end())
 
     # What happened
 
     def report(self, number: int, report: Report) -> Decision:
-        """Record one report, then decide. The ledger has it before anything follows from it."""
+        """Records a report, then decides. The ledger has it before anything follows from it."""
         repeated = report.epoch <= self._trials[number].epochs
         trial = self._trials.record(number, report)
         self._refused = 0
         if report.checkpoint:
             self._retention.saved(number, report.epoch)
         dethroned = self._leader.reported(trial, repeated=repeated)
+        self._untidy.update([number] if dethroned is None else [number, dethroned.number])
         if not repeated:
             self._pace.reported(trial)
-        problem = failure_of(report, {self.objective.metric, self._pruning.metric})
-        if problem:
-            self.fail(number, problem)
+        failure = failure_of(report, {self.objective.metric, self.policy.metric})
+        if failure:
+            self.fail(number, failure)
             return Decision.PRUNE
-        self._let_fail(self._streak.reported(report.epoch))
-        decision = self._pruning.decide(trial, report)
+        self._untidy.update(self._streak.reported(report.epoch))
+        decision = self.policy.after(trial, report)
         if repeated and report.epoch < trial.epochs:
-            decision = Decision.CONTINUE  # its checkpoint was corrupt: it passed here before, and is not judged twice
+            decision = Decision.CONTINUE  # Its checkpoint was corrupt: it passed here before, and is not judged twice.
+        if decision is Decision.PAUSE and not report.checkpoint:
+            decision = Decision.CONTINUE  # Paused here, it would have to repeat what came after its last checkpoint.
         self._on_event(Event("report", trial))
         if decision is Decision.PRUNE:
-            self._prune(number, report.epoch)
-        elif self._must_pause() or decision is Decision.PAUSE:
+            self._finish(number, State.PRUNED, self.policy.reason(decision, report))
+        elif decision is Decision.PAUSE:
+            self._pause_by_policy(trial, report)
+        elif self._must_pause():
             self._finish(number, State.PAUSED, self.stopping or self.over or self.disk_full)
             return Decision.PAUSE
-        else:
-            self._tidy(trial)
-        if dethroned is not None:
-            self._tidy(dethroned)
         return decision
 
     def complete(self, number: int) -> None:
-        """The trainable came to its own end."""
+        """Ends a trial whose trainable came to its own end."""
         if self._trials[number].value(self.objective) is None:
             message = f"ended without one report of `{self.objective.metric}`"
             self.fail(number, Failure(FailureClass.EXCEPTION, message))
@@ -223,8 +252,8 @@ class Study:
             self._finish(number, State.COMPLETED, None)
 
     def fail(self, number: int, failure: Failure) -> None:
-        """An attempt ended without result: the trial goes on from its checkpoint, or fails (failures.py)."""
-        if failure.kind is FailureClass.STORAGE:  # it would hit the next trial as well: all wait
+        """Ends an attempt without result: the trial goes on from its checkpoint, or fails."""
+        if failure.kind is FailureClass.STORAGE:  # It would hit the next trial as well: all wait.
             self.wait_for_disk(failure.message, min(RETRY_SECONDS * 2**self._refused, LONGEST_RETRY_SECONDS))
             self._refused += 1
             self._finish(number, State.PAUSED, failure.message)
@@ -233,25 +262,44 @@ class Study:
         config = self._trainable.build_config(trial.config)
         verdict = failures.judge(failure, trial, config, self.spec.failures)
         if verdict.again:
-            # First the facts: whatever dies in between, the failure is counted once.
+            # The facts come first: whatever dies in between, the failure is counted once.
             self._trials.set_facts(number, dict(trial.facts) | dict(verdict.facts))
             self._finish(number, State.PAUSED, verdict.reason, event="retried")
             return
-        self._let_fail(self._streak.failed(trial, failure))
+        self._untidy.update(self._streak.failed(trial, failure))
         self._finish(number, State.FAILED, verdict.reason, failure.traceback)
         if self._streak.too_long:
             self._give_up(failure)
 
     def set_test(self, number: int, metrics: dict[str, float]) -> None:
-        """The scores of the trial's best checkpoint on the test split; {} where there is none."""
+        """Records the scores of the trial's best checkpoint on the test split; {} where there is none."""
         self._trials.set_test(number, metrics)
 
     def set_facts(self, number: int, facts: Mapping[str, Any]) -> None:
-        """Where the running attempt runs: host, device, process."""
+        """Records where the running attempt runs: host, device, process."""
         before = self._trials[number].facts
         self._trials.set_facts(number, {name: before[name] for name in failures.FACTS if name in before} | dict(facts))
 
+    def tidy(self) -> None:
+        """Deletes the checkpoints that what happened since the last call has made worthless.
+
+        Those of trials that failed alike stay for now: if it is the code, these trials go on at the next start.
+        """
+        for number in sorted(self._untidy - set(self._streak.trials)):
+            self._retention.tidy(self._trials[number], winner=number in self._leader.winners)
+        self._untidy.intersection_update(self._streak.trials)
+        self._retention.fit(self._trials, self._leader.number)
+
     # Inside
+
+    @property
+    def _waiting(self) -> list[int]:
+        """Numbers of the trials that the session had paused, ascending."""
+        unfinished = (self._trials[number] for number in self._trials.unfinished if number not in self._running)
+        return [trial.number for trial in unfinished if trial.paused_by is not PausedBy.POLICY]
+
+    def _next_move(self) -> Proposal | GoOn | Wait | Done | None:
+        return self._proposals.next(self.trials, self._running, self._trials.revision)
 
     def _job(self, trial: Trial) -> Job:
         self._running.add(trial.number)
@@ -259,6 +307,7 @@ class Study:
         if trial.facts.get("gpus", 0.0) != self.allowance.gpus:
             self._trials.set_facts(trial.number, dict(trial.facts) | {"gpus": self.allowance.gpus})
         self.attempts_started += 1
+        self._proposals.look_ahead(self.trials, self._running, self._trials.revision)
         self._on_event(Event("started", trial))
         return Job(
             trial.number,
@@ -270,31 +319,48 @@ class Study:
             self._pace.silence(trial, self.spec.failures),
         )
 
+    def _last_epoch(self, trial: Trial) -> float:
+        """The number of epochs of the trial's complete run, infinite where its trainable does not tell."""
+        config = self._trainable.build_config(trial.config)
+        epochs = config.get("epochs") if isinstance(config, dict) else getattr(config, "epochs", None)
+        return math.inf if epochs is None else epochs
+
     def _must_pause(self) -> bool:
         if not self.stopping and self.allowance.used_up:
             self.stop(self.allowance.used_up)
         return bool(self.stopping or self.over or self.disk_full)
 
-    def _prune(self, number: int, epoch: int) -> None:
-        self._finish(number, State.PRUNED, f"below the best 1/{self.spec.scheduler.eta} at epoch {epoch}")
+    def _pause_by_policy(self, trial: Trial, report: Report) -> None:
+        reason = self.policy.reason(Decision.PAUSE, report)
+        self._finish(trial.number, State.PAUSED, reason, paused_by=PausedBy.POLICY)
+        self._close()
 
-    def _finish(self, number: int, state: State, reason: str | None, error: str | None = None, event: str = "") -> None:
-        trial = self._trials.finish(number, state, reason, error)
+    def _close(self, *, everything: bool = False) -> None:
+        """Prunes the paused trials that the policy lets go; everything: those that it has forgotten, too."""
+        paused = [n for n in self._trials.unfinished if self._trials[n].paused_by is PausedBy.POLICY]
+        reasons = self.policy.close(self.trials) if paused else {}
+        for number in paused:
+            if number in reasons or everything:
+                self._finish(number, State.PRUNED, reasons.get(number, "the search ended before it went on"))
+
+    def _finish(
+        self,
+        number: int,
+        state: State,
+        reason: str | None,
+        error: str | None = None,
+        event: str = "",
+        paused_by: PausedBy | None = None,
+    ) -> None:
+        trial = self._trials.finish(number, state, reason, error, paused_by=paused_by)
         self._running.discard(number)
         self.allowance.end(number)
         dethroned = self._leader.ended(trial) if state.final else None
-        if dethroned is not None:
-            self._tidy(dethroned)
-        self._tidy(trial)
+        self._untidy.update([number] if dethroned is None else [number, dethroned.number])
         self._on_event(Event(event or state.value, trial))
 
-    def _let_fail(self, numbers: list[int]) -> None:
-        """It is their configs: what these trials saved goes."""
-        for number in numbers:
-            self._tidy(self._trials[number])
-
     def _give_up(self, failure: Failure) -> None:
-        """It is not the configs: the study stops, and what failed goes on at the next start."""
+        """The code is at fault, not the configs: stops the study; what failed goes on at the next start."""
         for trial in [self._trials[n] for n in self._streak.trials if self._trials[n].state is State.FAILED]:
             self._trials.set_facts(trial.number, dict(trial.facts) | failures.retried(trial, failure.kind))
             self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
@@ -303,41 +369,39 @@ class Study:
             count = len(self._streak.trials)
             self.stop(f"{count} trials in a row failed alike: {failure.message}{where}", Status.FAILED)
 
-    def _tidy(self, trial: Trial) -> None:
-        """Keep only those of the trial's checkpoints that are worth their disk."""
-        if trial.number not in self._streak.trials:  # those may go on at the next start
-            self._retention.tidy(trial, winner=trial.number in self._leader.winners)
-        self._retention.fit(self._trials, self._leader.number)
-
     def _replay(self, history: Iterable[tuple[int, int, Report]]) -> None:
-        """Rebuild the scheduler from the reports; settle what a crash left between a report and its consequence."""
-        last: dict[int, Decision] = {}
+        """Rebuilds the policy's state from the reports; settles what has no consequence in the ledger yet."""
+        last: dict[int, tuple[Decision, Report]] = {}
         failed: dict[int, Failure] = {}
         for _, number, report in history:
-            if number not in self._trials:  # left out
+            if number not in self._trials:  # It is left out.
                 continue
             trial = self._trials[number]
-            problem = failure_of(report, {self.objective.metric, self._pruning.metric})
-            if problem:
-                failed[number] = problem
+            failure = failure_of(report, {self.objective.metric, self.policy.metric})
+            if failure:
+                failed[number] = failure
             else:
                 failed.pop(number, None)
-                last[number] = self._pruning.decide(trial, report)
+                last[number] = self.policy.after(trial, report), report
         for number in self._trials.unfinished:
             trial = self._trials[number]
             if trial.state is not State.RUNNING:
                 continue
             if number in failed:
                 self.fail(number, failed[number])
-            elif last.get(number) is Decision.PRUNE:
-                self._prune(number, trial.epochs)
-            else:
-                self._finish(number, State.PAUSED, "the driver died")
+                continue
+            match last.get(number):
+                case Decision.PRUNE, seen:
+                    self._finish(number, State.PRUNED, self.policy.reason(Decision.PRUNE, seen))
+                case Decision.PAUSE, seen if seen.checkpoint:
+                    self._pause_by_policy(trial, seen)
+                case _:
+                    self._finish(number, State.PAUSED, "the driver died")
 
 
 def _as_now(config: Mapping[str, Any], space: SearchSpace, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a trial that counts, in the words of the space as the file has it now."""
+    """Returns the config of a trial that counts, in the words of the space as the file has it now."""
     try:
         return as_config_of(space, config, defaults)
-    except NotInSpace:  # the trainable's own values changed since
+    except NotInSpace:  # The trainable's own values changed since.
         return space.restore(config)

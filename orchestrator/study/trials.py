@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.ledger import Ledger
-from orchestrator.study.proposals import Proposal
-from orchestrator.trial import Report, State, Trial
+from orchestrator.trial import PausedBy, Report, State, Trial
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The config of a trial that does not exist yet.
+
+    baseline: its name if it is one. origin: OTHER/7 if the config is that of another study's trial. until: the epoch at
+    which the policy decides again.
+    """
+
+    config: dict[str, Any]
+    baseline: str | None = None
+    origin: str | None = None
+    until: int | None = None
 
 
 class Trials(Mapping[int, Trial]):
@@ -20,6 +33,7 @@ class Trials(Mapping[int, Trial]):
         self.listed = list(self._trials.values())  # kept, and not to be changed: every new trial asks for all
         self._place = {trial.number: index for index, trial in enumerate(self.listed)}
         self._open = {number for number, trial in self._trials.items() if not trial.state.final}
+        self.revision = 0  # raised by every change of a trial
 
     def __getitem__(self, number: int) -> Trial:
         return self._trials[number]
@@ -44,7 +58,7 @@ class Trials(Mapping[int, Trial]):
 
     def start_again(self, number: int) -> Trial:
         attempt = self._ledger.start_attempt(self._id, number)
-        return self._keep(replace(self[number], state=State.RUNNING, reason=None, attempts=attempt))
+        return self._keep(replace(self[number], state=State.RUNNING, reason=None, paused_by=None, attempts=attempt))
 
     def record(self, number: int, report: Report) -> Trial:
         """Of a repeated epoch the later report counts."""
@@ -52,11 +66,20 @@ class Trials(Mapping[int, Trial]):
         others = [each for each in self[number].reports if each.epoch != report.epoch]
         return self._keep(replace(self[number], reports=tuple(sorted([*others, report], key=lambda r: r.epoch))))
 
-    def finish(self, number: int, state: State, reason: str | None, error: str | None = None) -> Trial:
-        """Its attempt came to an end. state: any but running."""
+    def finish(
+        self,
+        number: int,
+        state: State,
+        reason: str | None,
+        error: str | None = None,
+        *,
+        paused_by: PausedBy | None = None,
+    ) -> Trial:
+        """Ends the trial's attempt. state: any but running. paused_by: of a paused one; None: the session."""
         self._ledger.finish(self._id, number, state, reason, error)
         ended = self._now() if state.final else None
-        return self._keep(replace(self[number], state=state, reason=reason, error=error, ended=ended))
+        by = (paused_by or PausedBy.SESSION) if state is State.PAUSED else None
+        return self._keep(replace(self[number], state=state, reason=reason, error=error, ended=ended, paused_by=by))
 
     def set_facts(self, number: int, facts: Mapping[str, Any]) -> Trial:
         """In the place of those that there are."""
@@ -68,6 +91,7 @@ class Trials(Mapping[int, Trial]):
         return self._keep(replace(self[number], test=metrics))
 
     def _keep(self, trial: Trial) -> Trial:
+        self.revision += 1
         if trial.number in self._trials:
             self.listed[self._place[trial.number]] = trial
         else:

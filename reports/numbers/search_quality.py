@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.plain_data import canonical, is_number
-from orchestrator.policies.asha import rungs_up_to
+from orchestrator.policies.build import build_scheduler
+from orchestrator.policies.policy import HORIZON
+from orchestrator.policies.scheduler import Scheduler
 from orchestrator.trial import Objective, State, Trial
 from reports.numbers.comparison import Comparison, Row, series
 from reports.numbers.rank_statistics import explained, rank_correlation, thirds
@@ -68,12 +70,20 @@ class Slice:
 def rungs(comparison: Comparison) -> tuple[Rung, ...]:
     """The rungs at which trials could be cut; () where nothing stops trials early."""
     view = comparison.view
-    if view.scheduler.get("name") != "asha":
-        return ()
     objective = _watched(view)
     longest = max((trial.epochs for trial in view.trials), default=0)
-    epochs = rungs_up_to(longest, int(view.scheduler["grace_epochs"]), int(view.scheduler["eta"]))
-    return tuple(_rung(epoch, comparison, objective) for epoch in epochs)
+    return tuple(_rung(epoch, comparison, objective) for epoch in scheduler_of(view.scheduler).milestones(longest))
+
+
+def scheduler_of(section: Mapping[str, Any]) -> Scheduler:
+    """Returns the scheduler that a study file's `scheduler` section names."""
+    name, eta, grace_epochs = str(section.get("name", "")), section.get("eta", 4), section.get("grace_epochs", 1)
+    return build_scheduler(name, eta=int(eta), grace_epochs=int(grace_epochs))
+
+
+def stops_early(section: Mapping[str, Any]) -> bool:
+    """Returns whether the scheduler of this section may stop a trial before its last epoch."""
+    return bool(scheduler_of(section).milestones(HORIZON))
 
 
 def _watched(view: StudyView) -> Objective:

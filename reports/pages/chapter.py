@@ -15,7 +15,7 @@ from reports.figures.slice_figure import slice_figure, survivors_range
 from reports.numbers.advice import advice, original_command, reproduction
 from reports.numbers.comparison import Comparison, shown_test_lead, value_on_test
 from reports.numbers.quantity import Quantity
-from reports.numbers.search_quality import FEW, Rung, Slice, failures, rungs, slices
+from reports.numbers.search_quality import FEW, Rung, Slice, failures, rungs, slices, stops_early
 from reports.numbers.symptoms import symptoms_of
 from reports.numbers.verdict import shown_lead, standing_of, verdict
 from reports.pages import standing_tables, tables
@@ -230,7 +230,7 @@ def _panel(slice: Slice, number: int, index: int, words: Words) -> SlicePanel:
 
 def _pruning(comparison: Comparison, found: tuple[Rung, ...], words: Words) -> Iterator[str]:
     """The judgement of the first rung, where all trials meet."""
-    if comparison.view.scheduler.get("name") != "asha":
+    if not stops_early(comparison.view.scheduler):
         return
     if not found or not found[0].seen:
         yield words("pruning.nothing")

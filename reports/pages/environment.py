@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.study.failures import count_by_class
 from reports.numbers.quantity import Quantity
+from reports.numbers.search_quality import stops_early
 from reports.numbers.study_view import StudyView
 from reports.words import Words, one_line, short
 
@@ -55,7 +56,7 @@ def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
 
 
 def _scheduler(scheduler: Mapping[str, Any], words: Words) -> str:
-    if scheduler.get("name") != "asha":
+    if not stops_early(scheduler):
         return one_line(scheduler.get("name", ""))
     grace = Quantity("epochs", float(scheduler["grace_epochs"]))
     return words("facts.scheduler_asha", eta=str(scheduler["eta"]), grace=grace)

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.job import Job
 from orchestrator.ledger import Ledger
-from orchestrator.policies.scheduler import Decision
+from orchestrator.policies.policy import Decision
 from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Report
@@ -39,6 +39,7 @@ class FakeCluster:
     def open(self) -> Study:
         trainable = load_trainable("tests.toy")
         self.study = Study(self.spec, trainable, self.ledger, self.id, self.directory / "toy", concurrency=2)
+        self.study.begin()
         return self.study
 
 
@@ -51,8 +52,10 @@ def finish(study: Study, job: Job, until: int = 4) -> None:
     """Train one job as a worker would."""
     for epoch in range((job.checkpoint_epoch or 0) + 1, until + 1):
         if study.report(job.number, report(job, epoch)) is not Decision.CONTINUE:
-            return
-    study.complete(job.number)
+            break
+    else:
+        study.complete(job.number)
+    study.tidy()
 
 
 def run_out(study: Study) -> None:

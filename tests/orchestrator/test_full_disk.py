@@ -48,6 +48,7 @@ def undisturbed(file: Path, directory: Path) -> list[tuple[Any, ...]]:
     ledger = Ledger(directory / "ledger.db")
     row = ledger.create_study(spec.study, spec.raw, spec.objective.objective, {})
     study = Study(spec, load_trainable(spec.trainable), ledger, row.id, directory / "toy", concurrency=1)
+    study.begin()
     while (job := study.next_job()) is not None:
         finish(study, job, until=job.config["epochs"])
     return [outcome(trial.config, trial.state, trial.epochs, trial.value(study.objective)) for trial in study.trials]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.policies.asha import Asha
-from orchestrator.policies.scheduler import Decision
+from orchestrator.policies.policy import Decision
 from orchestrator.trial import Objective, Report, State, Trial
 from reports.numbers.study_view import StudyView
 from reports.report import write_report

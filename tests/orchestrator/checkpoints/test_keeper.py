@@ -10,7 +10,7 @@ from orchestrator.checkpoints.folder import Folder
 from orchestrator.checkpoints.storage import Storage
 from orchestrator.home import trial_directory
 from orchestrator.job import Failure, FailureClass, Job
-from orchestrator.policies.scheduler import Decision
+from orchestrator.policies.policy import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import Report, State
 from tests.harness.fake_cluster import FakeCluster
@@ -25,13 +25,26 @@ def storage_of(cluster: FakeCluster) -> Storage:
 def train(study: Study, job: Job, epoch: int, value: float, storage: Storage) -> Decision:
     """One epoch as a worker learns and reports it, with a checkpoint of 1000 bytes."""
     storage.write(job.number, epoch, lambda directory: (directory / "model.pt").write_bytes(bytes(1000)) and None)
-    return study.report(job.number, Report(epoch, {"val/score": value, "train/loss": 1.0}, 1.0, 0.0, checkpoint=True))
+    metrics = {"val/score": value, "train/loss": 1.0}
+    decision = study.report(job.number, Report(epoch, metrics, 1.0, 0.0, checkpoint=True))
+    study.tidy()
+    return decision
 
 
 def start(study: Study) -> Job:
     job = study.next_job()
     assert job is not None
     return job
+
+
+def complete(study: Study, job: Job) -> None:
+    study.complete(job.number)
+    study.tidy()
+
+
+def fail(study: Study, job: Job, kind: FailureClass, message: str) -> None:
+    study.fail(job.number, Failure(kind, message))
+    study.tidy()
 
 
 def kept(storage: Storage) -> dict[int, list[int]]:
@@ -45,20 +58,20 @@ def test_a_pruned_leader_keeps_its_checkpoint_until_the_next_one_can_fail_no_mor
     for epoch in (1, 2):
         train(study, first, epoch, 0.7, storage)
     assert train(study, second, 1, 0.69, storage) is Decision.PRUNE
-    study.fail(first.number, Failure(FailureClass.NON_FINITE, "nan"))
+    fail(study, first, FailureClass.NON_FINITE, "nan")
     assert kept(storage) == {second.number: [1]}  # pruned, but the best
     third = start(study)
     train(study, third, 1, 0.9, storage)
     assert study.best and study.best.number == third.number
     assert kept(storage) == {second.number: [1], third.number: [1]}  # the second would be best if the third failed
-    study.fail(third.number, Failure(FailureClass.NON_FINITE, "nan"))
+    fail(study, third, FailureClass.NON_FINITE, "nan")
     assert study.best and study.best.number == second.number
     assert kept(storage) == {second.number: [1]}
     fourth = start(study)
     for epoch in (1, 2, 3, 4):
         train(study, fourth, epoch, 0.9, storage)
     assert kept(storage) == {second.number: [1], fourth.number: [1, 3, 4]}
-    study.complete(fourth.number)
+    complete(study, fourth)
     assert kept(storage) == {fourth.number: [1]}
 
 
@@ -68,7 +81,7 @@ def test_the_epochs_of_a_corrupt_checkpoint_are_learned_again_and_counted_once(c
     job, other = start(study), start(study)
     for epoch, value in enumerate([0.3, 0.4, 0.5], start=1):
         train(study, job, epoch, value, storage)
-    study.fail(job.number, Failure(FailureClass.WORKER_LOST, "the worker process died"))
+    fail(study, job, FailureClass.WORKER_LOST, "the worker process died")
     (storage.read(job.number, 3) / "model.pt").write_bytes(b"rot")
     (storage.read(job.number, 2) / "model.pt").unlink()
     train(study, other, 1, 0.9, storage)  # meanwhile the first rung rose above what the first trial had there
@@ -95,7 +108,7 @@ def test_a_study_keeps_to_its_quota_and_lets_the_worst_go_first(cluster: Callabl
     for value in (0.5, 0.2, 0.9, 0.4):
         job = start(study)
         train(study, job, 1, value, storage)
-        study.complete(job.number)
+        complete(study, job)
     assert kept(storage) == {1: [1], 2: [1], 3: [1], 4: [1]}
     job = start(study)
     train(study, job, 1, 0.1, storage)
@@ -123,7 +136,7 @@ def test_a_trial_whose_disk_is_full_is_paused_and_nothing_starts_until_it_has_ro
     study, storage = d.study, storage_of(d)
     first, second = start(study), start(study)
     train(study, first, 1, 0.5, storage)
-    study.fail(first.number, Failure(FailureClass.STORAGE, "the disk of runs is full"))
+    fail(study, first, FailureClass.STORAGE, "the disk of runs is full")
     assert study.disk_full == "the disk of runs is full"
     assert train(study, second, 1, 0.5, storage) is Decision.PAUSE
     assert [(t.state, t.reason) for t in study.trials] == [(State.PAUSED, "the disk of runs is full")] * 2
@@ -136,6 +149,7 @@ def test_a_disk_that_refuses_again_and_again_is_tried_less_and_less_often(tmp_pa
     clock = [1000.0]
     d = FakeCluster(tmp_path, **NO_SCHEDULER)
     study = Study(d.spec, d.study._trainable, d.ledger, d.id, tmp_path / "toy", concurrency=1, now=lambda: clock[0])
+    study.begin()
     waits: list[Any] = []
     for _ in range(7):
         study.fail(start(study).number, Failure(FailureClass.STORAGE, "quota exceeded"))

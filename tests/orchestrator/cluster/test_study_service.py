@@ -26,7 +26,9 @@ def study(tmp_path: Path, toy_study: Callable[..., Path]) -> Study:
     spec = load_study(toy_study(space={"epochs": 9}, scheduler={"name": "none"}, budget={"trials": 6}), [])
     ledger = Ledger(tmp_path / "ledger.db")
     row = ledger.create_study("toy", spec.raw, spec.objective.objective, {})
-    return Study(spec, load_trainable("tests.toy"), ledger, row.id, tmp_path / "toy", concurrency=2)
+    study = Study(spec, load_trainable("tests.toy"), ledger, row.id, tmp_path / "toy", concurrency=2)
+    study.begin()
+    return study
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from orchestrator.cluster.upkeep import Upkeep
 from orchestrator.disk import free_bytes
 from orchestrator.job import Failure, FailureClass
 from orchestrator.ledger import Ledger, LedgerError, retry
-from orchestrator.policies.scheduler import Decision
+from orchestrator.policies.policy import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import State
 from tests.harness.fake_cluster import FakeCluster, report, run_out
@@ -103,6 +103,7 @@ def test_what_a_worker_could_not_write_is_tried_again_when_its_time_has_come(tmp
         concurrency=1,
         now=lambda: clock[0],
     )
+    study.begin()
     upkeep = Upkeep(cluster.ledger, cluster.id, study, said, None)
     job = study.next_job()
     assert job

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import optuna
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.policies.asha import Asha, Rung, expected_epochs, is_rung, rungs_up_to, survives
-from orchestrator.policies.scheduler import Decision
+from orchestrator.policies.asha import Asha, Rung, is_rung, rungs_up_to, survives
+from orchestrator.policies.policy import Decision
 
 
 def test_rungs_lie_at_grace_times_powers_of_eta():
@@ -22,10 +24,16 @@ def test_the_last_epoch_is_no_rung_because_stopping_there_saves_nothing():
     assert rungs_up_to(17, 1, 4) == [1, 4, 16]
 
 
+@pytest.mark.parametrize("settings", [{"eta": 1}, {"grace_epochs": 0}, {"mode": "maximum"}])
+def test_settings_under_which_it_could_never_decide_are_refused(settings: dict[str, Any]):
+    with pytest.raises(ValueError, match="must hold, but got"):
+        Asha(**settings)
+
+
 def test_the_expected_epochs_are_those_of_a_hand_made_tournament():
     # 16 trials for 1 epoch, 4 of them for 3 more, 1 of those for 12 more
-    assert expected_epochs(16, 16, 1, 4) == 16 * 1 + 4 * 3 + 1 * 12
-    assert expected_epochs(8, 4, 9, 4) == 8 * 4  # the grace outlasts the trial: none is stopped
+    assert Asha(eta=4, grace_epochs=1).expected_epochs(16, 16) == 16 * 1 + 4 * 3 + 1 * 12
+    assert Asha(eta=4, grace_epochs=9).expected_epochs(8, 4) == 8 * 4  # the grace outlasts the trial: none is stopped
 
 
 def test_asha_stops_the_worst_three_quarters_at_the_first_rung_when_the_best_came_first():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.policies.scheduler import Decision
+from orchestrator.policies.policy import Decision
 from orchestrator.study.budget import Limits
 from orchestrator.study.continuation import adopt, forbidden_changes, leaders, open_study, revision, with_limits
 from orchestrator.study.study import Study
@@ -63,6 +63,7 @@ class FakeCluster:
         row, self.news = adopt(self.ledger, row, spec, TOY)
         self.id = row.id
         self.study = Study(spec, TOY, self.ledger, self.id, self.home.study("toy"), concurrency=1)
+        self.study.begin()
         return self.study
 
     def run_out(self) -> list[int]:

@@ -47,9 +47,17 @@ def test_report_by_report_it_learns_the_same_as_from_the_ledger(seconds: list[li
 
 
 def test_a_trial_that_goes_on_needs_an_epoch_as_long_as_its_longest():
-    pace = Pace([trial(1, [100.0, 100.0])], grace_epochs=2)
+    pace = Pace([trial(1, [100.0, 100.0])], 2)
     assert pace.seconds_needed(trial(2, [5.0, 7.0, 6.0])) == 7.0
     assert pace.seconds_needed(trial(2, [])) == 200.0
+
+
+def test_a_start_until_a_named_epoch_needs_all_the_epochs_up_to_it():
+    pace = Pace([trial(1, [100.0, 80.0])], 2)
+    assert pace.seconds_needed(trial(2, [5.0, 7.0, 6.0]), until=5) == 2 * 7.0
+    assert pace.seconds_needed(trial(2, [5.0, 7.0, 6.0]), until=2) == 7.0  # It goes on by one epoch at least.
+    assert pace.seconds_needed(None, until=2) == 180.0
+    assert pace.seconds_needed(None, until=4) == 400.0
 
 
 def test_the_first_report_may_take_what_the_file_says_or_many_times_what_it_took_others():

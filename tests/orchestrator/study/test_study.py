@@ -17,7 +17,7 @@ from orchestrator.checkpoints.open_storage import storage_at
 from orchestrator.home import epoch_directory, trial_directory
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import Ledger
-from orchestrator.policies.scheduler import Decision
+from orchestrator.policies.policy import Decision
 from orchestrator.study.failures import count_by_class
 from orchestrator.study.study import Study
 from orchestrator.study_file.sections import BudgetSpec
@@ -237,7 +237,8 @@ def test_three_trials_that_raise_alike_stop_the_study_and_go_on_with_their_check
     assert d.study.next_job() is None
     assert d.study.done_starting
     assert d.study.outcome == (Status.FAILED, "3 trials in a row failed alike: KeyError: 'x' at train.py:9")
-    d.study.let_go("")
+    d.study.pause_all("")
+    d.study.tidy()
     assert [trial.state for trial in d.ledger.trials(d.id)] == [State.PAUSED] * 3
     assert d.ledger.trial(d.id, 2).error == "Traceback ..."
     d.open()
@@ -256,6 +257,7 @@ def test_trials_that_raise_alike_fail_for_good_once_another_gets_further(cluster
         d.study.fail(number, RAISED)
         assert checkpoint(d, number, 1).is_dir()
     finish(d.study, started(d.study))
+    d.study.tidy()
     assert not checkpoint(d, 1, 1).exists() and not checkpoint(d, 2, 1).exists()
     started(d.study)
     d.study.fail(4, RAISED)
@@ -300,6 +302,7 @@ def test_used_up_gpu_hours_pause_the_study_and_count_what_sessions_before_took(t
         study = Study(
             d.spec, load_trainable("tests.toy"), d.ledger, d.id, tmp_path, concurrency=2, now=lambda: 3600 * hours
         )
+        study.begin()
         study.allowance.gpus = 1.0
         return study
 
@@ -318,6 +321,7 @@ def test_near_the_deadline_nothing_starts_that_would_not_get_far_enough_and_the_
     d = FakeCluster(tmp_path, scheduler={"name": "asha", "grace_epochs": 2})
     now = 1000.0
     study = Study(d.spec, load_trainable("tests.toy"), d.ledger, d.id, tmp_path, concurrency=1, now=lambda: now)
+    study.begin()
     study.allowance.ends = 2000.0
     job = started(study)  # nothing is known yet
     for epoch in (1, 2, 3, 4):
@@ -342,6 +346,7 @@ def test_while_others_run_a_session_that_can_start_nothing_waits_for_them(tmp_pa
     d = FakeCluster(tmp_path)
     now = 1000.0
     study = Study(d.spec, load_trainable("tests.toy"), d.ledger, d.id, tmp_path, concurrency=3, now=lambda: now)
+    study.begin()
     study.allowance.ends = 2000.0
     first, _ = started(study), started(study)
     study.report(first.number, replace(report(first, 1), seconds=900.0))
@@ -416,7 +421,9 @@ def test_a_study_with_crashes_and_faults_anywhere_ends_like_an_undisturbed_one(
     def opened() -> Study:
         ledger: Any = Mortal(stormy.ledger, data.draw(st.integers(0, 15)) if troubles < MOST else 0)
         trainable, place = load_trainable("tests.toy"), stormy.directory / "toy"
-        return Study(stormy.spec, trainable, ledger, stormy.id, place, concurrency=1)
+        study = Study(stormy.spec, trainable, ledger, stormy.id, place, concurrency=1)
+        study.begin()
+        return study
 
     study, job, epoch = None, None, 0
     while True:

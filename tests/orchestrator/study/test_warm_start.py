@@ -11,8 +11,12 @@ import pytest
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.policies.random_search import RandomSearcher
+from orchestrator.policies.build import build_policy
+from orchestrator.policies.policy import New
+from orchestrator.policies.scheduler import RunToTheEnd
+from orchestrator.policies.stopping import StoppingPolicy
 from orchestrator.study.proposals import Proposals
+from orchestrator.study.trials import Proposal
 from orchestrator.study.warm_start import COLD, OFFERED, WarmStart, offers, warm_start
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from orchestrator.trial import Objective, Report, State, Trial
@@ -154,11 +158,11 @@ def test_offers_come_after_the_baselines_and_before_the_searcher_and_once(home: 
     warm = gather(home, "old")
 
     def configs(trials: list[Trial], count: int) -> list[tuple[str | None, str | None]]:
-        proposals = Proposals(spec, RandomSearcher(spec.space, 0), warm)  # a new one, as after a crash
+        proposals = Proposals(spec, build_policy(spec), warm)  # A new one, as after a crash.
         found = []
         for _ in range(count):
-            proposal = proposals.next(trials)
-            assert proposal is not None
+            proposal = proposals.next(trials, (), len(trials))
+            assert isinstance(proposal, Proposal)
             trials.append(Trial(len(trials) + 1, proposal.config, baseline=proposal.baseline, origin=proposal.origin))
             found.append((proposal.baseline, proposal.origin))
         return found
@@ -180,8 +184,8 @@ def test_an_other_study_that_grows_offers_no_more_than_few_in_all(home: Home, pa
     spec = spec_of("old")
     taken = [Trial(n, {"lr": 0.01 * n, "epochs": 20}, origin=f"old/{n}") for n in range(1, OFFERED + 1)]
     better = Trial(9, {"lr": 0.5, "epochs": 20}, origin="old/9")
-    proposal = Proposals(spec, RandomSearcher(spec.space, 0), WarmStart((better,), (better,))).next(taken)
-    assert proposal is not None and proposal.origin is None
+    proposal = Proposals(spec, build_policy(spec), WarmStart((better,), (better,))).next(taken, (), 0)
+    assert isinstance(proposal, Proposal) and proposal.origin is None
 
 
 def test_a_searcher_is_told_what_others_found():
@@ -193,5 +197,6 @@ def test_a_searcher_is_told_what_others_found():
             return {"lr": 0.5, "epochs": 20}
 
     other = Trial(1, {"lr": 0.1, "epochs": 20}, origin="old/1")
-    Proposals(spec_of("old"), Curious(), WarmStart((other,), ())).next([])
+    policy = StoppingPolicy(Curious(), RunToTheEnd(), "val/score", others=(other,), last_epoch=lambda trial: 20)
+    assert policy.next([], (), new=True) == New({"lr": 0.5, "epochs": 20})
     assert told == [(other,)]
