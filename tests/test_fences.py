@@ -1,6 +1,6 @@
-"""The arrows `tune -> reports -> orchestrator -> trainables`, and who may import what.
+"""The arrows `tune -> reports -> orchestrator -> trainables`, the fences around libraries, what never reaches what.
 
-The source is parsed, so imports inside functions, under TYPE_CHECKING and through importlib count as well.
+What is parsed is the source (tests/harness/source_tree.py); what an import brings in is seen by running it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
+from tests.harness.import_graph import Graph, between_rooms, circle, import_graph, path_to
 from tests.harness.source_tree import ORDER, imports_of, module_name, source_files
 
-# Outside library -> where it may be imported, as shell patterns.
+# A library that is not ours -> where it may be imported, as shell patterns.
 FENCES = {
     "ray": tuple(f"orchestrator/cluster/ray_{name}.py" for name in ("bridge", "main", "host", "process")),
     "mlflow": ("orchestrator/tracking/mlflow_client.py",),
@@ -29,14 +31,30 @@ FENCES = {
     "fsspec": ("orchestrator/checkpoints/object_store.py",),
 }
 
+# The room or file on the left never comes to the one on the right, neither directly nor through others.
+NEVERS = (
+    ("orchestrator/space", "orchestrator/study_file"),
+    ("orchestrator/ledger", "orchestrator/space"),
+    ("orchestrator/cluster", "tune"),
+    ("orchestrator/checkpoints", "orchestrator/ledger"),
+    ("orchestrator/checkpoints", "orchestrator/tracking"),
+    ("orchestrator/study", "orchestrator/cluster"),
+    ("orchestrator/study", "ray"),
+    ("orchestrator/errors.py", "orchestrator"),
+    ("orchestrator/errors.py", "trainables"),
+    ("reports/numbers", "reports/figures"),
+    ("reports/numbers", "reports/pages"),
+    ("reports/figures", "reports/pages"),
+)
+
 HEAVY = ("torch", "torchvision", "timm", "ray", "mlflow", "optuna", "pandas", "plotly", "pyarrow")
 
-# Holds a heavy library at its top by right: Ray's classes are its base classes. It is imported only when Ray runs.
+# Imports a heavy library at its top by right: Ray's classes are its base classes. It is imported only when Ray runs.
 HEAVY_BY_RIGHT = ("orchestrator.cluster.ray_bridge",)
 
 
-def offences(root: Path) -> list[str]:
-    """`file:line: what it must not import and why`, for every import against an arrow or through a fence."""
+def forbidden_imports(root: Path) -> list[str]:
+    """Returns `file:line: what it must not import and why` for every import against an arrow or through a fence."""
     found = []
     for file in source_files(root):
         where = file.relative_to(root).as_posix()
@@ -54,14 +72,14 @@ def offences(root: Path) -> list[str]:
 
 
 def brought_in(program: str) -> dict[str, list[str]]:
-    """Runs a program that prints a JSON mapping of module -> heavy modules it brought in, in a fresh interpreter."""
+    """Runs a program in a fresh interpreter; returns the JSON that it prints: module -> heavy modules it brought in."""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def importing(modules: list[str]) -> str:
-    """A program that imports the modules one by one and says what heavy library each was the first to bring in."""
+    """Returns a program that imports the modules one by one and prints which was the first to bring in what."""
     return f"""
 import importlib, json, sys
 brought, seen = {{}}, set()
@@ -75,11 +93,18 @@ print(json.dumps(brought))
 """
 
 
+def write_files(root: Path, files: Mapping[str, str]) -> None:
+    """Writes a made-up repository: path -> source."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
 def test_the_arrows_point_one_way_and_the_fences_hold(repository):
-    assert offences(repository) == []
+    assert forbidden_imports(repository) == []
 
 
-def test_the_checker_sees_every_kind_of_offence(tmp_path):
+def test_every_kind_of_forbidden_import_is_seen(tmp_path):
     files = {
         "trainables/__init__.py": "",
         "trainables/net.py": "import torch\nfrom . import trainable\n",
@@ -104,12 +129,9 @@ def test_the_checker_sees_every_kind_of_offence(tmp_path):
         "reports/bad.py": "import optuna, tune\nimport tests.toy\nimport rayon, torchmetrics\n",
         "tune/command.py": "from reports import report\nimport ray\n",
     }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert [
-        offence.split(": ")[0] + " " + offence.split("import ")[1].split(":")[0] for offence in offences(tmp_path)
-    ] == [
+    write_files(tmp_path, files)
+    found = forbidden_imports(tmp_path)
+    assert [line.split(": ")[0] + " " + line.split("import ")[1].split(":")[0] for line in found] == [
         "orchestrator/bad.py:11 reports.numbers.comparison.compare",
         "orchestrator/bad.py:4 sqlalchemy.Engine",
         "orchestrator/bad.py:6 mlflow",
@@ -121,6 +143,60 @@ def test_the_checker_sees_every_kind_of_offence(tmp_path):
         "trainables/deep/bad.py:1 reports",
         "tune/command.py:2 ray",
     ]
+
+
+@pytest.fixture(scope="module")
+def graph(repository: Path) -> Graph:
+    return import_graph(repository)
+
+
+@pytest.mark.parametrize(("start", "end"), NEVERS)
+def test_what_must_never_be_reached_is_not_reached(repository: Path, graph: Graph, start: str, end: str):
+    assert (repository / start).exists()  # a room that was renamed would hold every promise
+    assert (repository / end).exists() or any(end in imported for imported in graph.values())
+    assert path_to(graph, start, end) == []
+
+
+def test_no_imports_run_in_a_circle(graph: Graph):
+    assert circle(graph) == []
+    assert circle(between_rooms(graph)) == []
+
+
+def test_every_kind_of_path_and_circle_is_seen(tmp_path):
+    files = {
+        "trainables/net.py": "import torch\n",
+        "orchestrator/__init__.py": "",
+        "orchestrator/errors.py": "from trainables.net import Net\n",
+        "orchestrator/space/domain.py": "def f():\n    from orchestrator.errors import InputMistake\n",
+        "orchestrator/space/deep/domain.py": "import orchestrator.space.domain\n",
+        "orchestrator/ledger/__init__.py": "from orchestrator.ledger.ledger import Ledger\n",
+        "orchestrator/ledger/ledger.py": "from orchestrator.ledger import tables\n",
+        "orchestrator/ledger/tables.py": "from ..space.deep import domain\n",
+    }
+    write_files(tmp_path, files)
+    graph = import_graph(tmp_path)
+    assert path_to(graph, "orchestrator/space", "orchestrator/ledger") == []
+    assert path_to(graph, "orchestrator/errors.py", "orchestrator") == []
+    assert path_to(graph, "orchestrator/errors.py", "trainables") == ["orchestrator.errors", "trainables.net"]
+    assert path_to(graph, "orchestrator/ledger", "orchestrator/space")[1:] == ["orchestrator.space.deep.domain"]
+    assert path_to(graph, "orchestrator/space", "torch") == [
+        "orchestrator.space.domain",
+        "orchestrator.errors",
+        "trainables.net",
+        "torch",
+    ]
+    assert set(circle(graph)) == {"orchestrator.ledger", "orchestrator.ledger.ledger"}
+    assert circle(between_rooms(graph)) == []
+    no_module_circle = {
+        "trainables/net.py": "",
+        "orchestrator/ledger/ledger.py": "",
+        "orchestrator/space/field.py": "import orchestrator.ledger.rows\n",
+        "orchestrator/ledger/rows.py": "import json\n",
+    }
+    write_files(tmp_path, no_module_circle)
+    graph = import_graph(tmp_path)
+    assert circle(graph) == []
+    assert set(circle(between_rooms(graph))) == {"orchestrator.ledger", "orchestrator.space"}
 
 
 def test_light_modules_bring_in_nothing_heavy(repository):

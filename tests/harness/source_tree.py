@@ -1,4 +1,7 @@
-"""The Python files of the packages, and what each of them imports."""
+"""The Python files of the packages, and what each of them imports.
+
+The source is parsed, so imports inside functions, under TYPE_CHECKING and through importlib count as well.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,19 @@ ORDER = ("trainables", "orchestrator", "reports", "tune")
 
 
 def source_files(root: Path) -> Iterator[Path]:
-    """Every Python file of the packages."""
+    """Yields every Python file of the packages."""
     for name in ORDER:
         yield from sorted((root / name).rglob("*.py"))
 
 
 def module_name(root: Path, file: Path) -> str:
+    """Returns the dotted name of a file; of an `__init__.py`, that of its package."""
     parts = file.relative_to(root).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports_of(root: Path, file: Path) -> Iterator[tuple[int, str]]:
-    """(line, absolute dotted name) of every import in the file, wherever it stands."""
+    """Yields (line, absolute dotted name) of every import in the file, wherever it stands."""
     package = module_name(root, file).split(".")
     if file.name != "__init__.py":
         package = package[:-1]
