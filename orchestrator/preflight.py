@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ledger import StudyRow
+from orchestrator.errors import InputMistake
+from orchestrator.home import Home
+from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.mistake import duration
 from orchestrator.policies.build import build_policy
 from orchestrator.study_file.study_spec import StudySpec, parse_study
@@ -22,6 +25,42 @@ RISK = (
     "not checked: labels that do not fit their images, an augmentation that destroys them or a batch that does not "
     "fit into memory will show only in the trials"
 )
+
+
+def check_before_first_trial(
+    spec: StudySpec, home: Home, file: str, *, fresh: bool, skip: bool, say: Callable[[str], None]
+) -> None:
+    """Looks at data, labels and one batch unless trials have run on them already; says in one line what was looked at.
+
+    fresh: the study's old trials do not count, they will be moved aside. skip: says only what is risked. Raises
+    InputMistake with all that is wrong; nothing of the study has been created by then.
+    """
+    row, trials = (None, 0) if fresh else _known(home, spec.study)
+    if not due(spec, row, trials):
+        return
+    if skip:
+        say(f"{spec.study}: {RISK}")
+        return
+    findings = list(examine_apart(spec, home.path / "check" / spec.study))
+    wrong = [finding for finding in findings if finding.problem is not None]
+    looked_at = ", ".join(finding.check for finding in findings)
+    say(f"{spec.study}: looked at {looked_at}: {'something is wrong' if wrong else 'nothing wrong'}")
+    if wrong:
+        hint = f"no trial was started; see tune check {file}, or start all the same with --skip-preflight"
+        raise InputMistake(*(f"{file}: {_with_pictures(finding)}" for finding in wrong), f"{file}: {hint}")
+
+
+def _known(home: Home, study: str) -> tuple[StudyRow | None, int]:
+    """Returns the study as the ledger has it and how many trials it has; None and 0 for a new one."""
+    if not home.has_ledger:
+        return None, 0
+    with contextlib.closing(Ledger(home.ledger)) as ledger:
+        row = next((row for row in ledger.studies() if row.name == study), None)
+        return row, 0 if row is None else len(ledger.trials(row.id, reports=False))
+
+
+def _with_pictures(finding: Finding) -> str:
+    return f"{finding.check}: {finding.problem}" + "".join(f"; picture: {picture}" for picture in finding.pictures)
 
 
 def due(spec: StudySpec, row: StudyRow | None, trials: int) -> bool:

@@ -17,9 +17,10 @@ from orchestrator.cluster.sharing import placement
 from orchestrator.cluster.upkeep import Upkeep
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
+from orchestrator.preflight import check_before_first_trial
 from orchestrator.progress import Progress
 from orchestrator.study.budget import Limits, deadline
-from orchestrator.study.continuation import adopt, fingerprint_of, known, open_study, with_limits
+from orchestrator.study.continuation import adopt, fingerprint_of, known, move_aside, open_study, with_limits
 from orchestrator.study.study import Study
 from orchestrator.study.warm_start import warm_start
 from orchestrator.study_file.study_spec import StudySpec
@@ -38,18 +39,23 @@ def run(
     limits: Limits,
     address: str | None = None,
     file: str = "",
-    before: Callable[[], None] = lambda: None,
+    fresh: bool = False,
+    skip_preflight: bool = False,
+    say: Callable[[str], None] = print,
 ) -> Outcome:
-    """Run `spec` until its budget is used up or the session must stop. Raises InputMistake, StudyInUse, LedgerError.
+    """Runs `spec` until its budget is used up or it must stop. Raises InputMistake, StudyInUse, LedgerError.
 
-    before: called once the spec fits data and machine, before anything is created; what it raises ends the start.
+    file: the study file, as it was typed. fresh: moves a study of that name aside first. say: is told what happens
+    before anything is shown by `progress`.
     """
     trainable = load_trainable(spec.trainable)
     fingerprint = fingerprint_of(trainable, spec, file)
     if address is None and not known(home, spec.study):
         placement(spec, local_resources())  # said before anything is created
     warm = warm_start(home, spec, trainable, file)
-    before()
+    check_before_first_trial(spec, home, file, fresh=fresh, skip=skip_preflight, say=say)
+    if fresh and (moved := move_aside(home, spec.study)):
+        say(f"{spec.study}: the old study is now {moved}")
     ledger = Ledger(home.ledger, patience=LEDGER_SECONDS, say=progress.say)
     row = open_study(ledger, spec, trainable, fingerprint, file)
     stale = ledger.acquire(row.id, os.getpid(), socket.gethostname())

@@ -1,5 +1,6 @@
 """The command, and what it prints: verbs, live table, summaries, the next command to type."""
 
-from tune.command import app, main
+from tune.command import app
+from tune.program import main
 
 __all__ = ["app", "main"]

@@ -1,5 +1,5 @@
 """`python -m tune`: the same program, whatever script on PATH is called `tune`."""
 
-from tune.command import main
+from tune.program import main
 
 main()

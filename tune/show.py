@@ -30,6 +30,11 @@ def console() -> Console:
     return Terminal(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
 
 
+def say(line: str) -> None:
+    """Prints a line on standard output, as it is."""
+    console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
     table = _table("study", "status", "trials", "best", "value", "time", "trainable")
     for row, trials in rows:
@@ -54,24 +59,24 @@ def show_study(
     summary = study_summary(row, trials, home, attempts=attempts)
     objective = row.objective
     reason = f" ({row.reason})" if row.reason else ""
-    _print(f"{row.name}: {row.status}{reason}, {_count(trials)}, {duration(row.seconds)}")
+    say(f"{row.name}: {row.status}{reason}, {_count(trials)}, {duration(row.seconds)}")
     best = summary["best"]
     if best is not None:
-        _print(f"best: {objective.metric} {best['value']:.4f} by trial {best['number']} at epoch {best['epoch']}")
+        say(f"best: {objective.metric} {best['value']:.4f} by trial {best['number']} at epoch {best['epoch']}")
         if best["test"]:
-            _print("on the test split: " + _metrics(best["test"]))
+            say("on the test split: " + _metrics(best["test"]))
         if best["checkpoint"]:
-            _print(f"checkpoint: {best['checkpoint']}")
+            say(f"checkpoint: {best['checkpoint']}")
     kept = summary["checkpoints"]
     if kept["problem"]:
-        _print(f"checkpoints: {kept['problem']}")
+        say(f"checkpoints: {kept['problem']}")
     elif kept["count"]:
-        _print(f"checkpoints kept: {kept['count']}, {in_gb(kept['bytes'])}")
+        say(f"checkpoints kept: {kept['count']}, {in_gb(kept['bytes'])}")
     used = _used(summary["used"], row.raw.get("budget") or {})
     if used:
-        _print(f"budget used: {used}")
+        say(f"budget used: {used}")
     if summary["failures"]:
-        _print(f"failures, retries included: {_by_class(summary['failures'])}")
+        say(f"failures, retries included: {_by_class(summary['failures'])}")
     _print_failures(row, trials)
     _print_symptoms(row, trials)
     searched = _searched(trials)
@@ -90,10 +95,10 @@ def show_study(
     console().print(table)
     for trial in trials:
         for line in _particulars(trial):
-            _print(f"trial {trial.number} {line}")
+            say(f"trial {trial.number} {line}")
     if history:
         for trial in trials:
-            _print(f"trial {trial.number}")
+            say(f"trial {trial.number}")
             _show_reports(trial)
 
 
@@ -101,29 +106,29 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
     [summary] = study_summary(row, [trial], home)["trials"]
     reason = f": {trial.reason}" if trial.reason else ""
     attempts = "1 attempt" if trial.attempts == 1 else f"{trial.attempts} attempts"
-    _print(f"trial {trial.number} of {row.name}: {trial.state}{reason}; {attempts}, {duration(trial.seconds)}")
+    say(f"trial {trial.number} of {row.name}: {trial.state}{reason}; {attempts}, {duration(trial.seconds)}")
     for name, value in trial.config.items():
-        _print(f"  {name}: {value}")
+        say(f"  {name}: {value}")
     for line in _particulars(trial):
-        _print(f"it {line}")
+        say(f"it {line}")
     _show_reports(trial)
     if summary["symptom"]:
-        _print(f"its curves say {summary['symptom']}")
+        say(f"its curves say {summary['symptom']}")
     if trial.test:
-        _print("on the test split: " + _metrics(trial.test))
+        say("on the test split: " + _metrics(trial.test))
     if summary["checkpoint"]:
-        _print(f"checkpoint: {summary['checkpoint']}")
+        say(f"checkpoint: {summary['checkpoint']}")
     if "retried" in trial.facts:
         steps = trial.facts.get("accumulation_steps")
-        _print(
+        say(
             f"tried again after {_by_class(trial.facts['retried'])}"
             + (f"; accumulation_steps {steps}" if steps else "")
         )
     if "checkpoint" in trial.facts:  # of its last attempt: why it did not begin with the newest one
-        _print(f"last attempt: {trial.facts['checkpoint']}")
-    _print(f"log: {home.shown(trial_directory(home.study(row.name), trial.number) / 'log.txt')}")
+        say(f"last attempt: {trial.facts['checkpoint']}")
+    say(f"log: {home.shown(trial_directory(home.study(row.name), trial.number) / 'log.txt')}")
     if trial.error:
-        _print(trial.error.rstrip())
+        say(trial.error.rstrip())
 
 
 def _particulars(trial: Trial) -> list[str]:
@@ -144,31 +149,19 @@ def show_check(file: Path, findings: Iterable[Finding]) -> bool:
     for finding in findings:
         good = good and finding.problem is None
         mark = "ok     " if finding.problem is None else "problem"
-        _print(f"{mark}  {finding.check}: {finding.problem or finding.detail}")
+        say(f"{mark}  {finding.check}: {finding.problem or finding.detail}")
         for picture in finding.pictures:
-            _print(f"         picture: {picture}")
-    _print(f"{file}: nothing wrong was found; next: tune run {file}" if good else f"{file}: mend what is named above")
+            say(f"         picture: {picture}")
+    say(f"{file}: nothing wrong was found; next: tune run {file}" if good else f"{file}: mend what is named above")
     return good
-
-
-def show_preflight(study: str, findings: Iterable[Finding]) -> list[str]:
-    """Print in one line what was looked at before a first trial; returns what is wrong."""
-    seen, problems = [], []
-    for finding in findings:
-        seen.append(finding.check)
-        if finding.problem is not None:
-            pictures = "".join(f"; picture: {picture}" for picture in finding.pictures)
-            problems.append(f"{finding.check}: {finding.problem}{pictures}")
-    _print(f"{study}: looked at {', '.join(seen)}: {'nothing wrong' if not problems else 'something is wrong'}")
-    return problems
 
 
 def show_health(findings: Sequence[HealthFinding]) -> bool:
     """Print what `tune doctor` found; True when nothing is a problem."""
     for finding in findings:
-        _print(f"{finding.level:8}  {finding.check}: {finding.detail}")
+        say(f"{finding.level:8}  {finding.check}: {finding.detail}")
         if finding.remedy:
-            _print(f"{'':8}  {finding.remedy}")
+            say(f"{'':8}  {finding.remedy}")
     return not any(finding.level == "problem" for finding in findings)
 
 
@@ -179,38 +172,38 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
     if outcome.started == 0 and outcome.status is Status.FINISHED:
         remedy = more(command) if row.reason is None else "change that limit under `budget`"
         reason = "" if row.reason is None else f" ({row.reason})"
-        _print(f"{row.name} is finished{reason}: {_count(trials)}; no trial was started. More: {remedy}")
+        say(f"{row.name} is finished{reason}: {_count(trials)}; no trial was started. More: {remedy}")
     else:
         reason = f" ({row.reason})" if row.reason and row.reason != outcome.status else ""
-        _print(f"{row.name}: {outcome.status}{reason}: {_count(trials)}, {duration(row.seconds)} in all")
+        say(f"{row.name}: {outcome.status}{reason}: {_count(trials)}, {duration(row.seconds)} in all")
     if best is not None:
         report = best.best_report(objective)
         assert report is not None
         test = f"; on the test split {_metrics(best.test)}" if best.test else ""
         value = report.metrics[objective.metric]
-        _print(f"best: {objective.metric} {value:.4f} by trial {best.number} at epoch {report.epoch}{test}")
+        say(f"best: {objective.metric} {value:.4f} by trial {best.number} at epoch {report.epoch}{test}")
     _print_failures(row, trials)
     _print_symptoms(row, trials)
-    _print(f"report: {home.shown(page)}")
+    say(f"report: {home.shown(page)}")
     if outcome.status in (Status.INTERRUPTED, Status.PAUSED):
-        _print(f"next: {go_on(command)}   goes on from here")
+        say(f"next: {go_on(command)}   goes on from here")
         return 130 if outcome.status is Status.INTERRUPTED else 0
     if outcome.status is Status.FAILED and row.reason is not None:
-        _print(
+        say(
             f"next: mend that, and {go_on(command)} goes on and tries those trials again; "
             "if it is their configs that fail,"
         )
-        _print("      add --set failures.equal_exceptions=null")
+        say("      add --set failures.equal_exceptions=null")
         return 1
     if outcome.status is Status.FAILED:
-        _print("next: mend what the failed trials name, then run the study again with --fresh")
+        say("next: mend what the failed trials name, then run the study again with --fresh")
         return 1
     if " --smoke" in command:
-        _print(f"next: the wiring holds; now your data: {check(command)}")
+        say(f"next: the wiring holds; now your data: {check(command)}")
     elif command.startswith("tune train"):
-        _print(f"next: tune show {row.name}{home_option(command)}")
+        say(f"next: tune show {row.name}{home_option(command)}")
     else:
-        _print(f"next: tune best {row.name} --output best.yaml{home_option(command)} && tune train best.yaml")
+        say(f"next: tune best {row.name} --output best.yaml{home_option(command)} && tune train best.yaml")
     return 0
 
 
@@ -233,13 +226,13 @@ def _by_class(counts: Mapping[str, int]) -> str:
 def _print_failures(row: StudyRow, trials: Sequence[Trial]) -> None:
     for trial in trials:
         if trial.state is State.FAILED:
-            _print(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
+            say(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
 
 
 def _print_symptoms(row: StudyRow, trials: Sequence[Trial]) -> None:
     for group in symptoms_of(trials, row.objective):
         others = ", ".join(str(trial.number) for trial in group.trials[1:])
-        _print(f"trial {group.trials[0].number} is {group.first}" + (f"; so are trials {others}" if others else ""))
+        say(f"trial {group.trials[0].number} is {group.first}" + (f"; so are trials {others}" if others else ""))
 
 
 def _show_reports(trial: Trial) -> None:
@@ -273,7 +266,3 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(Text(column), no_wrap=True)
     return table
-
-
-def _print(line: str) -> None:
-    console().print(line, highlight=False, markup=False, soft_wrap=True)

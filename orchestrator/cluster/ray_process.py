@@ -28,6 +28,8 @@ KNOCK_SECONDS = 5.0  # the same for a cluster of other machines
 TICK_SECONDS = 0.1
 END_SECONDS = 10.0  # for Ray to take its leave
 
+_OURS = Path(__file__).parents[2]  # the folder of our packages
+
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -190,6 +192,7 @@ def _process(environment: Mapping[str, str]) -> Iterator[RayProcess]:
             stdout=output,
             stderr=output,
             env=dict(environment),
+            cwd=_OURS,  # Ray's workers look there first, and so find no package of the user's in the place of ours
             start_new_session=True,  # a signal to a whole group of processes is for the driver alone
             pass_fds=[theirs.fileno()],
         )
