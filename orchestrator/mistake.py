@@ -23,10 +23,6 @@ class Mistake:
     message: str
     key: str = ""
 
-    def under(self, parent: str) -> Mistake:
-        """The same mistake, seen from the mapping above."""
-        return Mistake(join(parent, self.path), self.message, self.key)
-
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
 
@@ -73,14 +69,14 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return "" if found is None else f", did you mean `{found}`?"
 
 
-def unknown_field(name: str, known: Iterable[str], what: str = "field") -> str:
+def unknown_field(name: str, known: Iterable[str]) -> str:
     """`unknown field `hi`, did you mean `high`?`, or the known fields when none is near."""
     names = list(known)
     suggestion = did_you_mean(name, names)
     if suggestion or not names:
-        return f"unknown {what} {quoted(name)}{suggestion}"
+        return f"unknown field {quoted(name)}{suggestion}"
     listed = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
-    return f"unknown {what} {quoted(name)}; known are: {listed}"
+    return f"unknown field {quoted(name)}; known are: {listed}"
 
 
 def quoted(name: str) -> str:

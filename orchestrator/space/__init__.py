@@ -1,1 +1,1 @@
-"""The search space: domains, conditions, constraints; draws configs and says what is wrong with one."""
+"""Holds the search space, as domains, conditions and constraints, and draws configs from it."""

@@ -1,4 +1,4 @@
-"""Binds `when` and `by` to the name that they are about: its values are checked against that name's own domain."""
+"""Checks the values in `when` and `by` against the domain of the name that they refer to."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from orchestrator.space.domain import Domain, Fixed, Float, described
 from orchestrator.space.domain_parser import FORMS, Draft
 from orchestrator.space.search_space import ByValue, Parameter
 
-_LISTABLE = 1000  # values of a parent that `by` may have to cover one by one
+_LISTABLE = 1000  # A parent with more values than this needs a `default` beside `by`.
 _NOT_COUNTABLE = "must be about choices, whole numbers or a fixed value, but `{}` is a range of real numbers"
 
 
 def condition(parent: Parameter, field: ConfigField | None, raw: Any, path: str, mistakes: Mistakes) -> tuple[Any, ...]:
-    """The values of `parent` under which a name is there. Mistakes go into `mistakes`."""
+    """Returns the values of `parent` under which a name is part of a config; adds to `mistakes` what is wrong."""
     values = raw if isinstance(raw, list) else [raw]
     if not values:
         mistakes.add(path, "must list at least one value, but got []")
@@ -41,7 +41,7 @@ def condition(parent: Parameter, field: ConfigField | None, raw: Any, path: str,
 def by_value(
     parent: Parameter, field: ConfigField | None, draft: Draft, path: str, mistakes: Mistakes
 ) -> ByValue | None:
-    """The domains of `draft` by the values of `parent`; None where there is a mistake, which goes into `mistakes`."""
+    """Returns the domains of `draft` by the values of `parent`; None, after adding to `mistakes`, if one is wrong."""
     before = len(mistakes)
     if not _countable(parent):
         mistakes.add(f"{path}.by", _NOT_COUNTABLE.format(parent.name))
@@ -74,14 +74,17 @@ def by_value(
 
 
 def _read_value(parent: Parameter, field: ConfigField | None, value: Any) -> tuple[Any, str | None]:
-    """The value as the parent holds it, and what is wrong with it. A fixed parent may be given another value by
-    `--set` or by a file that extends this one, so any value that its field takes is right."""
+    """Returns the value as the parent's field reads it, and what is wrong with it (None: nothing).
+
+    Where the parent is fixed, every value that its field accepts is right: `--set` or a file that extends this one may
+    give it another value.
+    """
     try:
         value = value if field is None else field.read(value)
     except WrongValue as wrong:
         return value, f"must be a value of `{parent.name}`, {str(wrong).removeprefix('must be ')}"
-    open_to_all = all(isinstance(domain, Fixed) for domain in parent.domains)
-    if open_to_all or any(domain.contains(value) for domain in parent.domains):
+    fixed = all(isinstance(domain, Fixed) for domain in parent.domains)
+    if fixed or any(domain.contains(value) for domain in parent.domains):
         return value, None
     choices = [choice for choice in _values(parent.domains) if isinstance(choice, str)] if _listable(parent) else []
     allowed = " or ".join(dict.fromkeys(described(domain) for domain in parent.domains))
@@ -89,14 +92,17 @@ def _read_value(parent: Parameter, field: ConfigField | None, value: Any) -> tup
 
 
 def _is_key_of(text: str, value: Any) -> bool:
+    """Returns whether `text`, a key below `by`, names this value."""
     return not isinstance(value, (list, dict)) and text == key_text(value)
 
 
 def _countable(parent: Parameter) -> bool:
+    """Returns whether the parent has no range of real numbers, of which no single value can be named."""
     return not any(isinstance(domain, Float) and domain.size is None for domain in parent.domains)
 
 
 def _listable(parent: Parameter) -> bool:
+    """Returns whether the parent has few enough values to list them all."""
     return sum(domain.size or 0 for domain in parent.domains) <= _LISTABLE
 
 

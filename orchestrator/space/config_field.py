@@ -1,4 +1,4 @@
-"""The fields of a trainable's Config as the schema of `space`: their types and bounds, in words and as checks."""
+"""Reads the fields of a trainable's Config: the type and bounds of each, as a check and in words."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ _PLAIN_WORDS: dict[Any, str] = {
 
 
 class WrongValue(ValueError):
-    """A value that a field cannot hold: `must be ..., but got X`."""
+    """Says that a field cannot take a value, as `must be ..., but got X`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigField:
-    """One field of a Config. default: MISSING where it has none.
+    """Describes one field of a Config. default: MISSING where it has none.
 
-    low and high are inclusive bounds, above and below open ones; they bound the numbers inside a list or mapping too.
+    `low` and `high` are inclusive bounds, `above` and `below` exclusive ones. They also bound the numbers inside a list
+    or a mapping.
     """
 
     name: str
@@ -54,7 +55,7 @@ class ConfigField:
 
     @property
     def words(self) -> str:
-        """What a value must be: `a number, above 0`, `one of 'adamw', 'sgd'`."""
+        """Says what a value must be: `a number, above 0`, `one of 'adamw', 'sgd'`."""
         if self.choices is not None:
             return _one_of(self.choices) + _inner_words(self.type)
         if not self.bounds:
@@ -65,13 +66,16 @@ class ConfigField:
 
     @property
     def bounds(self) -> list[str]:
-        """`above 0`, `at most 1`."""
+        """Lists the bounds in words: `above 0`, `at most 1`."""
         bounds = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
         return [f"{word} {shown(bound).removesuffix('.0')}" for word, bound in bounds if bound is not None]
 
     @property
     def whole(self) -> bool | None:
-        """Is a range of this field of whole numbers (True) or of real ones (False)? None: it takes no numbers."""
+        """Returns whether a range of this field is one of whole numbers (True) or of real ones (False).
+
+        None where the field takes no numbers, or any value at all.
+        """
         kinds = _alternatives(self.type)
         if Any in kinds:
             return None
@@ -81,11 +85,12 @@ class ConfigField:
 
     @property
     def takes_range(self) -> bool:
+        """Returns whether the field may be searched over a range."""
         kinds = _alternatives(self.type)
         return any(kind in (int, float, Any) for kind in kinds) and self.choices is None
 
     def read(self, value: Any) -> Any:
-        """The value as the field's type holds it: 1 becomes 1.0 in a float field, "1" the key 1 of a dict[int, ...].
+        """Converts the value to the field's type: 1 becomes 1.0 in a float field, "1" the key 1 of a dict[int, ...].
 
         Raises WrongValue.
         """
@@ -114,12 +119,12 @@ class ConfigField:
 
 
 def config_fields(config: type | None) -> dict[str, ConfigField] | None:
-    """The fields of a Config dataclass by name, with their types resolved; None for None."""
+    """Returns the fields of a Config dataclass by name, with their types resolved; None for None."""
     if config is None:
         return None
     try:
         hints = typing.get_type_hints(config)
-    except Exception:  # an annotation that only a type checker can resolve: such fields take anything
+    except Exception:  # Only a type checker can resolve an annotation, so that the fields take any value.
         hints = {}
     fields = [field for field in dataclasses.fields(config) if field.init]
     return {field.name: _field(field, hints.get(field.name, field.type)) for field in fields}
@@ -139,7 +144,7 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> ConfigField:
 
 
 def _literals(hint: Any) -> tuple[Any, ...] | None:
-    """The choices of a Literal, with None for `Literal[...] | None`."""
+    """Returns the choices of a Literal, with None among them for `Literal[...] | None`; None where it is no Literal."""
     kinds = _alternatives(hint)
     if any(get_origin(kind) is Literal for kind in kinds) and all(
         kind is type(None) or get_origin(kind) is Literal for kind in kinds
@@ -149,6 +154,7 @@ def _literals(hint: Any) -> tuple[Any, ...] | None:
 
 
 def _alternatives(hint: Any) -> list[Any]:
+    """Returns the types that a union is made of; a type alone is a list of one."""
     origin = get_origin(hint)
     if origin is typing.Annotated:
         return _alternatives(get_args(hint)[0])
@@ -158,7 +164,7 @@ def _alternatives(hint: Any) -> list[Any]:
 
 
 def type_words(hint: Any) -> str:
-    """A type as a person says it: `a whole number or null`."""
+    """Returns a type in words: `a whole number or null`."""
     return " or ".join(_words_of(kind) for kind in _alternatives(hint))
 
 
@@ -196,6 +202,7 @@ def _one_of(choices: Sequence[Any]) -> str:
 
 
 def _yes_or_no(hint: Any, value: Any) -> str:
+    """Returns advice where `yes` or the like was written for a field that takes true or false."""
     if (
         bool in _alternatives(hint)
         and isinstance(value, str)
@@ -206,10 +213,10 @@ def _yes_or_no(hint: Any, value: Any) -> str:
 
 
 def _convert(hint: Any, value: Any) -> Any:
-    """The value as `hint` holds it. Raises TypeError or ValueError."""
+    """Returns the value converted to the type `hint`. Raises TypeError or ValueError."""
     failure: Exception = TypeError("no type fits")
     kinds = _alternatives(hint)
-    for kind in sorted(kinds, key=lambda kind: kind is float):  # a whole number stays one in `float | int`
+    for kind in sorted(kinds, key=lambda kind: kind is float):  # In `float | int` a whole number stays whole.
         try:
             return _as(kind, value)
         except (TypeError, ValueError) as error:
@@ -218,6 +225,7 @@ def _convert(hint: Any, value: Any) -> Any:
 
 
 def _as(kind: Any, value: Any) -> Any:
+    """Returns the value converted to `kind`, which is no union. Raises TypeError or ValueError."""
     if kind is int:
         if isinstance(value, float) and value.is_integer():
             return int(value)
@@ -239,7 +247,7 @@ def _as(kind: Any, value: Any) -> Any:
         if len(arguments) != 2:
             return with_whole_keys(mapping)
         converted = {_key_as(arguments[0], key): _convert(arguments[1], item) for key, item in mapping.items()}
-        return _expect(converted, len(converted) == len(mapping))  # 1 and 01 are one key
+        return _expect(converted, len(converted) == len(mapping))  # 1 and 01 are the same key.
     if isinstance(kind, type) and issubclass(kind, PurePath):
         return _expect(value, isinstance(value, str))
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -248,7 +256,7 @@ def _as(kind: Any, value: Any) -> Any:
 
 
 def _key_as(hint: Any, key: Any) -> Any:
-    """A mapping's key; a number that JSON turned into text is a number again."""
+    """Returns a mapping's key converted to `hint`; a number that JSON turned into text becomes a number again."""
     return _convert(hint, plain_scalar(key) if isinstance(key, str) and hint in (int, float) else key)
 
 
@@ -259,7 +267,7 @@ def _expect(value: Any, fits: bool) -> Any:
 
 
 def _numbers(value: Any) -> list[float]:
-    """The numbers in a value, at any depth; not the keys of a mapping."""
+    """Returns the numbers in a value, at any depth; the keys of a mapping do not count."""
     if isinstance(value, bool):
         return []
     if isinstance(value, (int, float)):
@@ -269,6 +277,6 @@ def _numbers(value: Any) -> list[float]:
 
 
 def defaults_of(trainable: Trainable) -> dict[str, Any]:
-    """What the trainable takes for each name that is not given; {} where it does not tell."""
+    """Returns the value that the trainable uses for each name that is not given; {} where it has no Config."""
     fields = config_fields(trainable.Config) or {}
     return {name: field.default for name, field in fields.items() if not field.required}

@@ -1,4 +1,4 @@
-"""What values one name may take: Float, Int, Categorical, Fixed. The words mean what Optuna's distributions mean."""
+"""Says what values one name may take: Float, Int, Categorical or Fixed. Terms are those of Optuna's distributions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from orchestrator.plain_data import LARGEST_WHOLE, is_number, same
 
 @dataclass(frozen=True, slots=True)
 class Float:
-    """Real numbers from low to high, both included; log: drawn log-uniformly; step: low, low + step, ... only.
+    """Holds the real numbers from low to high, both included.
 
-    As in Optuna, `high` is lowered to the last value that the steps reach. Raises ValueError, naming what must hold.
+    log: values are drawn log-uniformly. step: only low, low + step, ... belong to the domain; `high` is then lowered to
+    the last value that the steps reach, as in Optuna. Raises ValueError, which says what must hold.
     """
 
     low: float
@@ -35,14 +36,14 @@ class Float:
 
     @property
     def size(self) -> int | None:
-        """How many values there are; None for uncountably many."""
+        """Returns how many values there are; None for uncountably many."""
         if self.low == self.high:
             return 1
         return None if self.step is None else self._steps + 1
 
     @property
     def middle(self) -> float:
-        """The middle of the range; the geometric one when log."""
+        """Returns the middle of the range; with `log`, the geometric one."""
         if self.step is not None:
             return self._value(self._steps // 2)
         return self._at(0.5)
@@ -56,11 +57,11 @@ class Float:
         if self.step is None:
             return True
         k = (value - self.low) / self.step
-        # Optuna's tolerance, in which 0.1 + 0.2 counts as 0.3; a grid of many millions needs the exact value beside it.
+        # Within Optuna's tolerance 0.1 + 0.2 counts as 0.3. A grid of many millions needs the exact value as well.
         return abs(k - round(k)) < 1e-8 or value == self._value(round(k))
 
     def values(self) -> Iterator[float]:
-        """Every value, in order; only where `size` is not None."""
+        """Yields every value in order. `size` must not be None."""
         assert self.size is not None
         return iter([self.low]) if self.step is None else (self._value(k) for k in range(self._steps + 1))
 
@@ -70,21 +71,23 @@ class Float:
         return int((_exact(self.high) - _exact(self.low)) // _exact(self.step))
 
     def _value(self, k: int) -> float:
-        """low + k * step as written in decimals: 0.3, never 0.30000000000000004."""
+        """Returns low + k * step as decimals give it: 0.3, never 0.30000000000000004."""
         assert self.step is not None
         return float(_exact(self.low) + k * _exact(self.step))
 
     def _at(self, share: float) -> float:
+        """Returns the value at `share` (0 to 1) of the way from low to high; with `log`, of the logarithms."""
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
-        value = low * (1 - share) + high * share  # high - low may overflow
+        value = low * (1 - share) + high * share  # `high - low` could overflow.
         return min(max(math.exp(value) if self.log else value, self.low), self.high)
 
 
 @dataclass(frozen=True, slots=True)
 class Int:
-    """Whole numbers from low to high, both included; log: small ones as likely as large ones; step: every step-th.
+    """Holds the whole numbers from low to high, both included.
 
-    As in Optuna, `high` is lowered to the last value that the steps reach. Raises ValueError, naming what must hold.
+    log: every order of magnitude is drawn equally often. step: only low, low + step, ... belong to the domain; `high`
+    is then lowered to the last value that the steps reach, as in Optuna. Raises ValueError, which says what must hold.
     """
 
     low: int
@@ -102,7 +105,7 @@ class Int:
 
     @property
     def middle(self) -> int:
-        """The middle of the range; the geometric one when log."""
+        """Returns the middle of the range; with `log`, the geometric one."""
         if self.log:
             return min(max(round(math.sqrt(self.low * self.high)), self.low), self.high)
         return self.low + (self.size - 1) // 2 * self.step
@@ -123,7 +126,7 @@ class Int:
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """One of a few values, of any plain kind."""
+    """Holds a few values of plain data to choose from. Raises ValueError where there are none."""
 
     choices: tuple[Any, ...]
 
@@ -137,7 +140,7 @@ class Categorical:
 
     @property
     def middle(self) -> Any:
-        """The first choice: choices have no order."""
+        """Returns the first choice, because choices have no order and so no middle."""
         return self.choices[0]
 
     def sample(self, rng: random.Random) -> Any:
@@ -152,7 +155,7 @@ class Categorical:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """One value, of any plain kind."""
+    """Holds one value of plain data."""
 
     value: Any
 
@@ -174,11 +177,12 @@ class Fixed:
         return iter((self.value,))
 
 
+# All four have `size`, `middle`, `sample`, `contains` and `values`. In `contains`, 1 and 1.0 are equal, 1 and true not.
 Domain = Float | Int | Categorical | Fixed
 
 
 def described(domain: Domain) -> str:
-    """A domain in words, for messages: `a number from 0.0001 to 0.001`."""
+    """Returns a domain in words, for messages: `a number from 0.0001 to 0.001`."""
     if isinstance(domain, Fixed):
         return shown(domain.value)
     if isinstance(domain, Categorical):
@@ -189,7 +193,7 @@ def described(domain: Domain) -> str:
 
 
 def range_mistakes(low: float, high: float, log: bool, step: float | None, whole: bool = False) -> list[str]:
-    """What is wrong with a range of finite numbers, each as `what must hold, but got X; what to do`."""
+    """Lists what is wrong with a range, each as `what must hold, but got X; what to do`. whole: of whole numbers."""
     for name, value in (("low", low), ("high", high), ("step", step)):
         if value is not None and not is_number(value):
             return [f"`{name}` must be a finite number, but got {shown(value)}"]
@@ -218,7 +222,7 @@ def range_mistakes(low: float, high: float, log: bool, step: float | None, whole
 
 
 def _exact(number: float) -> Fraction:
-    """The decimal number that was typed, not its binary neighbour."""
+    """Returns the decimal number that was typed, not the binary fraction nearest to it."""
     return Fraction(str(number))
 
 

@@ -1,4 +1,4 @@
-"""Reads the domain of one name: a value, a list, a range, `value`, `choices`, `by`; says all that is wrong with it."""
+"""Reads the domain of one name: a value, a list, a range, `value`, `choices` or `by`; reports every mistake in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from orchestrator.plain_data import is_number, plain_mistake, plain_scalar, same
 from orchestrator.space.config_field import ConfigField, WrongValue
 from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, range_mistakes
 
-KEYS = {  # of a domain that is a mapping, with what they mean
+# The keys of a domain that is a mapping, each with its meaning.
+KEYS = {
     "low": "the smallest value, included",
     "high": "the largest value, included; with `step`, lowered to the last value that the steps reach",
     "log": "true: drawn by order of magnitude; `low` must be above 0, and `step` absent",
@@ -30,28 +31,32 @@ _HOW = "write a value, a list of choices, {low: ..., high: ...}, {value: ...} or
 
 @dataclass(frozen=True)
 class Draft:
-    """A domain as read, before the names that decide about it are known."""
+    """Holds a domain as read, before the names in its `when` and `by` have been looked up.
+
+    by_domains: for each value of the name in `by`, written as text, its domain.
+    """
 
     domain: Domain | None
     when: Mapping[str, Any] = field(default_factory=dict)
     by: str | None = None
-    by_domains: Mapping[str, Domain] = field(default_factory=dict)  # by the text of the value
+    by_domains: Mapping[str, Domain] = field(default_factory=dict)
     by_default: Domain | None = None
 
     @property
     def parents(self) -> tuple[str, ...]:
+        """Returns the names in `when` and `by`."""
         return tuple(dict.fromkeys([*self.when, *([] if self.by is None else [self.by])]))
 
 
 class DomainParser:
-    """Reads domains of one field of the trainable's Config, or of none."""
+    """Reads the domain of one field of the trainable's Config, or of a name whose field is not known (None)."""
 
     def __init__(self, config_field: ConfigField | None, mistakes: Mistakes) -> None:
         self._field = config_field
         self._mistakes = mistakes
 
     def draft(self, raw: Any, path: str) -> Draft | None:
-        """None where there is a mistake."""
+        """Returns the domain at `path`; None, with an entry in the mistakes, where it is wrong."""
         before = len(self._mistakes)
         when: Mapping[str, Any] = {}
         if isinstance(raw, dict) and "when" in raw:
@@ -119,6 +124,7 @@ class DomainParser:
         return None if missing else self._range(raw, path)
 
     def _report_formless(self, raw: Mapping[str, Any], path: str) -> None:
+        """Reports a mapping in which no key tells what kind of domain it is."""
         near = [(key, did_you_mean(key, KEYS)) for key in raw]
         if raw and all(hint for _, hint in near):
             for key, hint in near:
@@ -128,7 +134,7 @@ class DomainParser:
             self._mistakes.add(path, f"must be a domain, but got {shown(raw)}{fixed or '; ' + _HOW}")
 
     def _value(self, raw: Any, path: str) -> tuple[Any] | None:
-        """The value in a tuple, None where there is a mistake: a value may itself be None."""
+        """Returns a tuple of the value alone, because the value may be None; returns None where it is wrong."""
         mistake = plain_mistake(raw)
         if mistake:
             self._mistakes.add(path, mistake)
@@ -162,7 +168,7 @@ class DomainParser:
         return Categorical(tuple(choices)) if complete and choices else None
 
     def _is_list_itself(self, raw: list[Any]) -> bool:
-        """Would the field take the whole list but none of its items?"""
+        """Returns whether the field takes the whole list, but none of its items."""
         if self._field is None:
             return False
 
@@ -218,7 +224,7 @@ class DomainParser:
 
 
 def _as_number(value: Any) -> str:
-    """Advice where a number was written as text."""
+    """Returns advice where a number was written as text."""
     if isinstance(value, str) and len(value) < 100 and is_number(plain_scalar(value.replace("_", "").strip())):
         return "; write it without quotes or underscores"
     return ""

@@ -1,4 +1,4 @@
-"""Constraints as text: arithmetic and comparisons over names, computed here; nothing of the text is executed."""
+"""Parses and computes constraints, which are arithmetic and comparisons over names; no text is executed as code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.mistake import shown
 
 _MAX_LENGTH = 1000
 _MAX_DEPTH = 50
-_WORDS = {"true": True, "false": False, "null": None}  # as YAML writes them
+_WORDS = {"true": True, "false": False, "null": None}  # These values are written as in YAML.
 _ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _EQUAL = (ast.Eq, ast.NotEq)
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.Pow)
@@ -41,12 +41,12 @@ _NAMES_OF = {
 
 
 class ExpressionError(ValueError):
-    """The text is no constraint, or cannot be computed for some values; the message says where and why."""
+    """Says where and why a text is no constraint, or for which values it cannot be computed."""
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A comparison, or several joined by and, or, not. names: what it speaks about, in the order of the text."""
+    """Holds one comparison, or several joined by and, or, not. names: those it refers to, in the order of the text."""
 
     text: str
     names: tuple[str, ...]
@@ -54,7 +54,7 @@ class Expression:
 
     @classmethod
     def parse(cls, text: str) -> Expression:
-        """Raises ExpressionError with the position, counted in characters from 1."""
+        """Parses the text. Raises ExpressionError with the position, counted in characters from 1."""
         if len(text) > _MAX_LENGTH:
             raise ExpressionError(f"must be at most {_MAX_LENGTH} characters long, but got {len(text)}")
         line = " ".join(text.split())
@@ -76,7 +76,10 @@ class Expression:
         return cls(line, tuple(names), tree)
 
     def met(self, config: Mapping[str, Any]) -> bool:
-        """Does the config meet the constraint? True where a name is absent from it. Raises ExpressionError."""
+        """Returns whether the config meets the constraint; True where the config lacks one of its names.
+
+        Raises ExpressionError.
+        """
         if not all(name in config for name in self.names):
             return True
         try:
@@ -87,7 +90,10 @@ class Expression:
 
 
 def _check(node: ast.expr, line: str, names: dict[str, None], depth: int) -> None:
-    """Every node is one of the few that are allowed; comparisons are joined, never counted with."""
+    """Raises ExpressionError unless every node is of an allowed kind; comparisons may be joined, but not computed with.
+
+    names: gets every name in the tree, as a key.
+    """
     if depth > _MAX_DEPTH:
         raise ExpressionError(f"must be nested at most {_MAX_DEPTH} deep; write it flatter")
     operators: list[ast.AST] = []
@@ -98,7 +104,7 @@ def _check(node: ast.expr, line: str, names: dict[str, None], depth: int) -> Non
     if isinstance(node, ast.Constant):
         if node.value is None or isinstance(node.value, (bool, int, float, str)):
             return
-        raise _refused(node, line, f"{shown(node.value)}")
+        raise _not_allowed(node, line, f"{shown(node.value)}")
     if isinstance(node, ast.BinOp):
         operators, operands, logical = [node.op], [node.left, node.right], False
     elif isinstance(node, ast.Compare):
@@ -108,31 +114,33 @@ def _check(node: ast.expr, line: str, names: dict[str, None], depth: int) -> Non
     elif isinstance(node, ast.UnaryOp):
         operators, operands, logical = [node.op], [node.operand], isinstance(node.op, ast.Not)
     else:
-        raise _refused(node, line, _NAMES_OF.get(type(node), "this syntax"))
+        raise _not_allowed(node, line, _NAMES_OF.get(type(node), "this syntax"))
     for operator in operators:
         if not isinstance(operator, (*_ARITHMETIC, *_ORDERED, *_EQUAL, ast.UAdd, ast.USub, ast.Not)):
-            raise _refused(node, line, _NAMES_OF.get(type(operator), "another operator"))
+            raise _not_allowed(node, line, _NAMES_OF.get(type(operator), "another operator"))
     for operand in operands:
         _check(operand, line, names, depth + 1)
         if logical and not _is_logical(operand):
             what = f"{shown(ast.get_source_segment(line, operand))} beside and, or, not"
-            raise _refused(operand, line, what, "compare it: `x == true`")
+            raise _not_allowed(operand, line, what, "compare it: `x == true`")
         if not logical and _is_logical(operand):
-            raise _refused(operand, line, "a comparison inside arithmetic", "join comparisons with and, or, not")
+            raise _not_allowed(operand, line, "a comparison inside arithmetic", "join comparisons with and, or, not")
 
 
 def _is_logical(node: ast.expr) -> bool:
+    """Returns whether the node is true or false rather than a value."""
     return isinstance(node, (ast.Compare, ast.BoolOp)) or (
         isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
     )
 
 
-def _refused(node: ast.expr, line: str, what: str, advice: str = _ALLOWED) -> ExpressionError:
-    at = len(line.encode()[: node.col_offset].decode(errors="replace")) + 1  # ast counts bytes
+def _not_allowed(node: ast.expr, line: str, what: str, advice: str = _ALLOWED) -> ExpressionError:
+    at = len(line.encode()[: node.col_offset].decode(errors="replace")) + 1  # `ast` counts bytes.
     return ExpressionError(f"{what} is not allowed at character {at} of {shown(line)}; {advice}")
 
 
 def _value(node: ast.expr, config: Mapping[str, Any]) -> Any:
+    """Computes the node with the config's values. Raises ArithmeticError, ValueError or TypeError."""
     if isinstance(node, ast.Name):
         return _WORDS[node.id] if node.id in _WORDS else config[node.id]
     if isinstance(node, ast.Constant):
@@ -158,6 +166,7 @@ def _value(node: ast.expr, config: Mapping[str, Any]) -> Any:
 
 
 def _number(value: Any) -> int | float:
+    """Returns the value if it is a number, which true and false are not. Raises TypeError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{shown(value)} is not a number")
     return value
@@ -174,7 +183,7 @@ def _arithmetic(operator: ast.operator, a: int | float, b: int | float) -> int |
         return a / b
     if isinstance(operator, ast.Mod):
         return a % b
-    power = math.pow(a, b)  # in floats: 9 ** 9 ** 9 overflows at once instead of computing for hours
+    power = math.pow(a, b)  # A float overflows at once where 9 ** 9 ** 9 in whole numbers would take hours.
     exact = isinstance(a, int) and isinstance(b, int) and b >= 0 and abs(power) < 2**53
     return int(power) if exact else power
 
@@ -194,5 +203,5 @@ def _compare(operator: ast.cmpop, a: Any, b: Any) -> bool:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """true equals no number."""
+    """Returns whether two values are equal; true equals no number."""
     return a == b and isinstance(a, bool) == isinstance(b, bool)

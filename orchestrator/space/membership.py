@@ -1,4 +1,4 @@
-"""Is a config that was tried under another space one of this space too, and how does it read there?"""
+"""Translates a config that was tried under another space into this one, or says why it does not belong to it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from orchestrator.plain_data import is_number, same
 from orchestrator.space.domain import Fixed, described
 from orchestrator.space.search_space import SearchSpace
 
-LIMIT = "epochs"  # one number of epochs for all trials is a limit on each, not a value that they are compared by
+# Where all trials have one number of epochs, it limits each trial, and makes no difference between configs.
+LIMIT = "epochs"
 
 
 class NotInSpace(ValueError):
-    """The config is none of the space; one line says why."""
+    """Says in one line why a config is not one of the space."""
 
 
 def as_config_of(space: SearchSpace, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """`config` in the words of `space`: the config that would have been trained to the same effect. Raises NotInSpace.
+    """Returns the config of `space` that trains just as `config` does. Raises NotInSpace.
 
-    defaults: what the trainable takes for a name that is not given. A name that only one of the two spaces has is no
-    difference where its value is that default. Fewer epochs than the space's one number of them count as that number.
+    defaults: the values that the trainable uses for names that are not given. A name that only one of the two spaces
+    has makes no difference where its value is that default. Where the space has one number of epochs for all trials, a
+    smaller number counts as that one.
     """
     found: dict[str, Any] = {}
     for name, parameter in space.parameters.items():
@@ -49,12 +51,13 @@ def as_config_of(space: SearchSpace, config: Mapping[str, Any], defaults: Mappin
 
 
 def limit_of(space: SearchSpace, defaults: Mapping[str, Any]) -> int | None:
-    """The one number of epochs of all configs; None where it is searched for, or not known."""
+    """Returns the number of epochs that all configs share; None where it is searched for, or not known."""
     limit = space.fixed.get(LIMIT) if LIMIT in space.parameters else defaults.get(LIMIT)
     return limit if isinstance(limit, int) and not isinstance(limit, bool) else None
 
 
 def _must_be_default(name: str, config: Mapping[str, Any], defaults: Mapping[str, Any], *, because: str) -> None:
+    """Raises NotInSpace unless the value is the trainable's default. because: why the space has no such name."""
     if name not in defaults:
         raise NotInSpace(f"`{name}` must be absent, because {because}, but is {shown(config[name])}")
     if not same(config[name], defaults[name]):

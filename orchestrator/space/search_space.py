@@ -1,4 +1,4 @@
-"""The search space: named domains, conditions, constraints; draws configs, completes and checks them."""
+"""Holds the search space, as named domains, conditions and constraints; draws configs and completes partial ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.mistake import Mistake, shown, unknown_field
+from orchestrator.mistake import Mistake, shown
 from orchestrator.plain_data import same
 from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, described
 from orchestrator.space.expression import Expression, ExpressionError
@@ -26,32 +26,34 @@ __all__ = [
     "as_fixed",
 ]
 
-DRAWS = 200_000  # a space in which the parser met one config in 10,000 draws fails here with a chance of e^-20
-_ENUMERABLE = 20_000  # configs that are counted one by one
+# In a space where one config in 10,000 meets the constraints, so many draws all miss with a chance of e^-20.
+DRAWS = 200_000
+_LISTABLE = 20_000  # A space of more configs is not listed one by one.
 
 
 class Unsatisfiable(ValueError):
-    """None of the configs drawn meets the constraints."""
+    """Says that none of the configs drawn meets the constraints."""
 
 
 @dataclass(frozen=True)
 class ByValue:
-    """A domain for each value of another name. default: for the values not listed; None where all are listed."""
+    """Holds a domain for each value of another name. default: for the values not listed; None where all are listed."""
 
     parent: str
     domains: tuple[tuple[Any, Domain], ...]
     default: Domain | None = None
 
     def domain(self, value: Any) -> Domain | None:
+        """Returns the domain where the parent has this value; None where there is none."""
         return next((domain for listed, domain in self.domains if same(listed, value)), self.default)
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One name of the space: a domain, or one `by` another name's value.
+    """Describes one name of the space: its domain, or, in `by`, its domain for each value of another name.
 
-    when: the name is in a config only where each of these others has one of these values.
-    default: what the trainable takes where nothing is given; None where that is not known.
+    when: the name is in a config only where each of these other names has one of these values.
+    default: the value that the trainable uses where nothing is given; None where that is not known.
     """
 
     name: str
@@ -62,20 +64,20 @@ class Parameter:
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The names that decide about this one."""
+        """Returns the names whose values decide about this one."""
         deciding = [] if self.by is None else [self.by.parent]
         return tuple(dict.fromkeys([*self.when, *deciding]))
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """Every domain that the name can have."""
+        """Returns every domain that the name can have."""
         if self.by is None:
             return () if self.domain is None else (self.domain,)
         listed = tuple(domain for _, domain in self.by.domains)
         return listed if self.by.default is None else (*listed, self.by.default)
 
     def domain_in(self, config: Mapping[str, Any]) -> Domain | None:
-        """The domain beside the values of `config`, which holds the parents' values; None: the name is absent there."""
+        """Returns the domain in a config with these values of the parents; None where the name is absent from it."""
         for parent, values in self.when.items():
             if parent not in config or not any(same(config[parent], value) for value in values):
                 return None
@@ -84,7 +86,7 @@ class Parameter:
         return self.by.domain(config[self.by.parent]) if self.by.parent in config else None
 
     def absence(self, config: Mapping[str, Any]) -> str:
-        """Why the name is absent beside the values of `config`."""
+        """Says why the name is absent from a config with these values of the parents."""
         for parent in self.parents:
             if parent not in config:
                 return f"`{parent}` is absent"
@@ -98,14 +100,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Names in an order in which parents come first, and what must hold between them."""
+    """Holds the names of the space, every name after its parents, and the constraints between them."""
 
     parameters: Mapping[str, Parameter]
     constraints: tuple[Expression, ...] = ()
 
     @functools.cached_property
     def fixed(self) -> dict[str, Any]:
-        """The names with one value in every config, with it."""
+        """Returns the names that have the same value in every config, with that value."""
         fixed: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             if all(parent in fixed for parent in parameter.parents):
@@ -116,38 +118,34 @@ class SearchSpace:
 
     @functools.cached_property
     def searched(self) -> list[str]:
-        """The names that differ between configs; not the fixed ones, nor those whose condition is never met."""
+        """Returns the names that differ between configs: neither fixed, nor with a condition that is never met."""
         return [name for name, each in self.parameters.items() if name not in self.fixed and self._reachable(each)]
 
     @functools.cached_property
     def size(self) -> int | None:
-        """How many configs there are; None where there are uncountably many, or too many to count one by one."""
+        """Returns how many configs there are; None where they are uncountable, or too many to count one by one."""
         bound = self._product()
         if bound is None:
             return None
         if not self.constraints and not any(self.parameters[name].parents for name in self.searched):
             return bound
-        return sum(1 for _ in self.configs()) if bound <= _ENUMERABLE else None
-
-    def domain_in(self, name: str, config: Mapping[str, Any]) -> Domain | None:
-        """The domain of `name` beside the values of `config`; None where it is absent."""
-        return self.parameters[name].domain_in(config)
+        return sum(1 for _ in self.configs()) if bound <= _LISTABLE else None
 
     def sample(self, rng: random.Random) -> dict[str, Any]:
-        """A config drawn from the domains, among those that meet the constraints. Raises Unsatisfiable."""
+        """Draws a config that meets the constraints. Raises Unsatisfiable."""
         return self._draw({}, rng)
 
     def complete(self, partial: Mapping[str, Any], rng: random.Random, draws: int = DRAWS) -> dict[str, Any]:
-        """A config with the values of `partial`, else the trainable's defaults, else the middle of each domain.
+        """Returns a config with the values of `partial`, else the trainable's defaults, else the middle of each domain.
 
-        Where that breaks a constraint, what was not given is drawn instead. Values are not checked against the domains.
-        Raises Unsatisfiable.
+        Where that breaks a constraint, the values that were not given are drawn instead. The values of `partial` are
+        not checked against the domains. Raises Unsatisfiable.
         """
         config = self.fill(partial)
         return config if self.meets_constraints(config) else self._draw(partial, rng, draws)
 
     def fill(self, partial: Mapping[str, Any]) -> dict[str, Any]:
-        """`complete` without regard to the constraints. A value of `partial` whose condition is not met is left out."""
+        """Does as `complete` does, but ignores the constraints; leaves out given values whose condition is not met."""
         config: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             domain = parameter.domain_in(config)
@@ -162,7 +160,7 @@ class SearchSpace:
         return config
 
     def configs(self) -> Iterator[dict[str, Any]]:
-        """Every config, in a fixed order; only where all domains are countable."""
+        """Yields every config, in a fixed order. All domains must be countable."""
         parameters = list(self.parameters.values())
 
         def extend(config: dict[str, Any], index: int) -> Iterator[dict[str, Any]]:
@@ -180,30 +178,13 @@ class SearchSpace:
         return extend({}, 0)
 
     @property
-    def countable(self) -> bool:
-        """Are the configs, met or not by the constraints, few enough to be counted one by one?"""
+    def listable(self) -> bool:
+        """Returns whether the configs, constraints aside, are few enough to be listed one by one."""
         bound = self._product()
-        return bound is not None and bound <= _ENUMERABLE
-
-    def contains(self, config: Mapping[str, Any]) -> bool:
-        return not self.problems_of(config)
-
-    def problems_of(self, config: Mapping[str, Any]) -> list[Mistake]:
-        """What keeps `config` from being a config of this space; paths are names, or `constraints[i]`."""
-        unknown = [str(name) for name in config if name not in self.parameters]
-        found = [Mistake("", unknown_field(name, self.parameters, "name")) for name in unknown]
-        for name, parameter in self.parameters.items():
-            domain = parameter.domain_in(config)
-            if domain is None and name in config:
-                found.append(Mistake(name, f"must be absent, because {parameter.absence(config)}; remove it"))
-            elif domain is not None and name not in config:
-                found.append(Mistake(name, f"must be given, as {described(domain)}"))
-            elif domain is not None and not domain.contains(config[name]):
-                found.append(Mistake(name, f"must be {described(domain)}, but got {shown(config[name])}"))
-        return found or self.broken_constraints(config)
+        return bound is not None and bound <= _LISTABLE
 
     def broken_constraints(self, config: Mapping[str, Any]) -> list[Mistake]:
-        """The constraints that `config` breaks; one that names an absent parameter does not apply."""
+        """Lists the constraints that `config` breaks; one that refers to an absent name does not apply."""
         found = []
         for index, constraint in enumerate(self.constraints):
             try:
@@ -216,14 +197,14 @@ class SearchSpace:
         return found
 
     def meets_constraints(self, config: Mapping[str, Any]) -> bool:
-        """A constraint that cannot be computed is not met."""
+        """Returns whether the config meets every constraint; one that cannot be computed is not met."""
         try:
             return all(constraint.met(config) for constraint in self.constraints)
         except ExpressionError:
             return False
 
     def restore(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """A config of this space that was kept as JSON, with the keys of its mappings as they were: 1, not "1"."""
+        """Returns a config that was stored as JSON with the keys of its mappings as the space has them: 1, not "1"."""
         restored = dict(config)
         for name, parameter in self.parameters.items():
             if name in config:
@@ -232,7 +213,7 @@ class SearchSpace:
         return restored
 
     def draw_unconstrained(self, rng: random.Random, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """A config drawn from the domains, beside the values given; it may break a constraint."""
+        """Draws the values that are not given; the config may break a constraint."""
         config: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             domain = parameter.domain_in(config)
@@ -245,7 +226,7 @@ class SearchSpace:
             config = self.draw_unconstrained(rng, given)
             if self.meets_constraints(config):
                 return config
-        if not given and self.size:  # few enough to be listed
+        if not given and self.size:
             return rng.choice(list(self.configs()))
         texts = ", ".join(f"`{constraint.text}`" for constraint in self.constraints)
         beside = " with " + ", ".join(f"{name}={shown(value)}" for name, value in given.items()) if given else ""
@@ -253,7 +234,7 @@ class SearchSpace:
         raise Unsatisfiable(f"none of {draws} drawn configs{beside} meets {texts}; {advice}")
 
     def _reachable(self, parameter: Parameter) -> bool:
-        """Can the name be in a config at all?"""
+        """Returns whether the name can be in a config at all."""
         for parent in parameter.parents:
             if parent not in self.fixed:
                 if not self._reachable(self.parameters[parent]):
@@ -265,7 +246,7 @@ class SearchSpace:
         return True
 
     def _product(self) -> int | None:
-        """At least as many as there are configs; None where a reachable domain is uncountable."""
+        """Returns an upper bound of the number of configs; None where a reachable domain is uncountable."""
         product = 1
         for name in self.searched:
             parameter = self.parameters[name]
@@ -281,5 +262,5 @@ class SearchSpace:
 
 
 def as_fixed(value: Any) -> Any:
-    """How a study file fixes `value`: lists and mappings, which else mean a choice or a range, stand below `value`."""
+    """Returns how a study file fixes a value; a list or mapping stands below `value:`, or it would mean a choice or range."""
     return {"value": value} if isinstance(value, (list, tuple, dict)) else value

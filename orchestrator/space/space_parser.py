@@ -1,4 +1,4 @@
-"""Reads the `space` and `constraints` of a study file, and says everything that is wrong with them."""
+"""Reads the `space` and `constraints` of a study file, and reports every mistake in them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from orchestrator.space.domain_parser import DomainParser, Draft
 from orchestrator.space.expression import Expression, ExpressionError
 from orchestrator.space.search_space import ByValue, Parameter, SearchSpace
 
-_DRAWS = 10_000  # configs drawn before a constraint counts as impossible to meet
-_ENOUGH = 200  # configs in which every constraint could be computed, one of them meeting all
+_DRAWS = 10_000  # A constraint that none of so many drawn configs meets counts as impossible to meet.
+_ENOUGH = 200  # So many configs are tried even where one that meets all constraints is found sooner.
 _RESERVED = {"name": "names a baseline", "true": "is a value", "false": "is a value", "null": "is a value"}
 
 
@@ -26,9 +26,9 @@ def parse_space(
     fields: Mapping[str, ConfigField] | None,
     mistakes: Mistakes,
 ) -> SearchSpace:
-    """The space that `raw` describes; `fields` is the schema of its names, None without one.
+    """Returns the space that `raw` describes. fields: of the trainable's Config; None where they are not known.
 
-    Mistakes go into `mistakes`, at `space.NAME...` and `constraints[i]`; the names they concern are then left out.
+    Adds mistakes at `space.NAME...` and `constraints[i]`, and leaves out the names that they concern.
     """
     before = len(mistakes)
     drafts = _drafts(raw, fields, mistakes)
@@ -42,6 +42,7 @@ def parse_space(
 
 
 def _drafts(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes) -> dict[str, Draft]:
+    """Reads the domain of each name."""
     drafts = {}
     for name, value in raw.items():
         path = f"space.{name}"
@@ -62,6 +63,7 @@ def _drafts(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, mi
 
 
 def _report_required(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes) -> None:
+    """Reports the fields without a default that the space does not always give."""
     unknown = [name for name in raw if fields is not None and name not in fields]
     for name, field in (fields or {}).items():
         if not field.required:
@@ -76,7 +78,7 @@ def _report_required(raw: Mapping[str, Any], fields: Mapping[str, ConfigField] |
 def _parameters(
     raw: Mapping[str, Any], drafts: Mapping[str, Draft], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes
 ) -> dict[str, Parameter]:
-    """Drafts to parameters, in the order of the file; a name whose parent is faulty is left out without a word."""
+    """Turns drafts into parameters, in the order of the file; leaves out, silently, a name whose parent is wrong."""
     _report_parents(raw, drafts, fields, mistakes)
     parameters: dict[str, Parameter] = {}
     for name, draft in drafts.items():
@@ -99,7 +101,7 @@ def _parameters(
 def _report_parents(
     raw: Mapping[str, Any], drafts: Mapping[str, Draft], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes
 ) -> None:
-    """A condition on a missing or later name, or around in a circle."""
+    """Reports conditions on a name that is missing or comes later, and conditions that form a circle."""
     parents = {name: draft.parents for name, draft in drafts.items()}
     names = list(raw)
     circles = set()
@@ -124,7 +126,7 @@ def _report_parents(
 
 
 def _cycle(name: str, parent: str, parents: Mapping[str, Sequence[str]]) -> list[str] | None:
-    """The way from `name` over `parent` back to `name`, if there is one."""
+    """Returns the names from `name` over `parent` back to `name`; None where the way does not lead back."""
     stack = [[name, parent]]
     seen = set()
     while stack:
@@ -138,11 +140,12 @@ def _cycle(name: str, parent: str, parents: Mapping[str, Sequence[str]]) -> list
 
 
 def _default(field: ConfigField | None) -> Fixed | None:
+    """Returns the field's default, if it has one that is plain data."""
     if field is None or field.required:
         return None
     try:
         canonical(field.default)
-    except (TypeError, ValueError):  # an object that no file can name
+    except (TypeError, ValueError):  # The default is an object that cannot be written in a file.
         return None
     return Fixed(field.default)
 
@@ -150,6 +153,7 @@ def _default(field: ConfigField | None) -> Fixed | None:
 def _constraints(
     texts: Sequence[Any], raw: Mapping[str, Any], fields: Mapping[str, ConfigField] | None, mistakes: Mistakes
 ) -> Iterator[Expression]:
+    """Yields the constraints that can be parsed and refer only to names of the space."""
     for index, text in enumerate(texts):
         path = f"constraints[{index}]"
         if not isinstance(text, str):
@@ -171,13 +175,13 @@ def _constraints(
 
 
 def _report_unmet(space: SearchSpace, mistakes: Mistakes) -> None:
-    """A constraint that no config meets, or that cannot be computed for some."""
+    """Reports constraints that no config meets, or that cannot be computed for some config."""
     if not space.constraints:
         return
     free = SearchSpace(space.parameters)
     rng = random.Random(0)
-    countable = free.countable
-    drawn = free.configs() if countable else (free.draw_unconstrained(rng) for _ in range(_DRAWS))
+    listable = free.listable
+    drawn = free.configs() if listable else (free.draw_unconstrained(rng) for _ in range(_DRAWS))
     met_by = [0] * len(space.constraints)
     met_all = count = 0
     for config in drawn:
@@ -195,10 +199,10 @@ def _report_unmet(space: SearchSpace, mistakes: Mistakes) -> None:
             return
     if met_all:
         return
-    if count == 1:  # all is fixed: say what the values are
+    if count == 1:  # Everything is fixed, so that the message can say the values.
         mistakes.extend(space.broken_constraints(next(free.configs())))
         return
-    none = f"none of {'the ' if countable else ''}{count} {'' if countable else 'drawn '}configs"
+    none = f"none of {'the ' if listable else ''}{count} {'' if listable else 'drawn '}configs"
     alone = [index for index, configs in enumerate(met_by) if configs == 0]
     for index in alone:
         what = f"some config must meet it, but {none} meets `{space.constraints[index].text}`"

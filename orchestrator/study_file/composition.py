@@ -65,11 +65,6 @@ def read_study_file(path: Path, overrides: Sequence[str] = ()) -> tuple[dict[str
     return raw, sources
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`: mappings merge key by key; all else is replaced, and so is a whole domain of `space`."""
-    return _merge(base, over, "", Sources(""), "")
-
-
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any], path: str, sources: Sources, file: str) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():

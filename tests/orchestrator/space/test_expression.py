@@ -1,4 +1,4 @@
-"""Constraints are computed as Python computes them, and nothing but arithmetic and comparisons is let in."""
+"""Checks that constraints are computed as Python computes them, and that nothing else is accepted as one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A config that was tried under another space: is it one of this one, and how does it read there?"""
+"""Checks which configs of another space belong to this one, and how they are translated."""
 
 from __future__ import annotations
 
@@ -9,21 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.mistake import Mistakes
 from orchestrator.space.config_field import defaults_of
 from orchestrator.space.membership import NotInSpace, as_config_of, limit_of
-from orchestrator.space.search_space import SearchSpace
-from orchestrator.space.space_parser import parse_space
+from tests.harness.parsed_space import space_of
 from trainables import load_trainable
 
 DEFAULTS = {"lr": 0.01, "momentum": 0.9, "epochs": 9, "backbone": "r18", "drop": 0.0}
-
-
-def space_of(raw: dict[str, Any], *constraints: str) -> SearchSpace:
-    mistakes = Mistakes()
-    space = parse_space(raw, list(constraints), None, mistakes)
-    assert not mistakes
-    return space
 
 
 LR = {"low": 1e-4, "high": 1e-1, "log": True}

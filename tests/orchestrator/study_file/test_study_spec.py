@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import InputMistake
 from orchestrator.space.domain_parser import KEYS
+from orchestrator.space.membership import as_config_of
 from orchestrator.space.search_space import Categorical, Fixed, Float, Int
 from orchestrator.study_file.study_spec import WRITTEN, StudySpec, load_study, parse_study
 from orchestrator.study_file.yaml_file import write_yaml
@@ -749,7 +750,8 @@ def parse(raw: Any) -> StudySpec | None:
         assert invalid.lines and all(line.startswith("fuzz: ") and "\n" not in line for line in invalid.lines)
         return None
     assert parse_study(json.loads(json.dumps(spec.raw)), "fuzz") == spec
-    assert spec.space.contains(spec.space.sample(random.Random(0)))
+    config = spec.space.sample(random.Random(0))
+    assert as_config_of(spec.space, config, {}) == config
     return spec
 
 
