@@ -1,4 +1,4 @@
-"""What every test stands on: a quiet, offline, single-threaded environment, the toy's study file, and the data."""
+"""Prepares what every test needs: an offline, single-threaded environment, the toy's study file, and the data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import yaml
 
-pytest.register_assert_rewrite("tests.harness")  # before its first import, so that its asserts show their values
+pytest.register_assert_rewrite("tests.harness")  # Before its first import, or its asserts would not show their values.
 
 from tests.harness.folders import DATA, REPOSITORY  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
-# Before anything imports numpy, torch, Ray or MLflow. Ray's workers see PYTHONPATH, not sys.path: `tests.toy` needs it.
+# This must come before anything imports numpy, torch, Ray or MLflow. Ray's workers find `tests.toy` through PYTHONPATH.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(
     HF_HUB_OFFLINE="1",
@@ -37,7 +37,7 @@ for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "RAY_ADDRESS"):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A mark says what a test needs; without it the test is skipped and the reason says what to do."""
+    """Skips the tests whose marks name something that this machine lacks; the reason says what to do."""
     missing = {}
     if not DATA.is_dir():
         missing["data"] = f"no data in {DATA}; set NIGHTSWEEP_DATA"
@@ -56,7 +56,7 @@ def _browser() -> str | None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _a_ray_of_its_own() -> Iterator[None]:
-    """The tests do not share the cluster of the studies that the user runs; theirs is ended with them."""
+    """Gives the tests a Ray cluster apart from that of the studies that the user runs, and ends it with them."""
     with _ray_folder() as folder:
         os.environ["RAY_TMPDIR"] = str(folder)
         yield
@@ -64,18 +64,20 @@ def _a_ray_of_its_own() -> Iterator[None]:
 
 @pytest.fixture
 def ray_folder() -> Iterator[Path]:
-    """For RAY_TMPDIR: a cluster started there is this test's alone."""
+    """Returns a folder for RAY_TMPDIR; a cluster started there belongs to this test alone."""
     with _ray_folder() as folder:
         yield folder
 
 
 @contextmanager
 def _ray_folder() -> Iterator[Path]:
-    root = Path(tempfile.mkdtemp(prefix="ns-", dir="/tmp"))  # short: the paths of sockets may not be long
+    root = Path(
+        tempfile.mkdtemp(prefix="ns-", dir="/tmp")
+    )  # The path must be short, because the paths of sockets may not be long.
     yield root
     until = time.monotonic() + 30
     for cluster in root.glob("nightsweep-*/*/cluster.json"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended by itself
+        with suppress(FileNotFoundError, ProcessLookupError):  # It has just ended by itself.
             os.kill(json.loads(cluster.read_text())["pid"], signal.SIGTERM)
         while cluster.parent.exists() and time.monotonic() < until:
             time.sleep(0.1)
@@ -89,7 +91,7 @@ def repository() -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home of its own, also for the command (NIGHTSWEEP_HOME)."""
+    """Returns an empty home of the test's own, which NIGHTSWEEP_HOME names for the command."""
     path = tmp_path / "runs"
     path.mkdir()
     monkeypatch.setenv("NIGHTSWEEP_HOME", str(path))
@@ -98,7 +100,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def data_root() -> Path:
-    """The folder of the real data sets, one folder each; the test is skipped where it is absent."""
+    """Returns the folder with one folder for each real data set; skips the test where it is absent."""
     if not DATA.is_dir():
         pytest.skip(f"no data in {DATA}; set NIGHTSWEEP_DATA")
     return DATA
@@ -106,7 +108,7 @@ def data_root() -> Path:
 
 @pytest.fixture
 def browser() -> str:
-    """The path of Chromium; the test is skipped where there is none."""
+    """Returns the path of Chromium; skips the test where there is none."""
     path = _browser()
     if path is None:
         pytest.skip("no Chromium on PATH; install the package `chromium`")
@@ -115,9 +117,9 @@ def browser() -> str:
 
 @pytest.fixture
 def toy_study(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a study file of the toy: `toy_study(space={"epochs": 4}, budget={"trials": 3})` -> its path.
+    """Returns a function that writes a study file of the toy: `toy_study(space={"epochs": 4}, budget={"trials": 3})`.
 
-    A section given replaces the default section, but `space` is merged into lr's range.
+    It returns the path of the file. A section given replaces the default one; `space` is added to the range of `lr`.
     """
 
     def write(name: str = "toy", space: dict[str, Any] | None = None, **sections: Any) -> Path:

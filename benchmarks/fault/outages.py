@@ -12,7 +12,7 @@ from benchmarks.fault.stage import TWO_AT_A_TIME, Stage
 from orchestrator.tracking.mlflow_client import connect
 from orchestrator.tracking.store import QUIET, artifacts
 from tests.harness.free_port import free_port
-from tests.harness.mlflow_server import Line, locked, until_killed
+from tests.harness.mlflow_server import FaultyProxy, locked, until_killed
 
 LONGER = {"seconds": 0.4}  # an epoch, so that the study outlives the fault
 
@@ -63,19 +63,19 @@ def unreliable(stage: Stage) -> None:
         return way
 
     with _server(scene, free_port()) as server:
-        line = Line(server)
-        scene.environment["MLFLOW_TRACKING_URI"] = line.address
-        line.does = does
+        proxy = FaultyProxy(server)
+        scene.environment["MLFLOW_TRACKING_URI"] = proxy.address
+        proxy.does = does
         session = scene.start()
         scene.wait_for_epochs(stage.rng.randint(12, 16), session)
         session.kill()
         snapshots.append(audit.snapshot(scene))
         session = scene.start()
         scene.wait_for_epochs(8, session)
-        line.does = lambda method, path: "pass"
+        proxy.does = lambda method, path: "pass"
         stage.ended(session)
         stage.finish(scene)
-        line.close()
+        proxy.close()
     stage.judge(scene, snapshots, like=like)
 
 

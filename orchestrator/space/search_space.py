@@ -262,5 +262,5 @@ class SearchSpace:
 
 
 def as_fixed(value: Any) -> Any:
-    """Returns how a study file fixes a value; a list or mapping stands below `value:`, or it would mean a choice or range."""
+    """Returns a value as a study file fixes it: a list or mapping below `value`, where it means no choice or range."""
     return {"value": value} if isinstance(value, (list, tuple, dict)) else value

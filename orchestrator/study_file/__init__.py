@@ -1,1 +1,1 @@
-"""What a study file asks for: the YAML read, composed, checked, every mistake said at once."""
+"""Reads study files: the YAML is composed and checked, and every mistake is reported at once."""

@@ -1,4 +1,4 @@
-"""The `baselines` of a study file: configs that are tried first and compared with, given in part or in full."""
+"""Reads the `baselines` of a study file: configs, given in part or in full, that are tried first and compared with."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from orchestrator.space.config_field import ConfigField, WrongValue
 from orchestrator.space.domain import Fixed, described
 from orchestrator.space.search_space import Parameter, SearchSpace, Unsatisfiable
 
-_DRAWS = 10_000  # of what a baseline leaves open, before it counts as impossible to complete
+_DRAWS = 10_000  # A baseline that so many draws do not complete counts as impossible to complete.
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A config to compare with. values: what the file gives; `SearchSpace.complete` adds the rest."""
+    """Holds a config to compare with. values: those that the file gives; `SearchSpace.complete` adds the rest."""
 
     name: str
     values: dict[str, Any] = field(default_factory=dict)
@@ -31,16 +31,17 @@ def parse_baselines(
     fields: Mapping[str, ConfigField] | None,
     mistakes: Mistakes,
 ) -> list[Baseline]:
-    """The baselines of the file. names: all of `space` as written; nothing is said about those left out of `space`.
+    """Returns the baselines of the file; adds mistakes at `baselines[i].NAME`.
 
-    Mistakes go into `mistakes`, at `baselines[i].NAME`.
+    names: everything that the file has under `space`. Names that `space` lacks were wrong there, so that a baseline may
+    give them any value.
     """
     if not isinstance(raw, list):
         example = "- {name: by hand, lr: 1e-3}"
         mistakes.add("baselines", f"must be a list of mappings such as `{example}`, but got {shown(raw)}")
         return []
     found: list[Baseline] = []
-    first_with: dict[str, str] = {}  # name or config -> the baseline that has it
+    first_with: dict[str, str] = {}  # The key is a name or a config, the value the path of the baseline that has it.
     for index, item in enumerate(raw):
         path = f"baselines[{index}]"
         if not isinstance(item, dict):
@@ -68,7 +69,7 @@ def parse_baselines(
 
 
 def _unconditional(space: SearchSpace) -> SearchSpace:
-    """What can be said of each value alone, where some names of the space are faulty."""
+    """Returns the names that have a domain of their own, without conditions: enough to check each value alone."""
     return SearchSpace({name: Parameter(name, each.domain) for name, each in space.parameters.items() if each.domain})
 
 
@@ -80,6 +81,7 @@ def _values(
     fields: Mapping[str, ConfigField] | None,
     mistakes: Mistakes,
 ) -> dict[str, Any]:
+    """Reads the values of one baseline, each converted to the type of its field."""
     values: dict[str, Any] = {}
     for name, value in item.items():
         if name == "name":
@@ -100,7 +102,7 @@ def _values(
 
 
 def _check(values: Mapping[str, Any], path: str, space: SearchSpace, mistakes: Mistakes) -> None:
-    """The values lie inside the domains that they choose, and can meet the constraints."""
+    """Checks that the values lie inside their domains, and that the constraints can be met."""
     before = len(mistakes)
     filled = space.fill(values)
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""From a file, the files it extends and `--set` to one plain mapping, with where each part of it was written."""
+"""Composes a study file, the files that it extends and `--set` into one mapping; knows where each part was written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.study_file.yaml_file import parse_yaml, read_yaml
 
 
 class Sources:
-    """Which file, or which `--set`, wrote what stands at a path of the merged study."""
+    """Remembers which file, or which `--set`, wrote what stands at a path of the composed study."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -22,7 +22,7 @@ class Sources:
         self._sets: dict[str, str] = {}
 
     def note(self, path: str, *, file: str = "", override: str = "") -> None:
-        """What stands at `path`, and all below it, was written there."""
+        """Remembers that the file, or the `--set`, wrote what stands at `path` and below it."""
         for noted in (self._files, self._sets):
             for older in [known for known in noted if known == path or known.startswith((f"{path}.", f"{path}["))]:
                 del noted[older]
@@ -32,10 +32,10 @@ class Sources:
             self._files[path] = file
 
     def line(self, mistake: Mistake) -> str:
-        """`FILE: PATH: message`, with the `--set` that wrote it behind the path."""
+        """Returns `FILE: PATH: message`; the `--set` that wrote the value stands behind the path."""
         path = join(mistake.path, mistake.key)
         override = _innermost(self._sets, path)
-        if override is None and ("." in path or "[" in path or mistake.key):  # a part of what is wrong may be set
+        if override is None and ("." in path or "[" in path or mistake.key):  # A `--set` may have written a part of it.
             override = next(
                 (text for known, text in self._sets.items() if known.startswith((f"{path}.", f"{path}["))), None
             )
@@ -45,7 +45,7 @@ class Sources:
 
 
 def _innermost(noted: Mapping[str, str], path: str) -> str | None:
-    """What is noted for the longest part of `path`, read from its start."""
+    """Returns the note for `path`, else for the nearest path above it that has one."""
     while path:
         if path in noted:
             return noted[path]
@@ -54,7 +54,7 @@ def _innermost(noted: Mapping[str, str], path: str) -> str | None:
 
 
 def read_study_file(path: Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Sources]:
-    """The mapping that `path` describes, `extends` and overrides applied, keys as text. Raises InputMistake."""
+    """Returns the mapping in the file with `extends` and overrides applied, and its sources. Raises InputMistake."""
     sources = Sources(str(path))
     mistakes = Mistakes()
     raw = _read_chain(Path(path), sources, ())
@@ -66,6 +66,7 @@ def read_study_file(path: Path, overrides: Sequence[str] = ()) -> tuple[dict[str
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any], path: str, sources: Sources, file: str) -> dict[str, Any]:
+    """Lays `over` over `base`: mappings merge key by key, all else is replaced, and so is each domain below `space`."""
     merged = dict(base)
     for key, value in over.items():
         here = join(path, key)
@@ -78,7 +79,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any], path: str, sources:
 
 
 def _read_chain(path: Path, sources: Sources, below: tuple[Path, ...]) -> dict[str, Any]:
-    """The file laid over the file that it extends, and so on."""
+    """Returns the file laid over the file that it extends. below: the files whose `extends` led here."""
     raw = plain(read_yaml(path))
     base: dict[str, Any] = {}
     if "extends" in raw:
@@ -99,6 +100,7 @@ def _read_chain(path: Path, sources: Sources, below: tuple[Path, ...]) -> dict[s
 
 
 def _names_beside(path: Path) -> list[str]:
+    """Returns the YAML files in the folder of `path`."""
     try:
         return sorted(entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml"))
     except OSError:
@@ -106,7 +108,7 @@ def _names_beside(path: Path) -> list[str]:
 
 
 def _apply(raw: dict[str, Any], override: str, sources: Sources, mistakes: Mistakes) -> None:
-    """`space.lr.low=1e-5`: set one value in place."""
+    """Changes one value of `raw` in place, as `space.lr.low=1e-5` asks."""
     path = f"--set {one_line(override)}"
     key, equals, text = override.partition("=")
     steps = [step.strip() for step in key.split(".")]
@@ -121,31 +123,32 @@ def _apply(raw: dict[str, Any], override: str, sources: Sources, mistakes: Mista
     if steps == ["extends"]:
         mistakes.add(path, "must change a value, but `extends` chooses files; write it in the file")
         return
-    holder: Any = raw
+    target: Any = raw
     for index, step in enumerate(steps[:-1]):
-        if isinstance(holder, dict) and holder.get(step) is None:
-            holder[step] = {}
-        holder = _child(holder, step)
-        if not isinstance(holder, (dict, list)):
+        if isinstance(target, dict) and target.get(step) is None:
+            target[step] = {}
+        target = _child(target, step)
+        if not isinstance(target, (dict, list)):
             reached = ".".join(steps[: index + 1])
-            got = f"{quoted(reached)} is {shown(holder)}"
+            got = f"{quoted(reached)} is {shown(target)}"
             mistakes.add(path, f"must lead through mappings, but {got}; set {quoted(reached)} itself")
             return
     last = steps[-1]
-    if isinstance(holder, dict):
-        holder[last] = plain(value)
-    elif _is_index(last, holder):
-        holder[int(last)] = plain(value)
+    if isinstance(target, dict):
+        target[last] = plain(value)
+    elif _is_index(last, target):
+        target[int(last)] = plain(value)
     else:
-        mistakes.add(path, f"must name an item of a list of {len(holder)}, counted from 0, but got {quoted(last)}")
+        mistakes.add(path, f"must name an item of a list of {len(target)}, counted from 0, but got {quoted(last)}")
         return
     sources.note(_dotted(raw, steps), override=override)
 
 
-def _child(holder: Any, step: str) -> Any:
-    if isinstance(holder, dict):
-        return holder[step]
-    return holder[int(step)] if _is_index(step, holder) else f"a list of {len(holder)} without item {step}"
+def _child(parent: Any, step: str) -> Any:
+    """Returns what `step` leads to; text that says so where a list has no such item."""
+    if isinstance(parent, dict):
+        return parent[step]
+    return parent[int(step)] if _is_index(step, parent) else f"a list of {len(parent)} without item {step}"
 
 
 def _is_index(step: str, items: Sequence[Any]) -> bool:
@@ -153,7 +156,7 @@ def _is_index(step: str, items: Sequence[Any]) -> bool:
 
 
 def _dotted(raw: Any, steps: Sequence[str]) -> str:
-    """The steps as messages write a path: `baselines[0].lr`."""
+    """Returns the steps as messages write a path: `baselines[0].lr`."""
     path = ""
     for step in steps:
         path = f"{path}[{step}]" if isinstance(raw, list) else join(path, step)

@@ -1,6 +1,6 @@
-"""Writes docs/search-space.md and docs/study.schema.json, from what checks a study file.
+"""Writes docs/search-space.md and docs/study.schema.json from the definitions that check a study file.
 
-`python -m orchestrator.study_file.reference`; `--check` only says whether they are fresh.
+Run it as `python -m orchestrator.study_file.reference`; with `--check` it only says which of them are out of date.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchestrator.mistake import shown
 from orchestrator.space.config_field import ConfigField, config_fields
 from orchestrator.space.domain_parser import KEYS
 from orchestrator.study_file.schema import EXTENDS, study_schema
-from orchestrator.study_file.sections import field_words
+from orchestrator.study_file.sections import example_of, field_words
 from orchestrator.study_file.study_spec import SECTIONS, WRITTEN, StudySpec
 from orchestrator.study_file.yaml_file import write_yaml
 from trainables.trainable import BUILT_IN, load_trainable
@@ -54,7 +54,7 @@ baselines:
 budget: {trials: 40, hours: 8}
 """
 
-# (title, what it means, `space` that shows it): a test reads every example.
+# Each is a title, its meaning, and lines of `space` as an example, which a test reads.
 DOMAINS = (
     ("A value", "is fixed: it is in every config.", "backbone: resnet18\nepochs: 20\nwarmup_epochs: 1.5\nema: true"),
     (
@@ -156,7 +156,7 @@ tune run search_spaces/quickstart.yaml --set space.lr=1e-3 --set "space.epochs=[
 
 
 def page(trainables: Mapping[str, Mapping[str, ConfigField]]) -> str:
-    """docs/search-space.md. trainables: name -> the fields of its Config."""
+    """Returns the text of docs/search-space.md. trainables: for each name, the fields of its Config."""
     parts = [
         HEAD,
         _fenced(WHOLE),
@@ -172,6 +172,7 @@ def page(trainables: Mapping[str, Mapping[str, ConfigField]]) -> str:
 
 
 def _section(name: str) -> list[str]:
+    """Returns what the page says about one key of the file."""
     texts = {"constraints": CONSTRAINTS, "baselines": BASELINES}
     if name in texts:
         return [texts[name]]
@@ -181,14 +182,14 @@ def _section(name: str) -> list[str]:
     if name in SECTIONS:
         model = SECTIONS[name]
         rows = [(f"`{key}`", field_words(f), _default(f), str(f.description)) for key, f in model.model_fields.items()]
-        example = {name: {key: _example(f) for key, f in model.model_fields.items() if _example(f) is not None}}
+        example = {name: {key: example_of(f) for key, f in model.model_fields.items() if example_of(f) is not None}}
         table = _table(("key", "type", "default", "meaning"), rows)
         return [
             str(field.description),
             table,
             _fenced(_one_line(example) if example[name] else f"{name}: {{uri: null}}"),
         ]
-    line = _one_line({name: _example(field)})
+    line = _one_line({name: example_of(field)})
     if name == "data":
         return [str(field.description), _fenced(line)]
     return [f"{field.description} Must be {field_words(field)}: `{line}`."]
@@ -215,6 +216,7 @@ def _anchor(name: str) -> str:
 
 
 def _first_line(name: str) -> str:
+    """Returns the first sentence about a key, for the table at the top of the page."""
     if name == "extends":
         return EXTENDS
     field = StudySpec.model_fields[name]
@@ -228,14 +230,8 @@ def _default(field: FieldInfo) -> str:
     return f"`{field.default if isinstance(field.default, str) else shown(field.default)}`"
 
 
-def _example(field: FieldInfo) -> Any:
-    if field.examples:
-        return field.examples[0]
-    return None if field.is_required() else field.default
-
-
 def _one_line(example: dict[str, Any]) -> str:
-    """`budget: {trials: 40}` as people write it."""
+    """Returns an example on one line, as people write it: `budget: {trials: 40}`."""
     ((key, value),) = example.items()
     if not isinstance(value, dict):
         return write_yaml(example).strip()
@@ -253,23 +249,25 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def built_in() -> dict[str, dict[str, ConfigField]]:
-    """Every built-in trainable that has a Config, with its fields."""
+    """Returns every built-in trainable that has a Config, with the fields of it."""
     fields = {name: config_fields(load_trainable(name).Config) for name in BUILT_IN}
     return {name: each for name, each in fields.items() if each is not None}
 
 
 def written() -> dict[Path, str]:
-    """What the two files must hold."""
+    """Returns what the two files must hold."""
     trainables = built_in()
     schema = json.dumps(study_schema(trainables), indent=1, ensure_ascii=False) + "\n"
     return {DOCS / "search-space.md": page(trainables), DOCS / "study.schema.json": schema}
 
 
 def stale(files: Mapping[Path, str]) -> list[Path]:
+    """Returns the files that do not hold the text that they must hold."""
     return [path for path, text in files.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
 
 
 def main(arguments: list[str]) -> int:
+    """Writes the two files, or checks them; returns the exit code."""
     files = written()
     if arguments == ["--check"]:
         for path in stale(files):

@@ -1,4 +1,4 @@
-"""The study file as a JSON Schema, for editors: from the same models, domains and Config fields that check it."""
+"""Derives a JSON Schema of study files, for editors, from the models, domains and Config fields that check them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCALAR = ["string", "number", "boolean", "null"]
 
 
 def study_schema(trainables: Mapping[str, Mapping[str, ConfigField]]) -> Schema:
-    """JSON Schema, draft 2020-12. trainables: name -> the fields of its Config."""
+    """Returns the JSON Schema, draft 2020-12. trainables: for each name, the fields of its Config."""
     required = [name for name in WRITTEN if StudySpec.model_fields[name].is_required()]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -35,6 +35,7 @@ def study_schema(trainables: Mapping[str, Mapping[str, ConfigField]]) -> Schema:
 
 
 def _key_schema(name: str) -> Schema:
+    """Returns the schema of one key of a study file."""
     described = {"description": StudySpec.model_fields[name].description}
     if name in SECTIONS:
         section = _section_schema(SECTIONS[name])
@@ -56,7 +57,7 @@ def _key_schema(name: str) -> Schema:
 
 
 def _text_schema(name: str) -> Schema:
-    """`study` and `trainable`, whose patterns stand in the model."""
+    """Returns the schema of `study` or `trainable`, with the pattern that the model gives it."""
     pattern = [item.pattern for item in StudySpec.model_fields[name].metadata if getattr(item, "pattern", None)]
     return {"type": "string", "minLength": 1} | ({"pattern": pattern[0]} if pattern else {})
 
@@ -66,7 +67,7 @@ def _section_schema(model: type[Section]) -> Schema:
 
 
 def _without_titles(schema: Any) -> Any:
-    """pydantic's titles repeat the names; `properties` may hold a key of that name."""
+    """Returns the schema without pydantic's titles, which repeat the names; a property called `title` stays."""
     if isinstance(schema, list):
         return [_without_titles(item) for item in schema]
     if not isinstance(schema, dict):
@@ -75,7 +76,7 @@ def _without_titles(schema: Any) -> Any:
 
 
 def _names_of(trainable: str, fields: Mapping[str, ConfigField]) -> Schema:
-    """Where this trainable is named, `space` holds the names of its Config and no others."""
+    """Returns the rule that `space` may hold only the names of the Config where this trainable is named."""
     names = {
         name: {"allOf": [{"$ref": "#/$defs/domain"}], "description": field_description(field)}
         for name, field in fields.items()
@@ -87,13 +88,14 @@ def _names_of(trainable: str, fields: Mapping[str, ConfigField]) -> Schema:
 
 
 def field_description(field: ConfigField) -> str:
+    """Returns what an editor shows about one name of `space`: its help, what it must be, its default."""
     default = "" if field.required else f" Default: {shown(field.default)}."
     said = field.help[:1].upper() + field.help[1:] + "." if field.help else ""
     return f"{said} Must be {field.words}.{default}".strip()
 
 
 def _domain_schemas() -> Schema:
-    """A value, a list of choices, or a mapping of one of four forms; below `by`, without `when` and `by`."""
+    """Returns the schema of a domain, and of a branch: a domain below `by`, without a `when` or `by` of its own."""
     when = {"when": {"type": "object", "minProperties": 1, "description": KEYS["when"]}}
     number = {"type": "number"}
     forms: dict[str, tuple[Schema, list[str]]] = {
@@ -116,6 +118,7 @@ def _domain_schemas() -> Schema:
 
 
 def _form(properties: Schema, required: list[str], more: Schema) -> Schema:
+    """Returns the schema of a mapping that has these properties and no others; each is described."""
     described = {key: {**schema, "description": KEYS[key]} for key, schema in properties.items()}
     return {
         "type": "object",

@@ -1,4 +1,4 @@
-"""The sections of a study file beside `space`: pydantic models, whose descriptions become docs/search-space.md."""
+"""Defines the sections of a study file, `space` aside, as pydantic models, which docs/search-space.md is made of."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.trial import Objective
 
 @dataclass(frozen=True)
 class Must:
-    """Says in words what a pattern means; shown in messages and in the reference."""
+    """Says in words what a field must be, for messages and for docs/search-space.md."""
 
     words: str
 
@@ -42,7 +42,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Section(BaseModel):
-    """A section checks itself: no unknown key, no value turned into another type."""
+    """Checks itself: no key is unknown, and no value is converted to another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
@@ -51,7 +51,7 @@ S = TypeVar("S", bound=Section)
 
 
 class ObjectiveSpec(Section):
-    """What the study improves."""
+    """Says what the study improves."""
 
     metric: Metric = Field(
         description="The metric to improve, as the trainable reports it once an epoch.", examples=["val/hmean"]
@@ -66,7 +66,7 @@ class ObjectiveSpec(Section):
 
 
 class SearchSpec(Section):
-    """How the next config is proposed."""
+    """Says how the next config is proposed."""
 
     sampler: Literal["auto", "random"] = Field(
         default="auto", description="`auto` takes the sampler that does best in our measurements."
@@ -75,7 +75,7 @@ class SearchSpec(Section):
 
 
 class SchedulerSpec(Section):
-    """Which trials are stopped early."""
+    """Says which trials are stopped early."""
 
     name: Literal["asha", "none"] = Field(
         default="asha",
@@ -96,7 +96,7 @@ class SchedulerSpec(Section):
 
 
 class BudgetSpec(Section):
-    """The study stops at the first of these; 20 trials where neither trials, hours, gpu_hours nor patience is given."""
+    """Stops the study at the first of these; 20 trials where neither trials, hours, gpu_hours nor patience is given."""
 
     trials: Annotated[int, Ge(1)] | None = Field(
         default=None, description="So many trials, baselines included.", examples=[40]
@@ -121,7 +121,7 @@ class BudgetSpec(Section):
 
 
 class FailuresSpec(Section):
-    """What follows when a trial does not come to its end. A metric or loss that is no finite number fails its trial."""
+    """Says what follows when a trial does not come to its end. A metric or loss that is no finite number fails it."""
 
     memory_halvings: Annotated[int, Ge(0)] = Field(
         default=3,
@@ -156,7 +156,7 @@ class FailuresSpec(Section):
 
 
 class ResourcesSpec(Section):
-    """What one trial takes of the machine."""
+    """Says what one trial takes of the machine."""
 
     gpu: Annotated[Finite, Ge(0)] | Literal["auto"] = Field(
         default="auto",
@@ -170,7 +170,7 @@ class ResourcesSpec(Section):
 
 
 class CheckpointsSpec(Section):
-    """What checkpoints may take of the disk."""
+    """Says what checkpoints may take of the disk."""
 
     quota_gb: Annotated[Finite, Gt(0)] | None = Field(
         default=None,
@@ -185,17 +185,17 @@ class CheckpointsSpec(Section):
 
     @property
     def quota(self) -> int | None:
-        """Bytes."""
+        """Returns the quota in bytes."""
         return None if self.quota_gb is None else round(self.quota_gb * GB)
 
     @property
     def reserve(self) -> int:
-        """Bytes."""
+        """Returns the reserve in bytes."""
         return round(self.reserve_gb * GB)
 
 
 class TrackingSpec(Section):
-    """Where MLflow keeps the runs."""
+    """Says where MLflow keeps the runs."""
 
     uri: Text | None = Field(
         default=None,
@@ -206,7 +206,7 @@ class TrackingSpec(Section):
 
 
 class SourceSpec(Section):
-    """Where a config comes from: written by `tune best`, never by hand."""
+    """Says where a config comes from: written by `tune best`, never by hand."""
 
     study: StudyName = Field(description="The study it won.", examples=["hrnet"])
     trial: Annotated[int, Ge(1)] = Field(description="The number of the trial.", examples=[7])
@@ -222,9 +222,11 @@ class SourceSpec(Section):
 
 
 def read_section(model: type[S], raw: Any, path: str, mistakes: Mistakes) -> S | None:
-    """The section, None where there is a mistake. Mistakes go into `mistakes`, each field once."""
+    """Returns the section; None, with one entry in `mistakes` for each wrong field, where it is wrong."""
     if not isinstance(raw, dict):
-        example = ", ".join(f"{name}: {shown(_example(field))}" for name, field in list(model.model_fields.items())[:2])
+        example = ", ".join(
+            f"{name}: {shown(example_of(field))}" for name, field in list(model.model_fields.items())[:2]
+        )
         mistakes.add(path, f"must be a mapping such as {{{example}}}, but got {shown(raw)}")
         return None
     try:
@@ -236,15 +238,15 @@ def read_section(model: type[S], raw: Any, path: str, mistakes: Mistakes) -> S |
 
 
 def report_field(model: type[BaseModel], name: str, raw: Mapping[str, Any], path: str, mistakes: Mistakes) -> None:
-    """What is wrong with one field of a section, in our words."""
+    """Adds to `mistakes`, in our words rather than pydantic's, what is wrong with one field of a section."""
     field = model.model_fields.get(name)
     if field is None:
         mistakes.add(path, unknown_field(name, model.model_fields), key=name)
     elif name not in raw:
         near = [key for key in raw if key not in model.model_fields and did_you_mean(key, [name])]
-        if not near:  # else the unknown field is reported, with this one as its suggestion
+        if not near:  # Otherwise the unknown field is reported, with this one as a suggestion.
             mistakes.add(
-                join(path, name), f"must be given, as {field_words(field)}; add `{name}: {_plain(_example(field))}`"
+                join(path, name), f"must be given, as {field_words(field)}; add `{name}: {_plain(example_of(field))}`"
             )
     else:
         choices = [choice for choice in _literals(field.annotation) if isinstance(choice, str)]
@@ -253,7 +255,7 @@ def report_field(model: type[BaseModel], name: str, raw: Mapping[str, Any], path
 
 
 def field_words(field: FieldInfo) -> str:
-    """What a field must be: `a whole number, at least 1, or null`."""
+    """Says what a field must be: `a whole number, at least 1, or null`."""
     return _words(field.annotation, field.metadata)
 
 
@@ -276,12 +278,14 @@ def _words(hint: Any, metadata: typing.Sequence[Any] = ()) -> str:
 
 
 def _literals(hint: Any) -> tuple[Any, ...]:
+    """Returns the choices of every Literal in the type."""
     if get_origin(hint) is Literal:
         return get_args(hint)
     return tuple(choice for part in get_args(hint) for choice in _literals(part))
 
 
-def _example(field: FieldInfo) -> Any:
+def example_of(field: FieldInfo) -> Any:
+    """Returns the field's example, else its default; None where it has neither."""
     return field.examples[0] if field.examples else None if field.is_required() else field.default
 
 

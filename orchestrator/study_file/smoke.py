@@ -1,4 +1,4 @@
-"""`--smoke`: the same parts, so little work that the wiring is proved before GPU hours are spent."""
+"""Makes the `--smoke` version of a study: the same parts, but minutes of work on a CPU to prove that they fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainables import load_trainable
 
 
 def smoke_version(spec: StudySpec) -> StudySpec:
-    """`spec` with the trainable's smoke overrides, two trials, one CPU each, no GPU, under the name STUDY-smoke.
+    """Returns `spec` with the trainable's smoke overrides and two trials of one CPU each, under the name STUDY-smoke.
 
     Raises InputMistake if the trainable has no `smoke`.
     """
@@ -29,7 +29,7 @@ def smoke_version(spec: StudySpec) -> StudySpec:
     raw["budget"] = {"trials": 2}
     raw["resources"] = {"gpu": 0, "cpu": 1}
     raw["scheduler"] = {"name": "none"}
-    raw.pop("baselines", None)  # their values may lie outside what is now fixed
+    raw.pop("baselines", None)  # Their values may differ from what is now fixed.
     raw.pop("constraints", None)
     raw.pop("warm_start", None)
     raw.pop("storage", None)
@@ -37,7 +37,7 @@ def smoke_version(spec: StudySpec) -> StudySpec:
 
 
 def _without_conditions(domain: Any, fixed: dict[str, Any]) -> Any:
-    """A domain whose `when` names what is now fixed is taken as always active."""
+    """Returns a domain without its `when` if that names something that is now fixed: it then always applies."""
     if isinstance(domain, dict) and "when" in domain and domain["when"].keys() & fixed.keys():
         return {key: value for key, value in domain.items() if key != "when"}
     return domain

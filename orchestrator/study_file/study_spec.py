@@ -1,4 +1,4 @@
-"""What a study file asks for: parse, check everything, say everything that is wrong at once."""
+"""Parses a study file, checks everything in it, and reports every mistake at once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = ["Baseline", "StudySpec", "load_study", "parse_study"]
 
 DEFAULT_TRIALS = 20
 _SECRETS_IN = {"storage": "AWS_SECRET_ACCESS_KEY", "tracking": "MLFLOW_TRACKING_PASSWORD"}
-_BUILT = 50  # configs that are built by the trainable's Config before any is trained
+_BUILT = 50  # So many configs are drawn and built by the trainable's Config before any is trained.
 SECTIONS: dict[str, type[Section]] = {
     "objective": ObjectiveSpec,
     "search": SearchSpec,
@@ -60,7 +60,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 class StudySpec(BaseModel):
-    """A study file, checked. `space` is parsed; `raw` is the mapping it came from, `extends` and `--set` applied."""
+    """Holds a checked study file. raw: the mapping that it came from, with `extends` and `--set` applied."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
@@ -114,25 +114,26 @@ class StudySpec(BaseModel):
 
 
 _OPTIONAL = {name for name, field in StudySpec.model_fields.items() if not field.is_required()}
-WRITTEN = tuple(name for name in StudySpec.model_fields if name != "raw")  # the keys of a study file, `extends` aside
+WRITTEN = tuple(name for name in StudySpec.model_fields if name != "raw")  # The keys of a study file, `extends` aside.
 
 
 def load_study(path: Path | str, overrides: Sequence[str] = ()) -> StudySpec:
-    """The study that the file describes, each override `KEY=VALUE` applied. Raises InputMistake with every mistake."""
+    """Returns the study in the file, each override `KEY=VALUE` applied. Raises InputMistake with every mistake."""
     return _parse(*read_study_file(Path(path), overrides))
 
 
 def parse_study(raw: Mapping[str, Any], file: str) -> StudySpec:
-    """The study that a mapping describes, such as the `raw` of another. file: its name in messages.
+    """Returns the study that a mapping describes, such as the `raw` of another. file: its name in messages.
 
-    Raises InputMistake.
+    Raises InputMistake with every mistake.
     """
     return _parse(plain(raw), Sources(file))
 
 
 def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
+    """Returns the study that `raw` describes. Raises InputMistake with every mistake, each with its source."""
     mistakes = Mistakes()
-    # A section whose lines are all commented out is null: as good as absent.
+    # A section whose lines are all commented out is null, which counts as absent.
     raw = {key: value for key, value in raw.items() if value is not None or key not in _OPTIONAL}
     for key in raw:
         if key not in WRITTEN:
@@ -151,7 +152,7 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
     found["data"] = _data(raw.get("data", {}), mistakes)
     if "storage" in raw:
         found["storage"] = _storage(raw["storage"], mistakes)
-        raw = raw | {"storage": found["storage"]}  # the same folder, wherever `tune` is started next
+        raw = raw | {"storage": found["storage"]}  # It is the same folder wherever `tune` is started next.
     found["warm_start"] = _warm_start(raw.get("warm_start", []), found["study"], mistakes)
     trainable, fields = _load(found["trainable"], mistakes) if found["trainable"] is not None else (None, None)
     _read_space(raw, trainable, fields, found, mistakes)
@@ -176,7 +177,7 @@ def _report_missing(key: str, raw: Mapping[str, Any], mistakes: Mistakes) -> Non
         key
     )
     if any(did_you_mean(other, [key]) for other in raw if other not in WRITTEN):
-        return  # the slip is reported, with this key as its suggestion
+        return  # The unknown key is reported, with this one as a suggestion.
     if example is None:
         report_field(StudySpec, key, raw, "", mistakes)
     else:
@@ -195,6 +196,7 @@ def _scheduler(
 
 
 def _budget(budget: BudgetSpec | None) -> BudgetSpec:
+    """Returns the budget, with the default number of trials where nothing else limits the study."""
     budget = budget or BudgetSpec()
     if all(limit is None for limit in (budget.trials, budget.hours, budget.gpu_hours, budget.patience)):
         return budget.model_copy(update={"trials": DEFAULT_TRIALS})
@@ -202,6 +204,7 @@ def _budget(budget: BudgetSpec | None) -> BudgetSpec:
 
 
 def _data(raw: Any, mistakes: Mistakes) -> dict[str, Any]:
+    """Reads `data`; a `root` that is a folder becomes an absolute path."""
     if not isinstance(raw, dict):
         mistakes.add("data", f"must be a mapping such as {{root: data/receipts}}, but got {shown(raw)}")
         return {}
@@ -234,7 +237,7 @@ def _warm_start(raw: Any, study: str | None, mistakes: Mistakes) -> tuple[str, .
 
 
 def _storage(raw: Any, mistakes: Mistakes) -> str | None:
-    """A URL as it is, a folder as an absolute path."""
+    """Returns a URL as it is, and a folder as an absolute path."""
     if not (isinstance(raw, str) and raw and "\0" not in raw):
         mistakes.add("storage", f"must be a folder, or a URL such as s3://bucket/nightsweep, but got {shown(raw)}")
         return None
@@ -244,7 +247,7 @@ def _storage(raw: Any, mistakes: Mistakes) -> str | None:
 
 
 def _report_secrets(raw: Mapping[str, Any], mistakes: Mistakes) -> None:
-    """The ledger keeps the file, and MLflow and the report show it."""
+    """Reports every address with a password: the ledger keeps the file, and MLflow and the report show it."""
     for path, masked in addresses_with_secrets(raw):
         variable = _SECRETS_IN.get(path.partition(".")[0])
         where = "the environment" + (f", such as {variable}" if variable else "")
@@ -252,13 +255,13 @@ def _report_secrets(raw: Mapping[str, Any], mistakes: Mistakes) -> None:
 
 
 def _load(name: str, mistakes: Mistakes) -> tuple[Trainable | None, dict[str, ConfigField] | None]:
-    """The trainable and the fields of its Config; None, with a mistake, where it cannot be imported."""
+    """Returns the trainable and the fields of its Config; None, after adding a mistake, where it cannot be imported."""
     try:
         trainable = load_trainable(name)
         return trainable, config_fields(trainable.Config)
     except UnknownTrainable as unknown:
         mistakes.add("trainable", f"{unknown}{did_you_mean(name, BUILT_IN)}")
-    except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
+    except (Exception, SystemExit) as error:  # A user's module may raise anything when it is imported.
         said = f"{type(error).__name__}: {error}"
         mistakes.add("trainable", f"must be importable, but {shown(name)} raised {said}; mend that module")
     return None, None
@@ -271,7 +274,7 @@ def _read_space(
     found: dict[str, Any],
     mistakes: Mistakes,
 ) -> None:
-    """`space`, `constraints` and `baselines`; without the schema where the trainable could not be loaded."""
+    """Reads `space`, `constraints` and `baselines` into `found`. fields: None if the trainable could not be loaded."""
     space_raw, texts = raw.get("space"), raw.get("constraints", [])
     if "space" not in raw:
         _report_missing("space", raw, mistakes)
@@ -284,10 +287,9 @@ def _read_space(
         return
     before = len(mistakes)
     space = parse_space(space_raw, texts, fields, mistakes)
-    sound = (
-        space if len(mistakes) == before else SearchSpace(space.parameters)
-    )  # else each baseline would repeat the mistake
-    baselines = parse_baselines(raw.get("baselines", []), space_raw, sound, fields, mistakes)
+    # Without the constraints where there are mistakes, so that the baselines do not repeat them.
+    checked = space if len(mistakes) == before else SearchSpace(space.parameters)
+    baselines = parse_baselines(raw.get("baselines", []), space_raw, checked, fields, mistakes)
     found.update(
         space=space, constraints=tuple(constraint.text for constraint in space.constraints), baselines=baselines
     )
@@ -296,7 +298,7 @@ def _read_space(
 
 
 def _build_some(space: SearchSpace, baselines: Sequence[Baseline], trainable: Trainable, mistakes: Mistakes) -> None:
-    """Configs that the trainable's Config itself refuses: what its own checks say belongs here, not into a trial."""
+    """Builds some configs, and reports those that the trainable's Config refuses, before a trial fails on them."""
     rng = random.Random(0)
     places = [(f"baselines[{index}]", baseline.values) for index, baseline in enumerate(baselines)]
     places += [("space", {})] * (_BUILT if space.searched else 1)
@@ -308,7 +310,7 @@ def _build_some(space: SearchSpace, baselines: Sequence[Baseline], trainable: Tr
             return
         try:
             trainable.build_config(config)
-        except Exception as error:  # whatever a user's __post_init__ raises
+        except Exception as error:  # A user's __post_init__ may raise anything.
             if len(refused) < 3 and f"{path} {error}" not in refused:
                 refused.add(f"{path} {error}")
                 mistakes.add(path, f"every config must suit the trainable, but it refuses {shown(config)}: {error}")

@@ -1,4 +1,4 @@
-"""Reads and writes YAML as version 1.2 means it, without its traps: one mapping of plain data, no key twice.
+"""Reads and writes YAML 1.2, restricted to one mapping of plain data in which no key stands twice.
 
 PyYAML follows version 1.1, where `1e-5` is text, `22:00` is 1320, `no` is false and `010` is 8. Only its scanner and
 composer are used here; what a scalar means is decided by `plain_scalar`.
@@ -18,22 +18,22 @@ from orchestrator.errors import InputMistake
 from orchestrator.mistake import Mistake, Mistakes, quoted
 from orchestrator.plain_data import key_text, plain_scalar
 
-_MAX_BYTES = 200_000  # which PyYAML reads in some seconds
-_MAX_DEPTH = 100  # of what is within brackets: PyYAML's time grows with its square
-_MAX_NODES = 50_000  # of a file with its aliases written out: a few lines of aliases can stand for billions
+_MAX_BYTES = 200_000  # PyYAML reads so many bytes in some seconds.
+_MAX_DEPTH = 100  # Of nested brackets: PyYAML's time grows with the square of their depth.
+_MAX_NODES = 50_000  # Counted with every alias written out: a few lines of aliases can stand for billions.
 _TAB_INDENT = re.compile(r"^ *\t[ \t]*+[^\s#]", re.MULTILINE)
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # every plain scalar arrives as text
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # Every plain scalar arrives as text.
 
 
 class _TooMany(Exception):
-    pass
+    """Says that a document stands for more than _MAX_NODES values."""
 
 
 def read_yaml(path: Path) -> dict[Any, Any]:
-    """The mapping in a YAML file. Keys are scalars; values are None, bool, int, float, str, list or dict.
+    """Returns the mapping in a YAML file. Keys are scalars; values are None, bool, int, float, str, list or dict.
 
     Raises InputMistake with every mistake that can be told apart, each `FILE: line N: ...`.
     """
@@ -67,7 +67,7 @@ def read_yaml(path: Path) -> dict[Any, Any]:
 
 
 def parse_yaml(text: str, mistakes: Mistakes) -> Any:
-    """The value of one YAML document, None for an empty one. Mistakes go into `mistakes`, at `line N`."""
+    """Returns the value of one YAML document, None for an empty one; adds mistakes at `line N`."""
     for match in _TAB_INDENT.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
         mistakes.add(f"line {line}", "must be indented by spaces, but got a tab")
@@ -96,7 +96,7 @@ def parse_yaml(text: str, mistakes: Mistakes) -> Any:
 
 
 def _forbidden(text: str) -> list[Mistake]:
-    """Tags and directives: nothing in the file may choose how it is read. Raises RecursionError for a deep nest."""
+    """Lists tags and directives, which choose how a file is read. Raises RecursionError for deeply nested brackets."""
     found, depth = [], 0
     for token in yaml.scan(text, _Loader):
         depth += isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken)
@@ -116,7 +116,7 @@ def _forbidden(text: str) -> list[Mistake]:
 
 
 class _Builder:
-    """Nodes to values; counts what aliases stand for, and refuses what contains itself."""
+    """Turns nodes into values; counts those that aliases stand for, and reports a node that contains itself."""
 
     def __init__(self, mistakes: Mistakes) -> None:
         self._mistakes = mistakes
@@ -138,24 +138,23 @@ class _Builder:
         return self._mapping(node, above)
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        if any(
-            "\ud800" <= character <= "\udfff" for character in node.value
-        ):  # written as an escape; no file can hold it
+        # An escape can write half a character, which no file can hold.
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
             self._mistakes.add(
                 _line(node), "must be text that UTF-8 can hold, but got half a character (\\ud800 to \\udfff)"
             )
             return None
-        if node.style is not None:  # quoted, or a block of text
+        if node.style is not None:  # It is quoted, or a block of text.
             return node.value
         try:
             return plain_scalar(node.value)
-        except ValueError:  # more digits than Python reads
+        except ValueError:  # It has more digits than Python reads.
             self._mistakes.add(_line(node), "must be a number of at most 4000 digits")
             return None
 
     def _mapping(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[Any, Any]:
         result: dict[Any, Any] = {}
-        lines: dict[str, str] = {}  # key as text -> where it stands: 1 and "1" are one key, as they are in JSON
+        lines: dict[str, str] = {}  # For each key as text, its line: 1 and "1" are the same key, as in JSON.
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._mistakes.add(_line(key_node), "a key must be a single word or number, but got a list or mapping")
@@ -179,8 +178,9 @@ class _Builder:
 
 
 def _syntax_mistake(error: yaml.YAMLError) -> Mistake:
+    """Returns PyYAML's error as a mistake with its line and column."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if mark is None:  # the reader's: a character that YAML forbids
+    if mark is None:  # The reader, which gives no mark, found a character that YAML forbids.
         code = getattr(error, "character", None)
         what = f"got the character {code:#04x}" if isinstance(code, int) else str(error).splitlines()[0]
         return Mistake("", f"must hold printable text only, but {what}; remove it")
@@ -225,7 +225,7 @@ _Dumper.add_representer(float, _represent_float)
 
 
 def write_yaml(value: Mapping[Any, Any]) -> str:
-    """The mapping as YAML text, keys in their order. `read_yaml` reads it back equal, and so do readers of YAML 1.1.
+    """Returns the mapping as YAML text, keys in their order. Readers of YAML 1.1 and 1.2 read it back as it was.
 
     Lists and mappings of scalars stand on one line below the top.
     """
@@ -239,5 +239,5 @@ def write_yaml(value: Mapping[Any, Any]) -> str:
 
 
 def _flow(item: Any) -> bool | None:
-    """Block style for a scalar at the top (`study: hrnet`, not `{study: hrnet}`); else leaves on one line."""
+    """Returns False (`study: hrnet`, not `{study: hrnet}`) for a scalar at the top, else None: PyYAML chooses."""
     return None if isinstance(item, (list, dict)) and item else False

@@ -1,1 +1,1 @@
-"""What several test modules and the benchmarks share. Nothing in here is a test."""
+"""Holds what several test modules and the benchmarks share; nothing in here is a test."""

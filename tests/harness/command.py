@@ -1,4 +1,4 @@
-"""`tune ...` as a user types it, in a process of its own."""
+"""Runs `tune ...` as a user types it, in a process of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Tune = Callable[..., Started]
 
 
 def start(repository: Path, arguments: Sequence[str], environment: dict[str, str], stderr: int = PIPE) -> Started:
-    """In a session of its own, so that a signal to its whole group reaches nothing else."""
+    """Starts `tune ARGUMENTS` in a process group of its own, so that a signal to the group reaches nothing else."""
     return subprocess.Popen(
         [sys.executable, "-m", "tune", *arguments],
         cwd=repository,
@@ -30,18 +30,20 @@ def start(repository: Path, arguments: Sequence[str], environment: dict[str, str
 
 
 def end(process: Started) -> None:
+    """Kills the process and its children, if it still runs."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 def ended(process: Started) -> tuple[int, str, str]:
-    """Exit status, standard output, standard error."""
+    """Waits for the end of the process; returns its exit code, standard output and standard error."""
     out, err = process.communicate(timeout=200)
     return process.returncode, out, err
 
 
 def shown(tune: Tune, study: str = "toy") -> dict[str, Any]:
+    """Returns what `tune show STUDY --json --history` prints."""
     code, out, err = ended(tune("show", study, "--json", "--history"))
     assert code == 0, err
     return json.loads(out)

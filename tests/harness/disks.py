@@ -1,4 +1,4 @@
-"""Disks of a few megabytes, and what fills them."""
+"""Mounts disks of a few megabytes, and fills them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import subprocess
 from pathlib import Path
 
 
-def mount(place: Path, size: str, *options: str) -> bool:
-    """A disk in memory at the new folder `place`; False where none can be mounted: root alone may."""
-    place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "tmpfs", str(place)]
+def mount(folder: Path, size: str, *options: str) -> bool:
+    """Mounts a disk in memory at `folder`, which it creates; returns False where it may not, because only root may."""
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "tmpfs", str(folder)]
     return subprocess.run(words, capture_output=True).returncode == 0
 
 
-def unmount(place: Path) -> None:
-    subprocess.run(["umount", "-l", str(place)], check=True)
+def unmount(folder: Path) -> None:
+    """Unmounts the disk at `folder`, even while files on it are open."""
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(folder: Path) -> Path:
-    """A file that takes all that was free; the disk has room again once it is removed."""
+    """Returns a file that takes all that was free; the disk has room again once it is removed."""
     file = folder / "somebody-elses-data"
     with file.open("wb", buffering=0) as stream:
         for size in (2**20, 2**12):

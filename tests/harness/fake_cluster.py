@@ -1,4 +1,4 @@
-"""A study that is driven in this process, without Ray."""
+"""Drives a study in this process, without Ray."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainables import load_trainable
 
 
 class FakeCluster:
-    """A study over a ledger of its own, and the means to start over as after a crash."""
+    """Holds a study with a ledger of its own, and can start it again as after a crash."""
 
     def __init__(self, directory: Path, **sections: Any) -> None:
         self.directory = directory
@@ -37,6 +37,7 @@ class FakeCluster:
         self.study = self.open()
 
     def open(self) -> Study:
+        """Reads the study from the ledger, as a start does."""
         trainable = load_trainable("tests.toy")
         self.study = Study(self.spec, trainable, self.ledger, self.id, self.directory / "toy", concurrency=2)
         self.study.begin()
@@ -44,12 +45,13 @@ class FakeCluster:
 
 
 def report(job: Job, epoch: int, value: float | None = None, checkpoint: bool = True) -> Report:
+    """Returns the report of an epoch: of the toy's own score, unless a value is given."""
     score = toy.score_at(job.config["lr"], epoch) if value is None else value
     return Report(epoch, {"val/score": score, "train/loss": 1 - score}, 1.0, 0.0, checkpoint)
 
 
 def finish(study: Study, job: Job, until: int = 4) -> None:
-    """Train one job as a worker would."""
+    """Trains one job as a worker would, up to epoch `until` or until the study says to stop."""
     for epoch in range((job.checkpoint_epoch or 0) + 1, until + 1):
         if study.report(job.number, report(job, epoch)) is not Decision.CONTINUE:
             break
@@ -59,5 +61,6 @@ def finish(study: Study, job: Job, until: int = 4) -> None:
 
 
 def run_out(study: Study) -> None:
+    """Trains every job that the study still gives out."""
     while (job := study.next_job()) is not None:
         finish(study, job)

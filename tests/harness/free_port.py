@@ -1,4 +1,4 @@
-"""A port for a server that a test starts."""
+"""Finds a port for a server that a test starts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 
 
 def free_port() -> int:
-    """Returns a port of this machine that nobody listens to now."""
+    """Returns a port of this machine on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A study in the ledger and its picture in MLflow, compared row by row."""
+"""Compares the runs in MLflow with the study in the ledger, row by row."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FACTS = {
 
 
 def begin(ledger: Ledger, name: str = "hrnet") -> int:
-    """The id of a new study, which does not run."""
+    """Adds a study that does not run; returns its id."""
     raw = {
         "study": name,
         "trainable": "detection",
@@ -44,7 +44,7 @@ def begin(ledger: Ledger, name: str = "hrnet") -> int:
 
 
 def add(ledger: Ledger, study: int, epochs: int, state: State | None = State.COMPLETED, **given: Any) -> int:
-    """A trial with `epochs` reports, left running if `state` is None."""
+    """Adds a trial with `epochs` reports, left running if `state` is None; returns its number."""
     number = len(ledger.trials(study, reports=False)) + 1
     ledger.add_trial(study, {"lr": number / 10, "resolution": {1: 640, 5: 960}, "ema": None}, **given)
     for epoch in range(1, epochs + 1):
@@ -56,8 +56,8 @@ def add(ledger: Ledger, study: int, epochs: int, state: State | None = State.COM
 
 
 @contextlib.contextmanager
-def patience() -> Iterator[None]:
-    """What is asked of MLflow meanwhile may take a minute, whatever a test of impatience says."""
+def long_timeout() -> Iterator[None]:
+    """Lets a request to MLflow take a minute, even where the fixture `impatient` has set less."""
     before = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "60"
     try:
@@ -66,9 +66,9 @@ def patience() -> Iterator[None]:
         os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = before
 
 
-@patience()
+@long_timeout()
 def runs_of(uri: str, name: str = "hrnet", view: int = ViewType.ACTIVE_ONLY) -> dict[int, Run]:
-    """By trial number; 0 is the study's own. Fails if one is there twice."""
+    """Returns the runs by trial number; 0 is the study's own. Fails if one is there twice."""
     client = connect(uri)
     experiment = client.get_experiment_by_name(name)
     assert experiment is not None
@@ -78,23 +78,23 @@ def runs_of(uri: str, name: str = "hrnet", view: int = ViewType.ACTIVE_ONLY) -> 
     return found
 
 
-def as_mlflow_has_it(value: float) -> float | str:
-    """It has a largest number for infinity; NaN as a word, because it is not equal to itself."""
+def stored_value(value: float) -> float | str:
+    """Returns what MLflow stores: its largest number for infinity. NaN becomes text, so that it equals itself."""
     return "NaN" if math.isnan(value) else min(max(value, -GREATEST), GREATEST)
 
 
-@patience()
+@long_timeout()
 def points_of(uri: str, run: Run) -> set[tuple[str, float | str, int, int]]:
-    """Of every metric; fails if one is there twice."""
+    """Returns (metric, value, time in ms, epoch) of every point of the run; fails if one is there twice."""
     client = connect(uri)
     history = [point for name in run.data.metrics for point in client.get_metric_history(run.info.run_id, name)]
-    points = {(p.key, as_mlflow_has_it(p.value), p.timestamp, p.step) for p in history}
+    points = {(p.key, stored_value(p.value), p.timestamp, p.step) for p in history}
     assert len(points) == len(history)
     return points
 
 
 def assert_equal(ledger: Ledger, study: int, uri: str, *, name: str = "hrnet") -> None:
-    """MLflow holds exactly the trials, states and values of the ledger."""
+    """Asserts that MLflow holds exactly the trials, states and values of the ledger."""
     runs, row = runs_of(uri, name), ledger.study(name)
     parent = runs.pop(0)
     statuses = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "paused": "SCHEDULED"}
@@ -111,22 +111,21 @@ def assert_equal(ledger: Ledger, study: int, uri: str, *, name: str = "hrnet") -
         assert run.info.start_time == int(trial.created * 1000)
         assert run.info.end_time == (None if trial.ended is None else int(trial.ended * 1000))
         expected = {
-            (metric, as_mlflow_has_it(value), int(report.at * 1000), report.epoch)
+            (metric, stored_value(value), int(report.at * 1000), report.epoch)
             for report in trial.reports
             for metric, value in {**report.metrics, "epoch_seconds": report.seconds}.items()
         }
         best = trial.best_report(HMEAN)
         if trial.test and best:
             expected |= {
-                (metric, as_mlflow_has_it(value), int(best.at * 1000), best.epoch)
-                for metric, value in trial.test.items()
+                (metric, stored_value(value), int(best.at * 1000), best.epoch) for metric, value in trial.test.items()
             }
         assert points_of(uri, run) == {(legal(metric), *point) for metric, *point in expected}
 
 
-@patience()
+@long_timeout()
 def assert_nothing_runs(uri: str, name: str = "hrnet") -> None:
-    """No zombie, and none in MLflow's bin."""
+    """Asserts that MLflow shows no run of the study as running, deleted runs included."""
     experiment = connect(uri).get_experiment_by_name(name)
     assert experiment is not None
     runs = connect(uri).search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, max_results=1000)
@@ -134,13 +133,15 @@ def assert_nothing_runs(uri: str, name: str = "hrnet") -> None:
 
 
 def everything(home: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows that say anything about runs, in MLflow's own tables."""
+    """Returns all rows about runs in MLflow's own tables, by table."""
     tables = ("experiments", "experiment_tags", "runs", "tags", "params", "metrics", "latest_metrics")
     with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as connection:
-        return {table: sorted(map(repr, connection.execute(f"SELECT * FROM {table}"))) for table in tables}  # type: ignore
+        # type: ignore
+        return {table: sorted(map(repr, connection.execute(f"SELECT * FROM {table}"))) for table in tables}
 
 
 def python(text: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the program `text` in a new Python; its first argument is the home, whose ledger is open as `ledger`."""
     head = (
         "import sys; from pathlib import Path\n"
         "from orchestrator.tracking import mlflow_client, tracker; from orchestrator.tracking.sync import sync\n"

@@ -1,4 +1,4 @@
-"""A real MLflow server in a process of its own, and a line to it that fails as lines do."""
+"""Starts a real MLflow server, and a proxy before it that fails as networks do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.harness.waiting import wait_for
 
 
 def status_of(url: str, **headers: str) -> int | None:
-    """The HTTP status of an answer; None without one."""
+    """Returns the HTTP status of the answer; None where none comes."""
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as answer:
             return answer.status
@@ -35,7 +35,7 @@ def status_of(url: str, **headers: str) -> int | None:
 
 @contextlib.contextmanager
 def until_killed(command: list[str], log: Path, port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The command from when its server answers until SIGKILL ends it with all its children."""
+    """Runs a server's command; yields once the server answers, and kills it with all its children at the end."""
     with open(log, "ab") as output:
         server = subprocess.Popen(
             command, stdout=output, stderr=output, start_new_session=True, env=os.environ | environment
@@ -50,9 +50,9 @@ def until_killed(command: list[str], log: Path, port: int, **environment: str) -
 
 
 @contextlib.contextmanager
-def mlflow_server(store: str, folder: Path) -> Iterator[str]:
-    """`mlflow server` over the database `store`; yields its address."""
-    port = free_port()
+def mlflow_server(store: str, folder: Path, port: int | None = None) -> Iterator[str]:
+    """Runs `mlflow server` over the database `store`; yields its address. folder: for its artifacts and its log."""
+    port = port or free_port()
     words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--artifacts-destination", artifacts(folder)]
     given = QUIET | {"MLFLOW_BACKEND_STORE_URI": address(store), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with until_killed([sys.executable, "-m", "mlflow", "server", *words], folder / "server.log", port, **given):
@@ -61,14 +61,14 @@ def mlflow_server(store: str, folder: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Server:
-    """address: of its pages. store: of its database."""
+    """Names a running MLflow server. address: of its pages. store: of its database."""
 
     address: str
     store: str
 
 
 def new_database(server: str) -> str:
-    """The address of an empty database on the PostgreSQL server that the address `server` names."""
+    """Creates an empty database on the PostgreSQL server at the address `server`; returns its address."""
     import psycopg2
 
     name = f"mlflow_{time.time_ns()}"
@@ -81,16 +81,16 @@ def new_database(server: str) -> str:
 
 @contextlib.contextmanager
 def locked(store: str) -> Iterator[None]:
-    """MLflow's runs can be neither read nor written: another process has locked them."""
+    """Locks MLflow's runs from another process, so that they can be neither read nor written."""
     if file := file_of(store):
         text = (
             "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN EXCLUSIVE')"
         )
-        place = str(file)
+        target = str(file)
     else:
         text = "import psycopg2, sys; c = psycopg2.connect(sys.argv[1]).cursor(); c.execute('LOCK TABLE runs')"
-        place = store
-    command = [sys.executable, "-c", text + "; print('locked', flush=True); input()", place]
+        target = store
+    command = [sys.executable, "-c", text + "; print('locked', flush=True); input()", target]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"locked\n"
         try:
@@ -99,12 +99,12 @@ def locked(store: str) -> Iterator[None]:
             process.kill()
 
 
-class Line:
-    """An HTTP server that passes requests on to another one, and does with each what `does` says.
+class FaultyProxy:
+    """Passes HTTP requests on to another server, or fails as `does` says.
 
-    does: (method, path) -> "pass"; "500", answered so at once; "hang", not even taken in until `freed` is set, and then
-    carried out; "lose", carried out, but the connection ends without an answer; "late", carried out, but answered only
-    when `freed` is set. seen: (method, path) of every request.
+    does: takes (method, path) and returns "pass"; "500", to answer so at once; "hang", to pass the request on only once
+    `freed` is set; "lose", to pass it on, but close the connection without an answer; "late", to pass it on, but answer
+    only once `freed` is set. seen: (method, path) of every request.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -112,16 +112,16 @@ class Line:
         self.freed = threading.Event()
         self.seen: list[tuple[str, str]] = []
         host = upstream.removeprefix("http://")
-        line = self
+        proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 path = self.path.partition("?")[0]
-                line.seen.append((self.command, path))
-                does = line.does(self.command, path)
+                proxy.seen.append((self.command, path))
+                does = proxy.does(self.command, path)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if does == "hang":
-                    line.freed.wait(60)
+                    proxy.freed.wait(60)
                 if does == "500":
                     self.send_error(500, "out of order")
                     return
@@ -132,11 +132,11 @@ class Line:
                 content = answer.read()
                 connection.close()
                 if does == "late":
-                    line.freed.wait(60)
+                    proxy.freed.wait(60)
                 if does == "lose":
                     self.close_connection = True
                     return
-                with contextlib.suppress(OSError):  # who asked has gone
+                with contextlib.suppress(OSError):  # The client has gone.
                     self.send_response(answer.status)
                     self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
                     self.send_header("Content-Length", str(len(content)))
@@ -154,7 +154,7 @@ class Line:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def on(self, end: str, does: str, times: int = 10**9) -> None:
-        """Do so with the next `times` requests whose path ends so; pass all others on."""
+        """Does so with the next `times` requests whose path ends with `end`; passes all others on."""
         left = [times]
 
         def choose(method: str, path: str) -> str:
@@ -166,6 +166,7 @@ class Line:
         self.does = choose
 
     def close(self) -> None:
+        """Stops the proxy; requests that hang go on."""
         self.freed.set()
         self._server.shutdown()
         self._server.server_close()

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that belongs to the tests."""
+"""Starts a PostgreSQL server that belongs to the tests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.harness.free_port import free_port
 
 
 class PostgreSQL:
-    """A server of our own, to be stopped and started again. All but `guest` are let in without a password."""
+    """Holds a server that can be stopped and started again. Only the user `guest` needs a password."""
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
-        self._user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+        self._user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root.
         self._folder = Path(tempfile.mkdtemp(prefix="pg", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         if self._user:
             shutil.chown(self._folder, self._user)
@@ -29,18 +29,21 @@ class PostgreSQL:
 
     @property
     def url(self) -> str:
+        """Returns the address of its database `postgres`."""
         return f"postgresql://tester:secret@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
+        """Starts the server; returns once it accepts connections."""
         options = f"-F -p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1"
         data, log = self._folder / "data", self._folder / "log"
         self._call("pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
 
     def stop(self) -> None:
-        """At once, as by a loss of power."""
+        """Stops the server at once, as a loss of power would."""
         self._call("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "-w", "stop")
 
     def remove(self) -> None:
+        """Stops the server and deletes its files."""
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -50,7 +53,7 @@ class PostgreSQL:
 
 
 def postgresql_programs() -> Path | None:
-    """The folder of its programs, as PATH or Debian's packages have it; None without them or without a driver."""
+    """Returns the folder of PostgreSQL's programs, on PATH or as Debian installs them; None without it or psycopg2."""
     found = [shutil.which("initdb"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
     initdb = next(filter(None, found), None)
     return Path(initdb).resolve().parent if initdb and importlib.util.find_spec("psycopg2") else None

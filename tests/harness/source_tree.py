@@ -1,4 +1,4 @@
-"""The Python files of the packages, and what each of them imports.
+"""Lists the Python files of the packages, and what each of them imports.
 
 The source is parsed, so imports inside functions, under TYPE_CHECKING and through importlib count as well.
 """

@@ -1,4 +1,4 @@
-"""Waiting in tests: for what happens, not for a time."""
+"""Waits in tests until something has happened, not for a fixed time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Until the condition is true. Raises AssertionError when it is not in time."""
+    """Waits until the condition is true. Raises AssertionError where that takes longer than `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

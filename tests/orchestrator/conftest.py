@@ -1,4 +1,4 @@
-"""A ledger in each kind of database, where it is installed; disks that are soon full."""
+"""Provides ledgers in each kind of database that is installed, small disks, and the command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.harness.postgresql import PostgreSQL, postgresql_programs
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
-    """Skipped where PostgreSQL is not installed. A test that stops it starts it again."""
+    """Returns a running server, or skips the test where PostgreSQL is missing. Who stops the server starts it again."""
     programs = postgresql_programs()
     if programs is None:
         pytest.skip("no PostgreSQL server or no psycopg2")
@@ -28,13 +28,13 @@ def postgresql_server() -> Iterator[PostgreSQL]:
 
 @pytest.fixture(scope="session")
 def postgresql(postgresql_server: PostgreSQL) -> str:
-    """Its URL."""
+    """Returns the URL of the server."""
     return postgresql_server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Of a ledger that does not exist yet, as text, for a process to be started with."""
+    """Returns the URL, or for SQLite the path, of a ledger that does not exist yet."""
     if request.param == "sqlite":
         return str(tmp_path / "runs" / "ledger.db")
     import psycopg2
@@ -47,7 +47,7 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def tune(home: Path, repository: Path) -> Iterator[Tune]:
-    """Starts `tune ...`, with variables of the environment as keywords; what is left of it is killed at the end."""
+    """Returns a function that starts `tune ...`; keywords are environment variables. The end kills what still runs."""
     started: list[Started] = []
 
     def run(*arguments: str, **environment: str) -> Started:
@@ -61,28 +61,28 @@ def tune(home: Path, repository: Path) -> Iterator[Tune]:
 
 @pytest.fixture
 def mount_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """`mount_disk("8m")` -> a folder on a disk of that size; skipped where none can be mounted."""
+    """Returns a function: `mount_disk("8m")` gives a folder on a disk of that size, or skips the test if it may not."""
     mounted: list[Path] = []
 
     def mount(size: str, *options: str) -> Path:
-        place = tmp_path / f"disk-{len(mounted)}"
-        if not disks.mount(place, size, *options):
+        folder = tmp_path / f"disk-{len(mounted)}"
+        if not disks.mount(folder, size, *options):
             pytest.skip("a file system can be mounted by root only")
-        mounted.append(place)
-        return place
+        mounted.append(folder)
+        return folder
 
     yield mount
-    for place in mounted:
-        disks.unmount(place)
+    for folder in mounted:
+        disks.unmount(folder)
 
 
 @pytest.fixture
 def fill_disk() -> Callable[[Path], Path]:
-    """`fill_disk(folder)` -> a file that takes all that was free; the disk has room again once it is removed."""
+    """Returns a function: `fill_disk(folder)` writes and returns a file that takes all that was free."""
     return disks.fill
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Callable[..., FakeCluster]:
-    """`cluster(budget={"trials": 3})` -> a study in this process, without Ray, with those sections in its file."""
+    """Returns a function: `cluster(budget={"trials": 3})` makes a study without Ray from a file with these sections."""
     return lambda **sections: FakeCluster(tmp_path, **sections)

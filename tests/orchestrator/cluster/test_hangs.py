@@ -1,4 +1,4 @@
-"""A hang is told from a lost worker, by a clock that the test turns."""
+"""Checks that a hang is told from a lost worker, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ SILENCE = Silence(limit=60.0, longest=0.0, factor=10.0, floor=5.0)
 
 
 class Clock:
+    """Tells the time that the test sets, in seconds."""
+
     def __init__(self) -> None:
         self.now = 1000.0
 
@@ -31,7 +33,7 @@ def watch(clock: Clock) -> HangWatch:
 
 
 def wait(watch: HangWatch, clock: Clock, seconds: float) -> None:
-    """As a driver does: it looks every second."""
+    """Lets time pass as in a driver, which looks every second."""
     for _ in range(round(seconds)):
         clock.now += 1.0
         watch.tick()
@@ -78,7 +80,7 @@ def test_a_worker_that_does_not_end_itself_is_named_until_it_has_ended(watch: Ha
 
 def test_a_driver_that_was_asleep_does_not_blame_its_workers(watch: HangWatch, clock: Clock):
     watch.begin("a", SILENCE)
-    clock.now += 3600.0  # a laptop's lid, Ctrl-Z
+    clock.now += 3600.0  # A laptop was closed, or the driver was stopped with Ctrl-Z.
     watch.tick()
     assert watch.frozen() == []
     assert watch.why_lost("a", Path("no.log")).kind is FailureClass.WORKER_LOST

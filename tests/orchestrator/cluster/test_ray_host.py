@@ -1,4 +1,4 @@
-"""The cluster of a machine: shared, found again, gone with its files after its last user, never taken from others."""
+"""Checks that users of a machine share a cluster, which ends with its files after its last user."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.harness.waiting import wait_for
 
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
-    """Of a cluster that lies in a folder of its own."""
+    """Returns the environment of a cluster that lies in a folder of its own."""
     with TemporaryDirectory(prefix="ns-", dir="/tmp") as folder:
         yield dict(os.environ) | {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token"}
 
 
 def processes_of(directory: Path) -> list[psutil.Process]:
-    """Whose command line names the cluster's folder: its host and all of Ray's."""
+    """Returns the processes whose command line names the cluster's folder: its host and all of Ray's."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         if any(str(directory) in word for word in process.info["cmdline"] or ()):
@@ -68,7 +68,7 @@ def test_a_killed_host_is_noticed_takes_ray_with_it_and_its_remains_are_removed_
 
 
 def test_a_host_that_cannot_start_says_why_and_leaves_nothing(environment):
-    folder = Path(environment["RAY_TMPDIR"], 80 * "x")  # longer than the path of a socket may be
+    folder = Path(environment["RAY_TMPDIR"], 80 * "x")  # It is longer than the path of a socket may be.
     with pytest.raises(HostFailed, match=r"socket|AF_UNIX"), join(environment | {"RAY_TMPDIR": str(folder)}):
         pass
     wait_for(lambda: not processes_of(folder))
@@ -76,7 +76,7 @@ def test_a_host_that_cannot_start_says_why_and_leaves_nothing(environment):
 
 
 def test_the_token_is_read_by_nobody_else(environment):
-    """Made in a home that everybody may look into, and one that Ray left there before."""
+    """Checks a token that is made where everybody may read new files, and one that stood there readable before."""
     program = """
 import os
 from pathlib import Path

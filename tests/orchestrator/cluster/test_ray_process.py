@@ -1,4 +1,4 @@
-"""The process that speaks with Ray: what workers find in their environment, what comes back, who ends with whom."""
+"""Checks the process that speaks with Ray: what workers find in their environment, and what comes back."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable
 from orchestrator.cluster.sharing import Claim
 
 
-class AnyDesk:
-    """Agrees to everything."""
+class AgreeingService:
+    """Agrees to every trial."""
 
     def exchange(self, job: str, *others: Any) -> tuple[Claim, bool]:
         return Claim(job, "test", os.getpid(), "here", 1, 0, 1, 1, 0), True
 
 
 def in_a_worker(ray: RayProcess, function: Any, *arguments: Any) -> Any:
-    return ray.call(function, *arguments, cpu=1, gpu=0, service=AnyDesk(), tick=lambda: None)
+    return ray.call(function, *arguments, cpu=1, gpu=0, service=AgreeingService(), tick=lambda: None)
 
 
 def test_only_what_differs_and_matters_to_workers_is_set_again():
@@ -48,7 +48,7 @@ def test_an_address_where_nobody_listens_is_said_at_once():
 
 @pytest.mark.ray
 def test_a_secret_reaches_the_workers_by_no_command_line(monkeypatch):
-    """Those of a second study: the first one's is what the cluster was started with."""
+    """Looks at a second study: the environment of the first is the one that the cluster was started with."""
     seen: set[str] = set()
     over = threading.Event()
 
@@ -71,7 +71,9 @@ def test_a_secret_reaches_the_workers_by_no_command_line(monkeypatch):
             over.set()
             watching.join()
     assert not [word for word in seen if "hunter2" in word]
-    assert [word for word in seen if "/second" in word], "Ray has changed its ways: this test sees nothing"
+    assert [word for word in seen if "/second" in word], (
+        "Ray now passes the environment in another way, which hides it from this test"
+    )
 
 
 @pytest.mark.ray

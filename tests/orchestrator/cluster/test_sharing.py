@@ -1,4 +1,4 @@
-"""Studies on one cluster: equal parts, nothing idle that could be used, nobody starved, never more than there is."""
+"""Checks how studies share one cluster, and how many of a study's trials fit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def claim(job: str, *, cpu: float = 1.0, gpu: float = 0.0, wanted: int = 99, run
         (ONE_GPU, [claim("a", gpu=1, cpu=4), claim("b", cpu=4)], {"a": 1, "b": 3}),
         (TWO_CORES, [claim("small", since=1), claim("large", cpu=2)], {"small": 0, "large": 1}),
         (TWO_CORES, [claim("small"), claim("large", cpu=2, since=1)], {"small": 2, "large": 0}),
-        ([{"CPU": 3.0, "GPU": 0.0}] * 2, [claim("a", cpu=2)], {"a": 2}),  # not three, although six cores are there
+        ([{"CPU": 3.0, "GPU": 0.0}] * 2, [claim("a", cpu=2)], {"a": 2}),  # Not three, although there are six cores.
         ([{"CPU": 1.0, "GPU": 0.3}], [claim("a", cpu=0.1, gpu=0.1)], {"a": 3}),
     ],
 )
@@ -39,13 +39,15 @@ def test_shares_of_machines_of_every_kind(nodes, claims, expected):
 
 
 def test_a_study_alone_has_all_that_it_wants():
-    assert allowed(claim("a", wanted=5), [], TWO_CORES) == 5  # the file's limit and the machine's are in `wanted`
+    assert (
+        allowed(claim("a", wanted=5), [], TWO_CORES) == 5
+    )  # `wanted` already respects the limits of the file and of the machine.
 
 
 def test_a_share_that_another_still_uses_is_waited_for():
     other = claim("a", running=2, since=1)
     assert allowed(claim("b"), [other], TWO_CORES) == 0
-    assert allowed(other, [claim("b")], TWO_CORES) == 1  # one of its two is to end
+    assert allowed(other, [claim("b")], TWO_CORES) == 1  # One of its two must end.
     assert allowed(claim("b"), [replace(other, running=1)], TWO_CORES) == 1
 
 
@@ -54,7 +56,7 @@ def test_who_has_no_place_although_there_is_room_in_pieces_makes_the_others_wait
     stuck = replace(claim("large", cpu=2, running=1, since=1), stuck=True)
     spread = claim("small", running=2, since=2)
     assert allowed(spread, [stuck], pieces) == 0
-    assert allowed(replace(spread, running=0), [stuck], pieces) > 0  # not its fault any more
+    assert allowed(replace(spread, running=0), [stuck], pieces) > 0  # It no longer stands in the way.
     assert allowed(stuck, [spread], pieces) == 1
 
 
@@ -89,13 +91,13 @@ def test_nobody_gets_more_than_it_wants_or_than_there_is(nodes, claims):
 
 @given(NODES, CLAIMS)
 def test_studies_that_take_turns_all_finish(nodes, claims):
-    """A made-up machine on which every trial takes one step: each study that fits at all ends all its trials."""
+    """Simulates a machine on which a trial takes one step: each study that fits at all ends all its trials."""
     left = {c.job: c.wanted for c in claims if any(n["CPU"] >= c.cpu and n["GPU"] >= c.gpu for n in nodes)}
     state = {c.job: replace(c, running=0) for c in claims if c.job in left}
     clock = 100.0
     for _ in range(2 * sum(left.values()) + 1):
         for job in sorted(state):
-            state[job] = replace(state[job], running=0)  # what ran has ended
+            state[job] = replace(state[job], running=0)  # What ran has ended.
             others = [c for c in state.values() if c.job != job]
             own = replace(state[job], wanted=left[job])
             state[job] = own

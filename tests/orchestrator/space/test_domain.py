@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from orchestrator.space.domain import Categorical, Fixed, Float, Int, range_mistakes
 
-# As people write them: up to six digits and up to six decimals.
+# People write numbers of up to six digits with up to six decimals.
 NUMBERS = st.tuples(st.integers(-(10**6), 10**6), st.integers(0, 6)).map(lambda t: float(Decimal(t[0]).scaleb(-t[1])))
-pytestmark = pytest.mark.filterwarnings("ignore:The distribution is specified by")  # Optuna lowers `high` aloud
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The distribution is specified by"
+)  # Optuna warns where it lowers `high`.
 WHOLE = st.integers(-1000, 1000)
 
 
@@ -37,7 +39,7 @@ def refused_by_optuna(kind: type, low: float, high: float, log: bool, step: floa
 @given(NUMBERS, NUMBERS, st.booleans(), st.none() | NUMBERS)
 def test_a_float_range_is_accepted_exactly_where_optuna_accepts_it(low, high, log, step):
     mistakes = range_mistakes(low, high, log, step)
-    too_large = any("step <= high - low" in line for line in mistakes)  # ours alone: a grid of one value is a slip
+    too_large = any("step <= high - low" in line for line in mistakes)  # Optuna accepts a grid of a single value.
     refused = refused_by_optuna(optuna.distributions.FloatDistribution, low, high, log, step)
     assert bool(mistakes) == (refused or too_large)
 
@@ -55,7 +57,9 @@ def test_an_int_range_is_accepted_exactly_where_optuna_accepts_it(low, high, log
 @given(NUMBERS, NUMBERS, st.booleans(), st.none() | NUMBERS, st.randoms(use_true_random=False), NUMBERS)
 def test_a_float_range_holds_the_values_that_optunas_holds(low, high, log, step, rng, other):
     assume(not range_mistakes(low, high, log, step))
-    assume(step is None or high - low < 1e6 * step)  # beyond, Optuna's tolerance refuses its own grid
+    assume(
+        step is None or high - low < 1e6 * step
+    )  # On a finer grid Optuna's tolerance refuses some of the grid's own values.
     domain = Float(low, high, log, step)
     theirs = optunas(domain)
     assert (theirs.low, theirs.high) == (domain.low, domain.high)
@@ -106,14 +110,14 @@ def test_a_log_range_is_drawn_evenly_by_order_of_magnitude():
     rng = random.Random(0)
     domain = Float(1e-5, 1e-1, log=True)
     decades = Counter(math.floor(math.log10(domain.sample(rng))) for _ in range(8000))
-    assert all(abs(decades[decade] - 2000) < 200 for decade in (-5, -4, -3, -2))  # 5 standard deviations
+    assert all(abs(decades[decade] - 2000) < 200 for decade in (-5, -4, -3, -2))  # These are 5 standard deviations.
     assert domain.middle == pytest.approx(1e-3)
 
 
 def test_a_log_range_of_whole_numbers_is_drawn_as_optuna_draws_it():
     rng, domain = random.Random(0), Int(1, 100, log=True)
     ours = Counter(domain.sample(rng) for _ in range(20000))
-    low, high = math.log(0.5), math.log(100.5)  # optuna/_transform.py: log of low - 0.5 to high + 0.5, rounded
+    low, high = math.log(0.5), math.log(100.5)  # optuna/_transform.py draws the logarithm from here, and rounds.
     for value in (1, 2, 10, 100):
         share = (math.log(value + 0.5) - math.log(value - 0.5)) / (high - low)
         assert ours[value] / 20000 == pytest.approx(share, abs=5 * math.sqrt(share / 20000))

@@ -52,7 +52,7 @@ def test_the_value_is_pythons(text):
     expression = Expression.parse(text)
     try:
         expected = eval(text, {"__builtins__": {}}, NAMES)
-    except (ArithmeticError, TypeError):  # division by zero, overflow, a complex number
+    except (ArithmeticError, TypeError):  # It divides by zero, overflows, or gives a complex number.
         return
     assert expression.met(NAMES) == expected
     assert set(expression.names) == {name for name in NAMES if name in text}

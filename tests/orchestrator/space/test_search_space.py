@@ -34,7 +34,7 @@ DOMAINS = st.one_of(
 
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
-    """Four names; a later one may depend on an earlier one by `when` or `by`."""
+    """Draws spaces of four names, in which a later one may depend on an earlier one through `when` or `by`."""
     raw: dict[str, Any] = {}
     discrete: dict[str, list[Any]] = {}
     for name in "abcd":
@@ -65,11 +65,13 @@ def test_what_is_drawn_is_contained_and_the_same_seed_draws_the_same(space, seed
     config = space.sample(random.Random(seed))
     assert as_config_of(space, config, {}) == config
     assert config == space.sample(random.Random(seed))
-    assert list(config) == [name for name in space.parameters if name in config]  # the order of the file
+    assert list(config) == [
+        name for name in space.parameters if name in config
+    ]  # The names stand in the order of the file.
     completed = space.complete({}, random.Random(seed))
     assert as_config_of(space, completed, {}) == completed
     assert config.items() >= space.fixed.items()
-    for name, parameter in space.parameters.items():  # by the words of the documentation, not by domain_in
+    for name, parameter in space.parameters.items():  # This follows the documentation, not domain_in.
         met = all(
             p in config and any(canonical(config[p]) == canonical(v) for v in vs) for p, vs in parameter.when.items()
         )
@@ -119,7 +121,9 @@ def test_the_size_of_hand_made_spaces():
     assert space_of({"a": ["x", "y"], "b": {"low": 0, "high": 9, "when": {"a": "x"}}}).size == 11
     assert space_of({"a": ["x", "y"], "b": {"by": "a", "x": [1, 2], "y": 7}}).size == 3
     assert space_of({"a": {"low": 1, "high": 4}, "b": {"low": 1, "high": 4}}, "a < b").size == 6
-    assert space_of({"a": "x", "b": {"low": 0.0, "high": 1.0, "when": {"a": "y"}}}).size == 1  # never there
+    assert (
+        space_of({"a": "x", "b": {"low": 0.0, "high": 1.0, "when": {"a": "y"}}}).size == 1
+    )  # `b` is never in a config.
     assert space_of({"a": {"low": 1, "high": 2**40}, "b": {"low": 1, "high": 2**40}}).size == 2**80
     assert space_of({"a": {"low": 1, "high": 2**40}, "b": {"low": 1, "high": 9}}, "b < a").size is None
 

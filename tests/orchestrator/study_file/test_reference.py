@@ -1,4 +1,4 @@
-"""The written page and schema are fresh, and agree with what the study file is checked by."""
+"""Checks that the generated page and schema are up to date, and agree with what checks the study file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def schema_refuses(raw: Any, schema: dict[str, Any] = SCHEMA) -> bool:
 
 @dataclass(frozen=True)
 class Config:
-    """A schema of its own, to read the table and the schema by eye."""
+    """Has a field of each kind, so that the table and the schema can be compared by eye."""
 
     size: int
     lr: float = setting(1e-3, "peak learning rate | of Adam", above=0)
@@ -156,7 +156,7 @@ def test_the_schema_refuses_what_the_checks_refuse(change, refused, tmp_path, mo
     (tmp_path / "plain_trainable_of_the_reference.py").write_text("def train(config, run):\n    yield {}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     raw = MINIMAL | {"trainable": "plain_trainable_of_the_reference"} | change
-    if refused is None:  # a later name: only the checks can see it
+    if refused is None:  # A name may come too late, which no schema can express.
         assert not schema_refuses(raw)
         return
     assert schema_refuses(raw) == refused

@@ -1,4 +1,4 @@
-"""A study file is read as its documentation says, and every mistake in it is said at once, with its place."""
+"""Checks that a study file is read as documented, and that every mistake is reported at once, with its path."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def space(**names: Any) -> dict[str, Any]:
     return changed(space=BASE["space"] | names)
 
 
-# --- what is read
+# What is read
 
 
 def test_the_file_of_the_documentation_is_read_whole(load, tmp_path):
@@ -147,7 +147,7 @@ def test_the_file_of_the_documentation_is_read_whole(load, tmp_path):
     assert domains["backbone"] == Fixed("hrnet_w44") and domains["resolution"] == Fixed({1: 640, 5: 960})
     assert domains["lr"] == Float(1e-4, 1e-3, log=True)
     assert domains["lr_schedule"] == Categorical(("cosine", "onecycle", "constant"))
-    assert domains["warmup_epochs"] == Float(0, 3)  # whole bounds, but the field is a float
+    assert domains["warmup_epochs"] == Float(0, 3)  # The bounds are whole, but the field is a float.
     assert domains["batch_size"] == Int(4, 16, step=4)
     decay = spec.space.parameters["weight_decay"].by
     assert decay.domain("hrnet_w44") == Float(5e-5, 1.5e-4, log=True) and decay.domain("x") == Float(
@@ -244,7 +244,7 @@ def test_a_study_without_a_schema_takes_any_names(load, tmp_path):
     assert load(changed(trainable="plain_learner:train", space={})).space.size == 1
 
 
-# --- extends and --set
+# `extends` and `--set`
 
 
 def test_a_file_changes_the_file_that_it_extends(load, tmp_path):
@@ -257,7 +257,7 @@ def test_a_file_changes_the_file_that_it_extends(load, tmp_path):
         "constraints: []\nbaselines: []\ndata: {fold: 2}\n"
     )
     assert spec.study == "third" and spec.budget.trials == 7 and spec.budget.hours == 60
-    assert spec.space.parameters["lr"].domain == Float(0.5, 1.0)  # replaced whole: no log
+    assert spec.space.parameters["lr"].domain == Float(0.5, 1.0)  # The domain is replaced as a whole, `log` included.
     assert spec.space.parameters["resolution"].domain == Fixed(320)
     assert list(spec.space.parameters)[-1] == "epochs" and spec.space.parameters["backbone"].domain == Fixed(
         "hrnet_w44"
@@ -323,9 +323,9 @@ def test_set_changes_one_value_in_place(load):
     assert spec.space.parameters["lr"].domain == Float(1e-5, 1e-3, log=True)
     assert spec.space.parameters["epochs"].domain == Int(2, 4)
     assert spec.space.fixed["resolution"] == {1: 640, 5: 320}
-    assert "clip" in spec.space.sample(random.Random(0))  # its condition is now met
+    assert "clip" in spec.space.sample(random.Random(0))  # Its condition is now met.
     assert spec.baselines[0].values["lr"] == 2e-4 and spec.data["fold"] == 1
-    assert load(BASE, "scheduler.name=none").scheduler.name == "none"  # a section that the file does not have
+    assert load(BASE, "scheduler.name=none").scheduler.name == "none"  # The file has no such section.
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_a_mistake_in_set_names_its_text(mistakes, override, said):
     assert len(found) == 1 and found[0].startswith(said), found
 
 
-# --- mistakes
+# Mistakes
 
 
 def test_every_mistake_is_said_at_once(mistakes):
@@ -651,7 +651,7 @@ def test_what_the_trainable_itself_refuses_is_said_before_any_trial(mistakes, lo
     assert line.startswith("space: every config must suit the trainable, but it refuses {") and line.endswith(
         "}: size: must be a multiple of 32, but got 33"
     )
-    assert len(mistakes(space(size={"low": 32, "high": 640}))) == 3  # three examples are enough
+    assert len(mistakes(space(size={"low": 32, "high": 640}))) == 3  # Not more than three examples are shown.
     assert load(space(size={"low": 32, "high": 640, "step": 32}))
 
 
@@ -694,10 +694,10 @@ def test_importing_the_module_is_light():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     seconds, heavy = done.stdout.split(maxsplit=1)
-    assert heavy.strip() == "[]" and float(seconds) < 2  # 0.2 s on a quiet machine
+    assert heavy.strip() == "[]" and float(seconds) < 2  # It takes 0.2 s on a quiet machine.
 
 
-# --- nothing but InputMistake, whatever is typed
+# Whatever is typed, only InputMistake is raised.
 
 
 WORDS = st.sampled_from(

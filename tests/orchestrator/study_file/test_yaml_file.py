@@ -1,4 +1,4 @@
-"""YAML as people write it: numbers are numbers, mistakes have lines, and what is written reads back."""
+"""Checks that YAML is read as people mean it, that mistakes have lines, and that what is written reads back."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_file_that_is_no_mapping_gives_one_line(tmp_path, content, said):
 
 @pytest.mark.parametrize("piece", ["[", "{a: ", "- ", "\t\n", " \t\n", "[\n", "*a ", "&a ", "'", "a: |\n"])
 def test_no_text_of_the_length_that_is_read_takes_long(piece: str):
-    mistakes(piece * (50_000 // len(piece)))  # in the square of its length, one of these would take hours
+    mistakes(piece * (50_000 // len(piece)))  # In time that grows with the square of its length, this would take hours.
 
 
 def test_an_endless_file_is_refused(tmp_path):
@@ -202,7 +202,7 @@ def test_what_is_written_is_read_back_equal_by_us_and_by_a_yaml_1_1_reader(value
     read = parse_yaml(text, mistakes)
     assert not list(mistakes)
     if value:
-        assert json.dumps(read) == json.dumps(value)  # order and types too
+        assert json.dumps(read) == json.dumps(value)  # This compares order and types, too.
         assert yaml.safe_load(text) == value
 
 

@@ -13,7 +13,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.tracking import default_uri, tracker
 from orchestrator.trial import State
 from tests.harness.mlflow_runs import add, begin, python
-from tests.harness.mlflow_server import Line, Server, mlflow_server, new_database
+from tests.harness.mlflow_server import FaultyProxy, Server, mlflow_server, new_database
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +100,7 @@ def server(
 
 
 @pytest.fixture
-def line(server: Server) -> Iterator[Line]:
-    line = Line(server.address)
-    yield line
-    line.close()
+def proxy(server: Server) -> Iterator[FaultyProxy]:
+    proxy = FaultyProxy(server.address)
+    yield proxy
+    proxy.close()

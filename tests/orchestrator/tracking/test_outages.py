@@ -20,14 +20,14 @@ from tests.harness.free_port import free_port
 from tests.harness.mlflow_runs import (
     HERE,
     add,
-    as_mlflow_has_it,
     assert_equal,
     assert_nothing_runs,
     begin,
-    patience,
+    long_timeout,
     runs_of,
+    stored_value,
 )
-from tests.harness.mlflow_server import Line, Server, locked
+from tests.harness.mlflow_server import FaultyProxy, Server, locked
 from tests.harness.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(300)  # the first of them starts a server
@@ -67,62 +67,62 @@ FAULTS = {  # by the kind of database: what befalls the first request to each en
 
 @pytest.mark.usefixtures("impatient")
 def test_no_request_that_fails_leaves_a_double_or_a_gap(
-    ledger: Ledger, study: int, name: str, line: Line, server: Server, home: Path
+    ledger: Ledger, study: int, name: str, proxy: FaultyProxy, server: Server, home: Path
 ) -> None:
     """`hang` and `late` go beyond the client's patience; what hangs is carried out when it is too late."""
     left = dict(FAULTS[server.store.partition(":")[0]])
-    line.does = lambda method, path: left.pop(path.partition("/mlflow/")[2], "pass")
-    tracker = Tracker(home / "ledger.db", study, line.address, home, warn=lambda line: None)
+    proxy.does = lambda method, path: left.pop(path.partition("/mlflow/")[2], "pass")
+    tracker = Tracker(home / "ledger.db", study, proxy.address, home, warn=lambda line: None)
     wait_for(lambda: not left and tracker.status == "up to date", 60)
     go_on(ledger, study, range(4, 6))
     wait_for(lambda: not left and tracker.status == "up to date", 60)
-    line.freed.set()
+    proxy.freed.set()
     finish(ledger, study)
     tracker.close()
-    with patience():
-        sync(ledger, study, line.address, home)
+    with long_timeout():
+        sync(ledger, study, proxy.address, home)
     assert_equal(ledger, study, server.address, name=name)
     assert_nothing_runs(server.address, name)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_run_that_a_server_makes_long_after_nobody_waits_for_it_goes_at_the_next_start(
-    ledger: Ledger, study: int, name: str, line: Line, server: Server, home: Path
+    ledger: Ledger, study: int, name: str, proxy: FaultyProxy, server: Server, home: Path
 ) -> None:
-    line.on("runs/create", "hang", times=1)
-    tracker = Tracker(home / "ledger.db", study, line.address, home, warn=lambda line: None)
+    proxy.on("runs/create", "hang", times=1)
+    tracker = Tracker(home / "ledger.db", study, proxy.address, home, warn=lambda line: None)
     wait_for(lambda: tracker.status == "up to date")
     finish(ledger, study)
-    with patience():
+    with long_timeout():
         assert tracker.close()
     assert_equal(ledger, study, server.address, name=name)
-    line.freed.set()
+    proxy.freed.set()
     wait_for(lambda: how_many_runs(server.address, name) == 6)  # with the study's own one run too many
-    with patience():
-        assert Tracker(home / "ledger.db", study, line.address, home, warn=print).close()
+    with long_timeout():
+        assert Tracker(home / "ledger.db", study, proxy.address, home, warn=print).close()
     assert_equal(ledger, study, server.address, name=name)
     assert_nothing_runs(server.address, name)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_study_does_not_wait_for_a_server_that_hangs(
-    ledger: Ledger, study: int, name: str, line: Line, server: Server, home: Path
+    ledger: Ledger, study: int, name: str, proxy: FaultyProxy, server: Server, home: Path
 ) -> None:
-    line.on("", "hang")
+    proxy.on("", "hang")
     said: list[str] = []
-    tracker = Tracker(home / "ledger.db", study, line.address, home, warn=said.append)
-    wait_for(lambda: line.seen)
+    tracker = Tracker(home / "ledger.db", study, proxy.address, home, warn=said.append)
+    wait_for(lambda: proxy.seen)
     go_on(ledger, study, range(4, 60))
     finish(ledger, study)
     assert not tracker.close(timeout=1)
-    assert not line.freed.is_set()  # all that was done while the first request hung
-    assert said[-1].startswith(f"{name}: MLflow at {line.address} lacks 4 trials with 68 reports (")
+    assert not proxy.freed.is_set()  # all that was done while the first request hung
+    assert said[-1].startswith(f"{name}: MLflow at {proxy.address} lacks 4 trials with 68 reports (")
     assert said[-1].endswith(f"; send it with: tune sync {name}")
-    line.on("", "pass")
-    line.freed.set()
+    proxy.on("", "pass")
+    proxy.freed.set()
     wait_for(lambda: not ledger.marks.begin(study))  # the thread has done
     ledger.marks.end(study)
-    with patience():
+    with long_timeout():
         sync(ledger, study, server.address, home)
     assert_equal(ledger, study, server.address, name=name)
 
@@ -144,7 +144,7 @@ def test_a_database_that_another_process_has_locked_is_sent_to_later(
         assert not tracker.close(timeout=0.5)
     wait_for(lambda: not ledger.marks.begin(study))
     ledger.marks.end(study)
-    with patience():
+    with long_timeout():
         sync(ledger, study, server.address, home)
     assert_equal(ledger, study, server.address, name=name)
 
@@ -202,8 +202,8 @@ def test_what_is_odd_about_a_study_is_shown_all_the_same(ledger: Ledger, name: s
     assert run.data.params["학습률"] == r"\0"
     assert len(run.data.metrics) == 1102
     points = connect(server.address).get_metric_history(run.info.run_id, "val/AP_0.5")
-    shown = [as_mlflow_has_it(point.value) for point in sorted(points, key=lambda point: point.step)]
-    assert shown == [as_mlflow_has_it(value) for value in values]
+    shown = [stored_value(point.value) for point in sorted(points, key=lambda point: point.step)]
+    assert shown == [stored_value(value) for value in values]
 
 
 def test_a_database_is_reached_without_a_server_too(
@@ -245,7 +245,7 @@ def test_a_restarted_trial_shows_each_epoch_once(
     assert runs_of(server.address, name)[4].data.tags["mlflow.note.content"] == "look at this one"
 
 
-@patience()
+@long_timeout()
 def shown(uri: str, name: str, number: int) -> dict[int, float]:
     """The objective by epoch; fails if an epoch is there twice."""
     run = runs_of(uri, name).get(number)
@@ -254,7 +254,7 @@ def shown(uri: str, name: str, number: int) -> dict[int, float]:
     return {point.step: point.value for point in history}
 
 
-@patience()
+@long_timeout()
 def how_many_runs(uri: str, name: str) -> int:
     experiment = connect(uri).get_experiment_by_name(name)
     return len(connect(uri).search_runs([experiment.experiment_id])) if experiment else 0
