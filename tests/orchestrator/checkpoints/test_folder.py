@@ -175,7 +175,8 @@ def _train(directory: Path, kill_at_step: int | None, begun: Connection) -> None
     begun.send("begun")
     if kill_at_step is not None:
         _kill_at(kill_at_step)
-    keeper.begin({1: trial}, ())
+    if keeper.begin({1: trial}):
+        keeper.tidy(trial, winner=False)
     storage.sweep(1)
     epoch = newest_whole(storage, 1, trial.checkpoint_epoch).epoch
     last = epoch + 2 if kill_at_step is not None else sys.maxsize
