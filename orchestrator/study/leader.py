@@ -1,4 +1,4 @@
-"""The best trial of a study, kept up to date because every report asks for it, and whether it ends the search."""
+"""Keeps the best trial of a study up to date, because every report asks for it, and says whether it ends the search."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from orchestrator.study.budget import over, trials_since_best
 from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.trial import Objective, State, Trial, best_trial
 
-_SETTLED = (State.COMPLETED, State.PRUNED)  # finished, and not to fail any more
+_SETTLED = (State.COMPLETED, State.PRUNED)  # A trial in one of these states can fail no more.
 
 
 class Leader:
-    """Looks at the study's own trials, by number, as they change.
+    """Follows the study's own trials as they change.
 
-    number: of the best trial. settled: of the best one that can fail no more, which leads if the best one fails.
+    number: that of the best trial. settled: that of the best one that can fail no more; it leads if the best one fails.
     """
 
     def __init__(self, trials: Mapping[int, Trial], objective: Objective, budget: BudgetSpec) -> None:
@@ -28,16 +28,17 @@ class Leader:
 
     @property
     def trial(self) -> Trial | None:
+        """The best one; None before the first value."""
         return None if self.number is None else self._trials[self.number]
 
     @property
     def winners(self) -> tuple[int | None, int | None]:
-        """Those that keep their checkpoints, whatever their states."""
+        """The numbers of those that keep their checkpoints, whatever their states."""
         return self.number, self.settled
 
     @property
     def over(self) -> str | None:
-        """Why the search needs no further report: its target or its patience; None while it goes on."""
+        """Reason to end the search (target reached, or patience used up); None to continue."""
         best = self.trial
         if best is None or (self._budget.target is None and self._budget.patience is None):
             return None
@@ -46,14 +47,14 @@ class Leader:
         return over(self._budget, self._objective, best, self._since_best)
 
     def find(self) -> None:
-        """Look at all trials."""
+        """Looks at all trials anew."""
         self.number, self._since_best = self._best_of(self._trials.values()), None
         self.settled = self._best_of(trial for trial in self._trials.values() if trial.state in _SETTLED)
 
     def reported(self, trial: Trial, *, repeated: bool) -> Trial | None:
-        """Let `trial` lead if it is the best now; returns the trial that no longer leads.
+        """Lets `trial` lead if it is the best now; returns the trial that no longer leads.
 
-        repeated: the report took the place of an earlier one, and with that perhaps the lead.
+        repeated: its report took the place of an earlier one, which may have been the best.
         """
         before = self.trial
         if repeated:
@@ -65,7 +66,7 @@ class Leader:
         return before if before is not None and before.number != self.number else None
 
     def ended(self, trial: Trial) -> Trial | None:
-        """It completed, was pruned or failed; a trial that failed does not lead.
+        """Notes that `trial` completed, was pruned or failed; a trial that failed does not lead.
 
         Returns the trial that is no longer the best settled one.
         """
@@ -82,9 +83,9 @@ class Leader:
 
     def _is_better(self, trial: Trial, best: Trial | None) -> bool:
         value = trial.value(self._objective)
-        held = None if best is None else best.value(self._objective)
-        if value is None or best is None or held is None:
+        leading = None if best is None else best.value(self._objective)
+        if value is None or best is None or leading is None:
             return value is not None
-        if value == held:
-            return trial.number < best.number  # of equals the earliest, as in trial.best_trial
-        return self._objective.better(value, held)
+        if value == leading:
+            return trial.number < best.number  # Of equals the earliest leads, as in trial.best_trial.
+        return self._objective.better(value, leading)

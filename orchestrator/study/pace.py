@@ -1,4 +1,4 @@
-"""How fast the trials of a study are, as measured: what a start needs to bring something, when silence is a hang."""
+"""Measures how fast trials are: what a start needs to bring something, and when silence is a hang."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Pace:
                 self._note(trial, epoch)
 
     def reported(self, trial: Trial) -> None:
-        """Its newest report came."""
+        """Notes the newest report of a trial."""
         self._note(trial, trial.epochs)
 
     def seconds_needed(self, trial: Trial | None, until: int | None = None) -> float:
@@ -39,7 +39,7 @@ class Pace:
         return _median(self._first) * (until or self._milestone) if self._first else 0.0
 
     def silence(self, trial: Trial, policy: FailuresSpec) -> Silence:
-        """How long an attempt of this trial may take until its first report, and what follows for the next ones."""
+        """Returns how long an attempt of this trial may take until its first report, and what holds for the next ones."""
         longest = max((report.seconds for report in trial.reports), default=0.0)
         usual = policy.hang_factor * max([longest, *self._first[-1:]])
         limit = max(60 * policy.first_report_minutes, usual)
