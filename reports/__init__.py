@@ -1,1 +1,1 @@
-"""What a study says in the morning: numbers, then figures, then pages."""
+"""Writes the report of a study: what won, by how much, how sure that is, and everything to run it again."""

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from reports.figures.drawing import DARK
 from reports.figures.progress_figure import overlay_figure
-from reports.numbers.comparison import Comparison, StudyView, compare
+from reports.numbers.comparison import Comparison, compare
 from reports.numbers.quantity import Quantity
+from reports.numbers.study_view import StudyView
 from reports.pages import side_by_side
 from reports.pages.chapter import Chapter, build_chapter
 from reports.pages.plain_text import escape, paragraph, text_table
@@ -31,11 +32,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(studies: StudyView | Sequence[StudyView], directory: Path, lang: str = "en") -> Path:
-    """Write the report of one study, or of several side by side; returns the path of report.html.
+    """Writes the report of one study, or of several side by side; returns the path of report.html.
 
-    directory is made if absent. Each file replaces its predecessor whole. Raises ValueError for an unknown language, or
-    without a study.
-    report.json is described in reports.pages.report_json.study_numbers.
+    directory is made if absent. Each file replaces its predecessor whole. report.json is described in
+    reports.pages.report_json.study_numbers. Raises ValueError for an unknown language, or without a study.
     """
     views = [studies] if isinstance(studies, StudyView) else list(studies)
     if not views:
@@ -57,6 +57,7 @@ def write_report(studies: StudyView | Sequence[StudyView], directory: Path, lang
 
 
 def _context(chapters: Sequence[Chapter], comparisons: Sequence[Comparison], lang: str) -> dict[str, Any]:
+    """Returns what both templates read."""
     words = Words(lang)
     several = len(chapters) > 1
     title = words("head.title", study=chapters[0].name)
@@ -76,7 +77,7 @@ def _context(chapters: Sequence[Chapter], comparisons: Sequence[Comparison], lan
 
 
 def _page_parts(chapters: Sequence[Chapter], overlay: Any) -> dict[str, Any]:
-    """What only the page needs: figures as data, scripts, and a policy that forbids it every network access."""
+    """Returns what only the page needs: figures as data, scripts, and a policy that forbids it every network access."""
     drawn = {name: figure for chapter in chapters for name, figure in chapter.figures.items()}
     if overlay is not None:
         drawn["overlay"] = overlay
@@ -95,7 +96,7 @@ def _page_parts(chapters: Sequence[Chapter], overlay: Any) -> dict[str, Any]:
 
 
 def script_json(value: Any) -> str:
-    """JSON that may stand inside <script>: no text in it can end the element or begin a comment."""
+    """Returns JSON that may stand inside <script>: no text in it can end the element or begin a comment."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -132,7 +133,7 @@ def _environment() -> Environment:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a reader may have the old one open."""
+    """Replaces a file whole or not at all: a reader may have the old one open."""
     temporary = path.with_name(f".{path.name}.partial")
     temporary.write_text(text, encoding="utf-8", errors="replace")
     os.replace(temporary, path)

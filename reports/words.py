@@ -19,12 +19,16 @@ MINUS = "\u2212"
 
 
 def languages() -> list[str]:
+    """Returns the languages that there is a locale file for."""
     return sorted(path.stem for path in LOCALES.glob("*.yaml"))
 
 
 @functools.cache
 def phrases(lang: str) -> Mapping[str, str | Mapping[str, str]]:
-    """Dotted key -> phrase, or {"one", "other"} where a number decides. Raises ValueError for an unknown language."""
+    """Returns dotted key -> phrase, or -> {"one", "other"} where a number decides.
+
+    Raises ValueError for an unknown language.
+    """
     if lang not in languages():
         raise ValueError(f"lang: must be one of {', '.join(languages())}, but got {lang!r}")
     found: dict[str, str | Mapping[str, str]] = {}
@@ -35,7 +39,7 @@ def phrases(lang: str) -> Mapping[str, str | Mapping[str, str]]:
 
 
 class Words:
-    """One language, and the scale on which values of the objective are shown."""
+    """Speaks one language, and shows values of the objective on one scale."""
 
     def __init__(self, lang: str, scale: Scale | None = None) -> None:
         self.lang = lang
@@ -43,7 +47,7 @@ class Words:
         self._phrases = phrases(lang)
 
     def __call__(self, key: str, **values: Quantity | str | int | float) -> str:
-        """The phrase of `key`, its placeholders filled."""
+        """Returns the phrase of `key`, its placeholders filled."""
         phrase = self._phrases[key]
         assert isinstance(phrase, str), key
         return phrase.format_map({name: self._filled(value) for name, value in values.items()})
@@ -57,6 +61,7 @@ class Words:
     # Quantities
 
     def quantity(self, quantity: Quantity) -> str:
+        """Writes a quantity as its kind is written."""
         number, kind = quantity.number, quantity.kind
         if kind == "value":
             return self.value(number)
@@ -65,7 +70,7 @@ class Words:
         if kind == "signed_points":
             return self.points(number, signed=True)
         if kind == "relative":
-            return self._unit("percent", signed(100.0 * number, _percent_decimals(number)))
+            return self._unit("percent", with_sign(100.0 * number, _percent_decimals(number)))
         if kind == "share":
             return self._unit("percent", plain(100.0 * number, 0 if abs(number) >= 0.1 else 1))
         if kind == "duration":
@@ -73,34 +78,35 @@ class Words:
         if kind in ("gpu_hours", "cpu_hours", "trial_hours"):
             return self.hours(number, kind.removesuffix("_hours"))
         if kind == "correlation":
-            return signed(number, 2) if number < 0 else plain(number, 2)
+            return with_sign(number, 2) if number < 0 else plain(number, 2)
         if kind in ("trials", "epochs", "studies", "pictures"):
             return self._unit(kind, f"{int(number):,}", int(number))
         return short(number)
 
     def value(self, number: float | None) -> str:
-        """A value of the objective; a dash where there is none."""
+        """Writes a value of the objective; a dash where there is none."""
         if number is None or not math.isfinite(number):
             return "\u2013"
         text = plain(number * self.scale.factor, self.scale.decimals)
         return self._unit("percent", text) if self.scale.in_points else text
 
     def points(self, difference: float, *, signed: bool = False) -> str:
-        """A difference of two values: in points where they are percentages, and called so."""
+        """Writes a difference of two values: in points where they are percentages, and called so."""
         text = self.bare_points(difference, signed=signed)
         if not self.scale.in_points:
             return text
         return self._unit("points", text, 1 if text in ("1", "1.00") else 2)
 
     def bare_points(self, difference: float, *, signed: bool = False) -> str:
-        """The same without its unit, for a column that names it. A difference too small to show is no zero."""
+        """Writes the same without its unit, for a column that names it. A difference too small to show is no zero."""
         number, decimals = difference * self.scale.factor, self.scale.decimals
         if 0.0 < abs(number) < 0.5 * 10.0**-decimals:
             least = plain(10.0**-decimals, decimals)
             return f"<{NO_BREAK}{least}"
-        return _signed(number, decimals) if signed else plain(number, decimals)
+        return with_sign(number, decimals) if signed else plain(number, decimals)
 
     def duration(self, seconds: float) -> str:
+        """Writes seconds in the unit that suits them."""
         if seconds < 10.0:
             return self._unit("seconds", plain(seconds, 1 if seconds else 0))
         if seconds < 90.0:
@@ -114,7 +120,7 @@ class Words:
         return self("unit.hours_minutes", hours=str(hours), minutes=str(rest)).replace(" ", NO_BREAK)
 
     def hours(self, hours: float, device: str) -> str:
-        """Device hours; minutes or seconds below one."""
+        """Writes device hours; minutes or seconds below one."""
         unit, number = ("hours", hours) if hours >= 1.0 or hours == 0.0 else ("minutes", hours * 60.0)
         if 0.0 < hours < 1.0 / 60.0:
             unit, number = "seconds", hours * 3600.0
@@ -124,7 +130,7 @@ class Words:
         return self._unit(f"{device}_{unit}", text, 1 if text == "1.0" else 2)
 
     def moment(self, at: float | None) -> str:
-        """A unix time as local date and time."""
+        """Writes a unix time as local date and time."""
         return "" if at is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
     def _unit(self, name: str, text: str, number: int = 2) -> str:
@@ -134,19 +140,17 @@ class Words:
 
 
 def plain(number: float, decimals: int) -> str:
-    """With a true minus sign, which does not break from its number, and without a negative zero."""
+    """Writes a number with a true minus sign, which does not break from its number, and without a negative zero."""
     text = f"{number:,.{decimals}f}" if abs(number) < 1e9 else f"{number:.3e}"
     if not text.strip("-0.,"):
         text = text.lstrip("-")
     return text.replace("-", MINUS)
 
 
-def signed(number: float, decimals: int) -> str:
+def with_sign(number: float, decimals: int) -> str:
+    """Writes a number as `plain` does, with a plus sign where it is positive."""
     text = plain(number, decimals)
     return f"+{text}" if number > 0 and text.strip("0.,") else text
-
-
-_signed = signed  # `Words.bare_points` has a parameter of that name
 
 
 def _percent_decimals(share: float) -> int:
@@ -154,7 +158,7 @@ def _percent_decimals(share: float) -> int:
 
 
 def short(value: Any, digits: int = 4) -> str:
-    """A value of a config, brief enough for a table."""
+    """Writes a value of a config, brief enough for a table."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -169,5 +173,5 @@ def short(value: Any, digits: int = 4) -> str:
 
 
 def one_line(value: Any) -> str:
-    """Text without line breaks or control characters: a terminal obeys those, and a name may hold them."""
+    """Returns text without line breaks or control characters: a terminal obeys those, and a name may hold them."""
     return "".join(c if c.isprintable() else " " for c in str(value)).strip()

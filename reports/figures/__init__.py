@@ -1,1 +1,1 @@
-"""Numbers as plotly figures."""
+"""Draws numbers as plotly figures."""

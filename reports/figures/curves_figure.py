@@ -1,4 +1,4 @@
-"""Numbers -> plotly figures: learning curves."""
+"""Draws the learning curves of a study."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ from reports.words import Words
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-DRAWN = 200  # curves at most: more are one grey cloud
+DRAWN = 200  # More curves would be one grey cloud.
 
 
 def curves_figure(comparison: Comparison, rungs: Sequence[Rung], words: Words) -> Figure | None:
-    """Value per epoch of every trial: the best in front, cuts and failures marked, rungs dotted."""
+    """Draws value over epoch for every trial: the best in front, cuts and failures marked, rungs dotted.
+
+    None without a value.
+    """
     drawn = drawn_trials(comparison)
     if not drawn:
         return None
@@ -40,7 +43,7 @@ def curves_figure(comparison: Comparison, rungs: Sequence[Rung], words: Words) -
     cut: list[tuple[float, float, str]] = []
     broken: list[tuple[float, float, str]] = []
     named: set[str] = set()
-    for trial in reversed(drawn):  # the best is drawn last, and so in front
+    for trial in reversed(drawn):  # The best is drawn last, and so in front.
         points = series(trial, comparison.objective)
         name, colour, width = _role(trial, comparison, words)
         x, y = [float(epoch) for epoch, _ in points], [value * words.scale.factor for _, value in points]
@@ -75,7 +78,7 @@ _LEGEND = (BEST, BASELINE, COMPLETED, PRUNED, OPEN, FAILED)
 
 
 def drawn_trials(comparison: Comparison) -> list[Trial]:
-    """The trials whose curves are drawn, best first: all of them, or the best half of DRAWN and every n-th other."""
+    """Returns the trials whose curves are drawn, best first: all, or the best half of DRAWN and every n-th other."""
     trials = [row.trial for row in comparison.rows if series(row.trial, comparison.objective)]
     if len(trials) <= DRAWN:
         return trials
@@ -84,7 +87,7 @@ def drawn_trials(comparison: Comparison) -> list[Trial]:
 
 
 def zoom_range(comparison: Comparison, words: Words) -> list[float] | None:
-    """The part of the value axis in which long trials spend their second half; None where that is most of it anyway."""
+    """Returns the part of the value axis in which long trials spend their second half; None if that is most of it."""
     curves = [series(trial, comparison.objective) for trial in drawn_trials(comparison)]
     half = max((points[-1][0] for points in curves), default=0) / 2
     late = [value for points in curves for epoch, value in points if epoch > half]
@@ -96,7 +99,7 @@ def zoom_range(comparison: Comparison, words: Words) -> list[float] | None:
 
 
 def _role(trial: Trial, comparison: Comparison, words: Words) -> tuple[str, str, float]:
-    """(legend, colour, width) of a trial's curve."""
+    """Returns (legend, colour, width) of a trial's curve."""
     if comparison.best is not None and trial.number == comparison.best.number:
         return literal(f"{words('curves.best')} ({trial.number})"), BEST, 3.0
     if trial.baseline is not None and trial.state is not State.FAILED:
@@ -107,6 +110,7 @@ def _role(trial: Trial, comparison: Comparison, words: Words) -> tuple[str, str,
 
 
 def _add_ends(figure: Figure, ends: Sequence[tuple[float, float, str]], symbol: str, colour: str, what: str) -> None:
+    """Marks the last points of curves that were cut, or that failed."""
     if not ends:
         return
     figure.add_scatter(

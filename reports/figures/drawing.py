@@ -1,6 +1,6 @@
-"""What all figures share: colours, an empty figure, what is shown at a trial.
+"""Gives all figures the same colours, axes and texts.
 
-Colours are those of the light page; the page exchanges them for DARK's in the dark.
+The colours are those of the light page; the page exchanges them for DARK's in the dark.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ COLOURS = {State.COMPLETED: COMPLETED, State.PRUNED: PRUNED, State.FAILED: FAILE
 
 
 def blank_figure(x: str, y: str, height: int) -> Figure:
-    """x, y: titles of the axes. height in pixels; as wide as the page."""
-    from plotly.graph_objects import Figure  # slow to import
+    """Makes a figure without data, as wide as the page. x, y: titles of the axes. height: in pixels."""
+    from plotly.graph_objects import Figure  # It is slow to import.
 
     axis = {
         "gridcolor": GRID,
@@ -62,7 +62,7 @@ def blank_figure(x: str, y: str, height: int) -> Figure:
 
 
 def hover(trial: Trial, comparison: Comparison, words: Words) -> str:
-    """What is shown at a trial: its number, state, and what was searched, one a line."""
+    """Returns what is shown at a trial: its number, state, and what was searched, one a line."""
     title = f"<b>{literal(words('standing.trial'))} {trial.number}</b>, {literal(words(f'state.{trial.state}'))}"
     lines = [title]
     if trial.baseline is not None:
@@ -75,16 +75,16 @@ def hover(trial: Trial, comparison: Comparison, words: Words) -> str:
 
 
 def literal(text: str) -> str:
-    """Plotly reads tags and %{...} in texts; what people typed is shown as they typed it."""
+    """Returns the text as it was typed: Plotly would read tags and %{...} in it."""
     return html.escape(one_line(text), quote=False).replace("%{", "%\u200b{")
 
 
 def value_title(comparison: Comparison) -> str:
-    """The title of an axis of values of the objective."""
+    """Returns the title of an axis of values of the objective."""
     percent = " (%)" if comparison.scale.in_points else ""
     return literal(comparison.objective.metric + percent)
 
 
 def value_format(words: Words) -> str:
-    """How plotly writes a value of the objective at a point."""
+    """Returns how plotly writes a value of the objective at a point."""
     return f"%{{y:.{words.scale.decimals}f}}" + ("%" if words.scale.in_points else "")

@@ -1,4 +1,4 @@
-"""The best value over what was spent, as a plotly figure: of one study, or of several."""
+"""Draws the best value over what was spent: of one study, or of several."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OVERLAY = (BEST, BASELINE, OPEN, FAILED, COMPLETED, FAINT)
 
 
 def progress_figure(comparison: Comparison, words: Words) -> Figure | None:
-    """The best value so far against device hours spent, a marker where a trial took the lead."""
+    """Draws the best value so far over device hours, a marker where a trial took the lead. None without a value."""
     steps = best_so_far(comparison)
     if not steps:
         return None
@@ -53,7 +53,7 @@ def progress_figure(comparison: Comparison, words: Words) -> Figure | None:
 
 
 def overlay_figure(comparisons: Sequence[Comparison], words: Words) -> Figure | None:
-    """Best so far of several studies of one objective."""
+    """Draws the best value so far of several studies of one objective. None where fewer than two have a value."""
     with_steps = [(each, best_so_far(each)) for each in comparisons]
     with_steps = [(each, steps) for each, steps in with_steps if steps]
     if len(with_steps) < 2:
@@ -70,7 +70,7 @@ def overlay_figure(comparisons: Sequence[Comparison], words: Words) -> Figure | 
 def _show_late(
     figure: Figure, drawn: Sequence[tuple[list[Step], Comparison]], others: Sequence[float], words: Words
 ) -> None:
-    """Let the value axis begin where a tenth of the work was done: the first steps are large, and of no interest."""
+    """Lets the value axis begin where a tenth of the work was done: the first steps are large and of no interest."""
     late = [step.value for steps, each in drawn for step in steps if step.hours > 0.1 * each.cost.device_hours]
     late += [steps[-1].value for steps, _ in drawn] + list(others)
     if len(late) > 2 and max(late) > min(late):
@@ -88,7 +88,7 @@ def _add_steps(
     colour: str,
     name: str,
 ) -> None:
-    """A staircase that goes on to the end of what was spent, with a marker where the lead changed hands."""
+    """Draws a staircase to the end of what was spent, with a marker where the lead changed hands."""
     end = comparison.cost.device_hours * per
     figure.add_scatter(
         x=[step.hours * per for step in steps] + [end],
@@ -119,6 +119,6 @@ def _add_steps(
 
 
 def _hours_unit(comparison: Comparison) -> tuple[str, float]:
-    """(key of the axis, units in an hour)."""
+    """Returns (key of the axis, units in an hour)."""
     device = comparison.cost.device
     return (device, 1.0) if comparison.cost.device_hours >= 1.0 else (f"{device}_minutes", 60.0)

@@ -1,4 +1,4 @@
-"""One parameter against the objective, as a plotly figure."""
+"""Draws one parameter against the objective."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def slice_figure(slice: Slice, comparison: Comparison, words: Words) -> Figure:
-    """The objective over one parameter, a dot a trial; a triangle at the edge where its value lies beyond the axis."""
+    """Draws the objective over one parameter, a dot a trial; a triangle where a value lies beyond the axis."""
     figure = blank_figure("", "", 210)
     best, reach = comparison.best, survivors_range(comparison)
     for state in (State.PRUNED, State.PAUSED, State.RUNNING, State.COMPLETED):
@@ -41,7 +41,7 @@ def slice_figure(slice: Slice, comparison: Comparison, words: Words) -> Figure:
 
 
 def survivors_range(comparison: Comparison) -> tuple[float, float] | None:
-    """(low, high) of the values of trials that lasted half as long as the longest; None where that is most of them all.
+    """Returns (low, high) of the values of trials half as long as the longest or more; None if that is most of all.
 
     Trials cut at the first rung would else press all others into a line.
     """
@@ -55,12 +55,13 @@ def survivors_range(comparison: Comparison) -> tuple[float, float] | None:
 
 
 def _with_margin(reach: tuple[float, float], share: float) -> tuple[float, float]:
+    """Widens a range at both ends by a share of itself."""
     margin = share * (reach[1] - reach[0])
     return reach[0] - margin, reach[1] + margin
 
 
 def _set_range(figure: Figure, slice: Slice) -> None:
-    """The searched range with a little around it, its bounds dotted; 1, 2 and 5 marked where it is logarithmic."""
+    """Shows the searched range with a margin, its bounds dotted; marks 1, 2 and 5 where it is logarithmic."""
     values = [value for _, value, _, _ in slice.points]
     low, high = min([*values, *_given(slice.low)]), max([*values, *_given(slice.high)])
     for bound in _given(slice.low) + _given(slice.high):
@@ -99,6 +100,7 @@ def _add_dots(
     filled: bool,
     size: int = 8,
 ) -> None:
+    """Draws trials as dots; those beyond `reach` as triangles at its edge."""
     if not points:
         return
     rows = {row.number: row.trial for row in comparison.rows}
@@ -119,7 +121,7 @@ def _add_dots(
 
 
 def _across(number: int, value: Any, slice: Slice) -> float:
-    """Where on the axis: choices stand side by side, the trials of one a little apart."""
+    """Returns where on the axis a trial lies: choices stand side by side, the trials of one a little apart."""
     if slice.choices is None:
         return float(value)
     choices = [canonical(choice) for choice in slice.choices]

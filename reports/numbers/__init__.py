@@ -1,1 +1,1 @@
-"""Every number of a report, computed from a study: no text, no picture."""
+"""Computes every number of a report from a study: no text, no picture."""

@@ -1,4 +1,4 @@
-"""The one next step, what it costs, and the commands to type; and those that bring the winner back."""
+"""Chooses the one next step, what it costs and what to type; and the commands that bring the winner back."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from reports.numbers.search_quality import Slice
 from reports.numbers.study_view import StudyView
 from reports.numbers.verdict import is_smoke
 
-REPEATS = 2  # more seeds of the winner: with its first run three, the fewest that show a spread
+REPEATS = 2  # With the winner's first run these are three seeds, the fewest that show a spread.
 
 
 @dataclass(frozen=True)
 class Advice:
-    """device_hours: what the commands cost, from measured seconds; None where there is nothing to go by."""
+    """Says what to do next, and what to type for it.
+
+    device_hours: what the commands cost, judged by measured seconds; None where nothing was measured.
+    """
 
     what: Sentence
     commands: tuple[str, ...]
@@ -28,7 +31,7 @@ class Advice:
 
 
 def advice(comparison: Comparison, slices: tuple[Slice, ...]) -> Advice:
-    """Mend what fails, else finish, else widen a range that the good trials lean out of, else repeat the winner."""
+    """Advises to mend what fails, else to finish, else to widen a range, else to repeat the winner."""
     view, best = comparison.view, comparison.best
     if view.status == "running" and view.trials:
         hours = _left(comparison)
@@ -46,19 +49,20 @@ def advice(comparison: Comparison, slices: tuple[Slice, ...]) -> Advice:
 
 
 def original_command(view: StudyView) -> str:
-    """The command that began the study, as well as it is known."""
+    """Returns the command that began the study, as far as it is known."""
     command = view.facts.get("command")
     if isinstance(command, str) and command.strip():
-        return command.strip().replace(" --fresh", "")  # typed again, it would move this study aside
+        return command.strip().replace(" --fresh", "")  # Typed again, it would move this study aside.
     return _tune(view, "run" if view.searched else "train", _file(view))
 
 
 def reproduction(view: StudyView) -> tuple[str, ...]:
-    """The commands that write the winner as a file and train it again."""
+    """Returns the commands that write the winner as a file and train it again."""
     return _tune(view, "best", view.name, "--output", "best.yaml"), _tune(view, "train", "best.yaml")
 
 
 def _tune(view: StudyView, verb: str, *words: str) -> str:
+    """Returns a command for the study's home."""
     home = () if view.home is None else ("--home", Home.at(view.home).shown(Home.at(view.home).path))
     return shlex.join(["tune", verb, *words, *home])
 
@@ -68,7 +72,7 @@ def _file(view: StudyView) -> str:
 
 
 def _left(comparison: Comparison) -> float | None:
-    """Device hours until the trials of the budget are done, if they take what the others took on average."""
+    """Estimates the device hours until the budget's trials are done, if each takes what the others took on average."""
     view = comparison.view
     extension = view.facts.get("extension")
     wanted = extension["trials"] if isinstance(extension, Mapping) else view.budget.get("trials")
@@ -81,12 +85,14 @@ def _left(comparison: Comparison) -> float | None:
 
 
 def _mend(view: StudyView) -> tuple[str, ...]:
+    """Returns the commands that show what failed, check the study file and begin anew."""
     failed = [trial for trial in view.trials if trial.state is State.FAILED]
     look = (_tune(view, "show", view.name, "--trial", str(failed[0].number)),) if failed else ()
     return (*look, _tune(view, "check", _file(view)), f"{original_command(view)} --fresh")
 
 
 def _repeat(comparison: Comparison, best: Row) -> Advice:
+    """Advises to train the winner again with other seeds, against the first baseline where there is one."""
     view = comparison.view
     seeds = [seed for seed in range(REPEATS + 1) if seed != best.trial.seed][-REPEATS:]
     file = "best.yaml" if view.searched else _file(view)
@@ -111,7 +117,7 @@ def _repeat(comparison: Comparison, best: Row) -> Advice:
 
 
 def _full_seconds(trial: Trial, comparison: Comparison) -> float:
-    """What the trial takes when it runs to its end, also where it was cut."""
+    """Returns the seconds that the trial takes when it runs to its end, even if it was cut."""
     if trial.state is State.COMPLETED or not trial.reports:
         return trial.seconds
     longest = max((row.trial.epochs for row in comparison.rows), default=trial.epochs)
@@ -119,6 +125,7 @@ def _full_seconds(trial: Trial, comparison: Comparison) -> float:
 
 
 def _widen(comparison: Comparison, slice: Slice, best: Row) -> Advice:
+    """Advises to run the study again with a range that reaches further."""
     view = comparison.view
     domain = view.domain_of(slice.name, best.trial.config)
     assert slice.edge is not None
@@ -133,7 +140,7 @@ def _widen(comparison: Comparison, slice: Slice, best: Row) -> Advice:
 
 
 def wider(domain: Mapping[str, Any], edge: str) -> float:
-    """A new bound: a factor of ten further where the range is logarithmic, else as far again as the range is wide."""
+    """Returns a bound a factor of ten further out where the range is logarithmic, else one more width of the range."""
     low, high = domain["low"], domain["high"]
     if domain.get("log"):
         whole = isinstance(low, int) and isinstance(high, int)

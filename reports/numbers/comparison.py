@@ -1,4 +1,4 @@
-"""The numbers of a report: who leads, by how much, what it cost. Figures and wording are made from these alone."""
+"""Computes the numbers of a report: who leads, by how much, what it cost. Figures and wording come from these alone."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from typing import Any, Literal, NamedTuple
 
 from orchestrator.trial import Objective, State, Trial
 from reports.numbers.quantity import Scale, scale_of
-from reports.numbers.study_view import StudyView, view
-
-__all__ = ["Comparison", "Cost", "Lead", "Row", "Step", "StudyView", "best_so_far", "compare", "view"]
+from reports.numbers.study_view import StudyView
 
 
 @dataclass(frozen=True)
 class Row:
-    """One trial in the table. behind: how far from the best, 0 for itself, positive whatever the mode."""
+    """Says where one trial stands. behind: how far from the best; 0 for the best itself, positive whatever the mode."""
 
     trial: Trial
     rank: int | None  # 1 for the best; None without a value, and for failed trials
@@ -33,9 +31,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Lead:
-    """How far one trial is ahead of another; negative: behind. Both differences point the way of the objective.
+    """Says how far one trial is ahead of another; negative: behind. Both differences point the way of the objective.
 
-    relative: `by` as a fraction of the other's value; None where that is zero. test_by: the same on the test split.
+    relative: `by` as a fraction of the other's value; None where that is zero. test_by: the same as `by`, on the test
+    split.
     """
 
     ahead: int
@@ -50,10 +49,10 @@ class Lead:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the trials took, and what early stopping spared.
+    """Says what the trials took, and what early stopping spared.
 
     saved_epochs: those that pruned trials did not run, up to the longest trial or their own `epochs`, whichever is
-    less. saved_share: of all epochs that would have been run. device_hours: trial hours times what a trial occupies.
+    less. saved_share: of all epochs that would have been run.
     """
 
     seconds: float  # sum over all reports of all trials
@@ -67,16 +66,20 @@ class Cost:
 
     @property
     def device_hours(self) -> float:
+        """Returns trial hours times the devices that a trial occupies."""
         return self.hours_of(self.seconds)
 
     def hours_of(self, seconds: float) -> float:
-        """Device hours that so many seconds of one trial take."""
+        """Returns the device hours that so many seconds of one trial take."""
         return seconds * self.per_trial / 3600.0
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that is known of one study without a judgement. rows: best first, then those without a value by number."""
+    """Says all that is known of one study, without a judgement.
+
+    rows: best first, then those without a value by number.
+    """
 
     view: StudyView
     scale: Scale
@@ -86,9 +89,9 @@ class Comparison:
     best: Row | None
     runner_up: Lead | None  # the best over the second
     baselines: tuple[Lead, ...]  # the best over each baseline that has a value, other than itself
-    searched_best: Lead | None  # where a baseline is best: it over the best trial that is none
+    searched_best: Lead | None  # where a baseline is best, that baseline over the best trial that is none
     median: float | None  # of the scored trials
-    noise: float | None  # see epoch_noise, of the best trial
+    noise: float | None  # of the best trial, as epoch_noise estimates it
     cost: Cost
 
     @property
@@ -96,11 +99,12 @@ class Comparison:
         return self.view.objective
 
     def row(self, number: int) -> Row:
+        """Returns the row of a trial."""
         return next(row for row in self.rows if row.number == number)
 
 
 def compare(view: StudyView) -> Comparison:
-    """The numbers of one study. A failed trial can be neither best nor median, whatever it reported before."""
+    """Computes the numbers of one study. A failed trial is neither best nor median, whatever it reported before."""
     objective = view.objective
     found = {trial.number: trial.value(objective) for trial in view.trials if trial.state is not State.FAILED}
     values = {number: value for number, value in found.items() if value is not None}
@@ -127,16 +131,17 @@ def compare(view: StudyView) -> Comparison:
 
 
 def series(trial: Trial, objective: Objective) -> list[tuple[int, float]]:
-    """(epoch, value) of every report with a finite value."""
+    """Returns (epoch, value) of every report with a finite value."""
     pairs = [(report.epoch, report.metrics.get(objective.metric, math.nan)) for report in trial.reports]
     return [(epoch, value) for epoch, value in pairs if math.isfinite(value)]
 
 
 def epoch_noise(points: Sequence[tuple[int, float]]) -> float | None:
-    """How far values scatter about their trend from one epoch to the next: a standard deviation.
+    """Estimates how far values scatter about their trend from one epoch to the next: a standard deviation.
 
-    From third differences over the last half of the curve, in which a trend that bends evenly cancels: their variance
-    is twenty times that of independent noise. None with fewer than three of them. A repeat may scatter far more.
+    It looks at third differences over the last half of the curve, in which a trend that bends evenly cancels: their
+    variance is twenty times that of independent noise. None with fewer than three of them. A repeat may scatter far
+    more.
     """
     values = [value for _, value in points[len(points) // 2 :]]
     thirds = [d - 3.0 * c + 3.0 * b - a for a, b, c, d in zip(values, values[1:], values[2:], values[3:], strict=False)]
@@ -144,7 +149,7 @@ def epoch_noise(points: Sequence[tuple[int, float]]) -> float | None:
 
 
 def cost_of(view: StudyView) -> Cost:
-    """Counted from the reports that stand: an epoch that was run twice counts once."""
+    """Adds up the reports that stand: an epoch that was run twice counts once."""
     longest = max((trial.epochs for trial in view.trials), default=0)
     epochs, saved, saved_seconds = 0, 0, 0.0
     for trial in view.trials:
@@ -167,7 +172,7 @@ def cost_of(view: StudyView) -> Cost:
 
 
 class Step(NamedTuple):
-    """A report better than all before it. hours: spent in all trials up to it, of devices."""
+    """Describes a report that was better than all before it. hours: device hours spent in all trials up to it."""
 
     hours: float
     value: float
@@ -176,7 +181,7 @@ class Step(NamedTuple):
 
 
 def best_so_far(comparison: Comparison) -> list[Step]:
-    """Every report that was better than all before it, in the order of time; failed trials cost, but do not lead."""
+    """Returns every report that was better than all before it, in order of time. Failed trials cost, but never lead."""
     objective, spent, steps = comparison.objective, 0.0, list[Step]()
     reports = [(report.at, row.number, report, row.rank) for row in comparison.rows for report in row.trial.reports]
     for _, number, report, rank in sorted(reports, key=lambda item: (item[0], item[1], item[2].epoch)):
@@ -188,12 +193,13 @@ def best_so_far(comparison: Comparison) -> list[Step]:
 
 
 def _planned(trial: Trial, longest: int) -> int:
+    """Returns the epochs that the trial would have run if nothing had cut it."""
     own = trial.config.get("epochs")
     return min(own, longest) if isinstance(own, int) and not isinstance(own, bool) else longest
 
 
 def _device(view: StudyView) -> tuple[Literal["gpu", "cpu", "trial"], float]:
-    """What a trial ran on, and how much of it. What the trials say goes before what the file asks for."""
+    """Returns what a trial ran on, and how much of it. What the trials say goes before what the file asks for."""
     told = {str(trial.facts["device"]).split(":")[0] for trial in view.trials if trial.facts.get("device")}
     gpu, cpu = view.resources.get("gpu", "auto"), view.resources.get("cpu", 1.0)
     if "cuda" in told:
@@ -210,12 +216,13 @@ def _above_zero(share: Any) -> bool:
 
 
 def _rows(view: StudyView, values: Mapping[int, float], ranked: Sequence[int]) -> tuple[Row, ...]:
+    """Returns the rows of the ranked trials, then those of the others by number."""
     objective = view.objective
     trials = {trial.number: trial for trial in view.trials}
     rows: list[Row] = []
     for place, number in enumerate(ranked, start=1):
         value, report = values[number], trials[number].best_report(objective)
-        rank = rows[-1].rank if rows and rows[-1].value == value else place  # equals share a rank
+        rank = rows[-1].rank if rows and rows[-1].value == value else place  # Equals share a rank.
         behind = _ahead(values[ranked[0]], value, objective)
         rows.append(Row(trials[number], rank, value, report.epoch if report else None, behind))
     for number in sorted(trials.keys() - set(ranked)):
@@ -226,6 +233,7 @@ def _rows(view: StudyView, values: Mapping[int, float], ranked: Sequence[int]) -
 
 
 def _lead(ahead: Trial, other: Trial, values: Mapping[int, float], objective: Objective) -> Lead:
+    """Returns how far `ahead` is ahead of `other`."""
     value, against = values[ahead.number], values[other.number]
     by = _ahead(value, against, objective)
     tests = [value_on_test(trial, objective) for trial in (ahead, other)]
@@ -242,7 +250,7 @@ def _lead(ahead: Trial, other: Trial, values: Mapping[int, float], objective: Ob
 
 
 def value_on_test(trial: Trial, objective: Objective) -> float | None:
-    """The objective on the test split: the test metric of the same name after its split; None without one."""
+    """Returns the test metric of the objective's name after its split; None without one."""
     name = objective.metric.rpartition("/")[2]
     for metric, value in (trial.test or {}).items():
         if metric.rpartition("/")[2] == name and math.isfinite(value):
@@ -251,7 +259,7 @@ def value_on_test(trial: Trial, objective: Objective) -> float | None:
 
 
 def shown_test_lead(comparison: Comparison, ahead: int, other: int) -> float | None:
-    """How far a trial is ahead on the test split, from the values as they are shown; None where one was not scored."""
+    """Returns how far a trial is ahead on the test split, by the values shown; None where one was not scored."""
     trials = {trial.number: trial for trial in comparison.view.trials}
     value, against = (value_on_test(trials[number], comparison.objective) for number in (ahead, other))
     if value is None or against is None:
@@ -260,4 +268,5 @@ def shown_test_lead(comparison: Comparison, ahead: int, other: int) -> float | N
 
 
 def _ahead(a: float, b: float, objective: Objective) -> float:
+    """Returns how much better `a` is than `b`."""
     return a - b if objective.mode == "max" else b - a

@@ -1,4 +1,4 @@
-"""Quantities that a report speaks of, each with its kind, so that a language can write it in its own way."""
+"""Gives every number of a report its kind, so that each language can write it in its own way."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ _A_SHARE |= {"percent", "pct", "top1", "top5"}
 
 @dataclass(frozen=True)
 class Scale:
-    """How values of an objective are shown: fractions as percentages, others as they are."""
+    """Says how values of the objective are shown: fractions as percentages, others as they are."""
 
     unit: Literal["fraction", "percent", "plain"] = "plain"
     decimals: int = 4
 
     @property
     def factor(self) -> float:
+        """Returns what a value is multiplied by before it is shown."""
         return 100.0 if self.unit == "fraction" else 1.0
 
     @property
     def in_points(self) -> bool:
-        """Is a difference between two values a number of percentage points?"""
+        """Returns whether a difference between two values is a number of percentage points."""
         return self.unit != "plain"
 
     def difference(self, a: float, b: float) -> float:
-        """a - b as a reader finds it who subtracts the values shown; exact where those look alike."""
+        """Returns a - b as a reader finds it who subtracts the values shown; the exact one where those look alike."""
         shown = round(a * self.factor, self.decimals) - round(b * self.factor, self.decimals)
         return shown / self.factor if abs(shown) >= 0.5 * 10.0**-self.decimals else a - b
 
 
 def scale_of(objective: Objective, values: Sequence[float]) -> Scale:
-    """The scale for these finite values. Two decimals for percentages, more where the two best differ by less."""
+    """Chooses the scale for finite values. Two decimals for percentages, more where the two best differ by less."""
     if not values:
         return Scale()
     words = set(re.split(r"[^a-z0-9]+", objective.metric.lower()))
@@ -55,14 +56,14 @@ def scale_of(objective: Objective, values: Sequence[float]) -> Scale:
 
 
 def _spread(values: Sequence[float]) -> float:
-    """Between the quartiles, or between the ends where those are equal."""
+    """Returns the distance between the quartiles, or between the ends where the quartiles are equal."""
     ranked = sorted(values)
     inner = ranked[(3 * len(ranked)) // 4] - ranked[len(ranked) // 4]
     return inner if inner > 0 else ranked[-1] - ranked[0]
 
 
 def _decimals(values: Sequence[float], objective: Objective, least: int) -> int:
-    """As many as show that the two best differ, at most two more than `least`."""
+    """Returns as many decimals as show that the two best differ, at most two more than `least`."""
     ranked = sorted(set(values), key=objective.worst_first)
     if len(ranked) < 2:
         return least
@@ -92,18 +93,20 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Quantity:
+    """Pairs a number with what it counts."""
+
     kind: Kind
     number: float
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """What is to be said, in no language yet: a key of the locale files and what fills its placeholders."""
+    """Names what is to be said, in no language yet: a key of the locale files and what fills its placeholders."""
 
     key: str
     values: Mapping[str, Quantity | str] = field(default_factory=dict)
 
 
 def sentence(key: str, **values: Quantity | str | int) -> Sentence:
-    """Whole numbers, such as those of trials, are written as they are."""
+    """Makes a sentence; whole numbers, such as those of trials, are written as they are."""
     return Sentence(key, {name: str(value) if isinstance(value, int) else value for name, value in values.items()})

@@ -1,4 +1,4 @@
-"""Rank statistics of few trials, each with how far chance alone would go."""
+"""Computes rank statistics of few trials, each with how far chance alone would go."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Correlation:
-    """Spearman's rank correlation of n pairs."""
+    """Holds Spearman's rank correlation of n pairs."""
 
     value: float
     n: int
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, by Fisher's z with the standard error of Bonett and Wright (2000). Rough below 25 pairs."""
+        """Returns (low, high), between which the true correlation lies in 95 of 100 cases; rough below 25 pairs.
+
+        Fisher's z with the standard error of Bonett and Wright (2000).
+        """
         if self.n <= 3:
             return -1.0, 1.0
-        z = math.atanh(max(-0.99, min(0.99, self.value)))  # a perfect correlation of five pairs is no certainty
+        z = math.atanh(max(-0.99, min(0.99, self.value)))  # A perfect correlation of five pairs proves little.
         half = 1.96 * math.sqrt((1.0 + self.value**2 / 2.0) / (self.n - 3))
         low, high = math.tanh(z - half), math.tanh(z + half)
         return (min(low, self.value), max(high, self.value))
@@ -27,14 +30,17 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Share:
-    """Of a ranking, what groups explain: 0 to 1. by_chance: what chance alone exceeds once in twenty times."""
+    """Says which share of a ranking groups explain, 0 to 1.
+
+    by_chance: what chance alone exceeds once in twenty times.
+    """
 
     value: float
     by_chance: float
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """From 1 for the smallest; equals share their mean rank."""
+    """Returns the rank of each value, 1 for the smallest; equals share their mean rank."""
     order = sorted(range(len(values)), key=values.__getitem__)
     found = [0.0] * len(values)
     start = 0
@@ -49,7 +55,7 @@ def ranks(values: Sequence[float]) -> list[float]:
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Correlation | None:
-    """Spearman's; None where one side is all equal, or with fewer than two pairs."""
+    """Returns Spearman's correlation; None where one side is all equal, or with fewer than two pairs."""
     a, b = ranks([x for x, _ in pairs]), ranks([y for _, y in pairs])
     mean = (len(pairs) + 1) / 2.0
     scale = math.sqrt(sum((x - mean) ** 2 for x in a) * sum((y - mean) ** 2 for y in b))
@@ -60,7 +66,7 @@ def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Correlation | None
 
 
 def explained(groups: Sequence[Hashable], values: Sequence[float]) -> Share | None:
-    """How much of the ranking of `values` the groups explain: Kruskal and Wallis's H over n - 1.
+    """Returns how much of the ranking of `values` the groups explain: Kruskal and Wallis's H over n - 1.
 
     None where there is one group only, where each value is a group of its own, or where all values are equal.
     """
@@ -79,11 +85,11 @@ def explained(groups: Sequence[Hashable], values: Sequence[float]) -> Share | No
 
 
 def thirds(places: Sequence[float]) -> list[int]:
-    """0, 1 or 2 for the lower, middle and upper third of the ranking; equals stay together."""
+    """Returns 0, 1 or 2 for the lower, middle and upper third of the ranking; equals stay together."""
     return [min(int(3.0 * (rank - 0.5) / len(places)), 2) for rank in ranks(places)]
 
 
 def chi_square_95(degrees: int) -> float:
-    """The 95th percentile of chi-square, by Wilson and Hilferty (1931): within 1 % from 2 degrees, 3 % at 1."""
+    """Returns the 95th percentile of chi-square, by Wilson and Hilferty (1931): within 1 %, at 1 degree 3 %."""
     part = 2.0 / (9.0 * degrees)
     return degrees * (1.0 - part + 1.6449 * math.sqrt(part)) ** 3

@@ -1,4 +1,4 @@
-"""Is the search sound? Where trials were cut, what each parameter did, why trials failed."""
+"""Judges the search itself: where trials were cut, what each parameter did, why trials failed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from reports.numbers.comparison import Comparison, Row, series
 from reports.numbers.rank_statistics import explained, rank_correlation, thirds
 from reports.numbers.study_view import StudyView
 
-FEW = 5  # completed trials below which nothing is said of a rank correlation
-AT_AN_EDGE = 0.05  # of the range: this close to a bound the best counts as lying on it
-_OUTER = 0.25  # of the range: the good trials lean to a bound when two thirds of the best quarter lie here
+FEW = 5  # With fewer completed trials nothing is said of a rank correlation.
+AT_AN_EDGE = 0.05  # A value that is closer to a bound, as a share of the range, counts as lying on it.
+_OUTER = 0.25  # The good trials lean to a bound when two thirds of the best quarter lie in this share of the range.
 
 
 @dataclass(frozen=True)
 class Rung:
-    """How well the standing at one rung foretold the end.
+    """Says how well the standing at one rung foretold the end.
 
-    seen: trials that reached it. compared: completed ones of them. correlation: Spearman's between the best value up to
-    the rung and the best of all epochs, with its 95 % interval; None where fewer than FEW were compared.
-    winner_rank: of the study's best trial among all those seen.
+    seen: trials that reached it. cut: trials that were stopped there. compared: completed ones of those seen.
+    correlation: Spearman's between the best value up to the rung and the best of all epochs, with its 95 % interval
+    from `low` to `high`; None where fewer than FEW were compared. winner_rank: of the study's best trial among all
+    those seen.
     """
 
     epoch: int
@@ -39,15 +40,25 @@ class Rung:
     high: float | None
     winner_rank: int | None
 
+    @property
+    def judgement(self) -> Literal["sound", "unclear", "weak"] | None:
+        """Returns whether it was sound to cut trials here; None where too few were compared to tell."""
+        if self.correlation is None or self.low is None:
+            return None
+        if self.low > 0.0 and self.correlation >= 0.5:
+            return "sound"
+        return "weak" if self.correlation < 0.2 else "unclear"
+
 
 @dataclass(frozen=True)
 class Slice:
-    """One parameter against the objective.
+    """Shows one parameter against the objective.
 
     low, high: the searched range, None for choices. points: (trial number, value of the parameter, value of the
-    objective, state). edge: the bound that the best lies on; natural: no value beyond that bound makes sense (0, or 1
+    objective, state). edge: the bound that the best lies on. natural: no value beyond that bound makes sense (0, or 1
     of a range from 0 to 1). leaning: the best quarter of the trials lies there too. explained: share of the ranking of
-    the trials that the thirds of the range, or the choices, explain; by_chance: what is reached by chance in 1 of 20.
+    the trials that the thirds of the range, or the choices, explain. by_chance: the share that is reached by chance in
+    1 of 20 cases.
     """
 
     name: str
@@ -68,7 +79,7 @@ class Slice:
 
 
 def rungs(comparison: Comparison) -> tuple[Rung, ...]:
-    """The rungs at which trials could be cut; () where nothing stops trials early."""
+    """Returns the rungs at which trials could be cut; () where nothing stops trials early."""
     view = comparison.view
     objective = _watched(view)
     longest = max((trial.epochs for trial in view.trials), default=0)
@@ -87,12 +98,13 @@ def stops_early(section: Mapping[str, Any]) -> bool:
 
 
 def _watched(view: StudyView) -> Objective:
-    """What the scheduler decides by."""
+    """Returns what the scheduler decides by."""
     metric, mode = view.scheduler.get("metric"), view.scheduler.get("mode")
     return Objective(metric or view.objective.metric, mode or view.objective.mode)
 
 
 def _rung(epoch: int, comparison: Comparison, watched: Objective) -> Rung:
+    """Compares the standing at one epoch with the standing at the end."""
     seen: dict[int, float] = {}
     for row in comparison.rows:
         early = [value for e, value in series(row.trial, watched) if e <= epoch]
@@ -115,7 +127,7 @@ def _rung(epoch: int, comparison: Comparison, watched: Objective) -> Rung:
 
 
 def slices(comparison: Comparison) -> tuple[Slice, ...]:
-    """One for each searched name that took at least two values; those that explain most come first."""
+    """Returns one slice for each searched name that took at least two values; those that explain most come first."""
     rows = [row for row in comparison.rows if row.rank is not None]
     found = [
         _slice(name, comparison, [row for row in rows if name in row.trial.config]) for name in comparison.view.searched
@@ -125,6 +137,7 @@ def slices(comparison: Comparison) -> tuple[Slice, ...]:
 
 
 def _slice(name: str, comparison: Comparison, rows: Sequence[Row]) -> Slice:
+    """Compares the trials that have a value of the name."""
     domain = comparison.view.searched[name]
     points = tuple((row.number, row.trial.config[name], row.value or 0.0, row.trial.state) for row in rows)
     numeric = "choices" not in domain and all(is_number(value) for _, value, _, _ in points)
@@ -157,11 +170,12 @@ def _slice(name: str, comparison: Comparison, rows: Sequence[Row]) -> Slice:
 
 
 def _seen_choices(points: Sequence[tuple[int, Any, float, State]]) -> tuple[Any, ...]:
+    """Returns the different values of the parameter, where the study file names none."""
     return tuple({canonical(value): value for _, value, _, _ in points}.values())
 
 
 def position(value: Any, domain: Mapping[str, Any]) -> float | None:
-    """Where in its range a value lies, from 0 to 1, by order of magnitude where the domain is; None without a range."""
+    """Returns where in its range a value lies, 0 to 1, on a log axis if the range is one; None without a range."""
     low, high = domain.get("low"), domain.get("high")
     if low is None or high is None or low >= high or not is_number(value):
         return None
@@ -171,10 +185,12 @@ def position(value: Any, domain: Mapping[str, Any]) -> float | None:
 
 
 def _place(value: float, log: bool) -> float:
+    """Returns where a value lies on its axis."""
     return math.log(value) if log and value > 0 else float(value)
 
 
 def _edge(value: Any, domain: Mapping[str, Any]) -> Literal["low", "high"] | None:
+    """Returns the bound that a value lies on; None where it lies between."""
     place = position(value, domain)
     if place is None or AT_AN_EDGE < place < 1.0 - AT_AN_EDGE:
         return None
@@ -182,26 +198,28 @@ def _edge(value: Any, domain: Mapping[str, Any]) -> Literal["low", "high"] | Non
 
 
 def _edge_by_chance(domain: Mapping[str, Any]) -> float:
-    """A range of few steps has a larger share of its values at its bounds."""
+    """Returns how likely a value drawn from the range lies on a bound.
+
+    In a range of few steps the bounds are a larger share of all values.
+    """
     low, high, step = domain.get("low"), domain.get("high"), domain.get("step")
     if low is None or high is None or high <= low:
         return 0.0
     if step is None or domain.get("log"):
         return 2.0 * AT_AN_EDGE
     count = round((high - low) / step) + 1
-    return (
-        sum(1 for k in range(count) if not AT_AN_EDGE < k / (count - 1) < 1.0 - AT_AN_EDGE) / count
-        if count < 1000
-        else 0.1
-    )
+    if count >= 1000:
+        return 2.0 * AT_AN_EDGE
+    return sum(1 for k in range(count) if not AT_AN_EDGE < k / (count - 1) < 1.0 - AT_AN_EDGE) / count
 
 
 def _natural(edge: Literal["low", "high"] | None, domain: Mapping[str, Any]) -> bool:
+    """Returns whether no value beyond that bound makes sense."""
     return (edge == "low" and domain["low"] == 0) or (edge == "high" and domain["low"] == 0 and domain["high"] == 1)
 
 
 def _leaning(edge: Literal["low", "high"], domain: Mapping[str, Any], rows: Sequence[Row], name: str) -> bool:
-    """rows: best first. At least three trials must say so."""
+    """Returns whether the best quarter lies towards that bound, by at least three of the rows, which are best first."""
     top = [position(row.trial.config[name], domain) for row in rows[: max(3, len(rows) // 4)]]
     outer = [
         place for place in top if place is not None and (place <= _OUTER if edge == "low" else place >= 1 - _OUTER)
@@ -211,14 +229,14 @@ def _leaning(edge: Literal["low", "high"], domain: Mapping[str, Any], rows: Sequ
 
 @dataclass(frozen=True)
 class Failures:
-    """Failed trials that failed alike. reason: of the first, without what differs between them."""
+    """Groups trials that failed alike. reason: of the first of them."""
 
     reason: str
     trials: tuple[Trial, ...]
 
 
 def failures(trials: Sequence[Trial]) -> tuple[Failures, ...]:
-    """The failed trials by reason, the most frequent first. Reasons that differ in numbers alone are one."""
+    """Groups the failed trials by reason, the most frequent first. Reasons that differ in numbers alone are one."""
     groups: dict[str, list[Trial]] = {}
     for trial in trials:
         if trial.state is State.FAILED:

@@ -1,4 +1,4 @@
-"""What a report is told about one study: its ledger row, read into plain facts."""
+"""Reads a study's ledger row into the plain facts that a report speaks of."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from orchestrator.study.budget import Attempts, used_of
 from orchestrator.trial import Objective, Trial, best_trial
 
 if TYPE_CHECKING:
-    from orchestrator.ledger import StudyRow  # brings in the database, which a report has no use for
+    from orchestrator.ledger import StudyRow  # It would bring in the database, which a report does not need.
 
-SCHEDULER = {"name": "asha", "eta": 4, "grace_epochs": 1}  # what a study file means where it says nothing
+# What a study file means where it says nothing.
+SCHEDULER = {"name": "asha", "eta": 4, "grace_epochs": 1}
 
 
 @dataclass(frozen=True)
 class StudyView:
-    """One study, as far as a report speaks of it.
+    """Describes one study, as far as a report speaks of it.
 
     searched: name -> {"low", "high", "log", "step"} or {"choices"}, beside "when" (conditions) and "by" with "domains"
     (a list of such mappings, each with the "value" of the other name that it belongs to), where there are any.
@@ -48,7 +49,7 @@ class StudyView:
     resources: Mapping[str, Any] = field(default_factory=dict)  # gpu, cpu of one trial
     trainable: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
-    home: Path | None = None  # None: the default, ./runs
+    home: Path | None = None  # None for the default, ./runs
     created: float | None = None  # unix time
     source: Mapping[str, Any] = field(default_factory=dict)  # study and trial that a single config came from
     left_out: tuple[Trial, ...] = ()  # none of `trials`: they lie outside the space as it is now
@@ -57,11 +58,11 @@ class StudyView:
 
     @property
     def so_far(self) -> bool:
-        """May more trials come without anybody asking for them?"""
+        """Returns whether more trials may come without anybody asking for them."""
         return self.status in ("running", "paused", "interrupted")
 
     def domain_of(self, name: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The domain of a searched name beside the values of `config`; {} where it is not known."""
+        """Returns the domain that a searched name has beside the values of `config`; {} where it is not known."""
         domain = self.searched.get(name, {})
         for each in domain.get("domains", ()):
             if canonical(each["value"]) == canonical(config.get(domain["by"])):
@@ -70,7 +71,7 @@ class StudyView:
 
 
 def view(row: StudyRow, trials: Sequence[Trial], home: Path, attempts: Attempts | None = None) -> StudyView:
-    """The study of a ledger row. Nothing is imported for it: a report can be written where the trainable is absent.
+    """Reads the study of a ledger row. Nothing is imported for it: the trainable need not be there.
 
     attempts: those of trials that took a GPU, for the GPU-hours that were used.
     """
@@ -106,9 +107,13 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path, attempts: Attempts 
 
 
 def _space(raw: Mapping[str, Any], trials: Sequence[Trial]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """(searched, fixed). What the file leaves open, such as a name that is no longer in it, is read off the trials."""
+    """Returns (searched, fixed).
+
+    What the file leaves open, such as a name that is no longer in it, is read off the trials.
+    """
     written = raw.get("space") or {}
-    space = parse_space(written, [], None, Mistakes())  # constraints do not matter here, nor does what else is wrong
+    # Constraints do not matter here, nor do mistakes in the file.
+    space = parse_space(written, [], None, Mistakes())
     searched = {name: _described(space.parameters[name], space) for name in space.searched}
     fixed = dict(space.fixed)
     tried: dict[str, dict[str, Any]] = {}  # name -> its different values
@@ -125,10 +130,12 @@ def _space(raw: Mapping[str, Any], trials: Sequence[Trial]) -> tuple[dict[str, d
 
 
 def _is_range(written: Any) -> bool:
+    """Returns whether the file writes several values for the name."""
     return isinstance(written, list) or (isinstance(written, Mapping) and "value" not in written)
 
 
 def _described(parameter: Parameter, space: SearchSpace) -> dict[str, Any]:
+    """Returns the domain of a parameter as StudyView.searched has it."""
     when = {"when": {name: list(values) for name, values in parameter.when.items()}} if parameter.when else {}
     if parameter.by is None:
         return _plain(parameter.domain) | when
@@ -139,6 +146,7 @@ def _described(parameter: Parameter, space: SearchSpace) -> dict[str, Any]:
 
 
 def _plain(domain: Domain | None) -> dict[str, Any]:
+    """Returns a domain as a mapping; {} for none."""
     if domain is None:
         return {}
     if isinstance(domain, Categorical):
@@ -149,7 +157,7 @@ def _plain(domain: Domain | None) -> dict[str, Any]:
 
 
 def _around(domains: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A range around ranges, or all choices of choices; {} where both kinds are mixed."""
+    """Returns a range around ranges, or all choices of choices; {} where both kinds are mixed."""
     given = [domain for domain in domains if "choices" in domain or "low" in domain]
     if given and all("low" in domain for domain in given):
         return {

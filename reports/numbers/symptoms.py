@@ -1,6 +1,6 @@
-"""What a trial's curves say of its training, by name: stuck, labels without effect, a learning rate gone too soon.
+"""Names what a trial's curves say of its training: stuck, labels without effect, a learning rate gone too soon.
 
-The rules come from the records of hand-run experiments: days went by before somebody read them off the curves.
+The rules come from the records of experiments run by hand: days went by before somebody read them off the curves.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from statistics import fmean
 
 from orchestrator.trial import Objective, Report, State, Trial
 
-FEWEST = 6  # reports below which a curve says nothing
-FLAT = 0.08  # a score from 0 to 1 that stays within so much has not moved
-LEARNT = 0.5  # a score above which nobody calls a trial stuck
-FALLING = 0.1  # of the loss: less than that from the first quarter to the end is no fall
-SPENT_LR = 0.02  # of its peak: below that a learning rate teaches nothing
-SPENT_EPOCHS = 0.25  # of all: so many of them with a spent learning rate are wasted, fewer are the end of a schedule
-GOOD = 0.95  # a score that a spent learning rate may rest on
-LOST = 0.02  # of a score from 0 to 1: fallen so far below its best, while the training loss still falls
-GAP = 0.1  # between the same score in training and in validation
-CARRIED_OVER = 0.1  # of a score in training: less than that in validation is nothing
-RISEN = 2.0  # times the smallest training loss
+FEWEST = 6  # With fewer reports a curve says nothing.
+FLAT = 0.08  # A score from 0 to 1 that stays within so much has not moved.
+LEARNT = 0.5  # Nobody calls a trial with a better score stuck.
+FALLING = 0.1  # A loss that falls by a smaller share of itself, from the first quarter to the end, does not fall.
+SPENT_LR = 0.02  # Below this share of its peak a learning rate teaches nothing: it is spent.
+SPENT_EPOCHS = 0.25  # A larger share of all epochs with a spent learning rate is wasted; a smaller one ends a schedule.
+GOOD = 0.95  # A trial with a better score may rest, its learning rate spent.
+LOST = 0.02  # A score from 0 to 1 is lost that falls so far below its best while the training loss still falls.
+GAP = 0.1  # A score in training that is so far ahead of the same one in validation is overfitting.
+CARRIED_OVER = 0.1  # A smaller share of the score in training is nothing in validation.
+RISEN = 2.0  # The loss has diverged when it is more than so many times its smallest value.
 
 
 class Kind(StrEnum):
+    """Names a symptom."""
+
     STUCK = "stuck"
     LABELS = "labels without effect"
     LR_SPENT = "learning rate decayed too low"
@@ -36,7 +38,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Symptom:
-    """numbers: what the sentence about it needs, by name."""
+    """Describes what the curves of one trial show. numbers: what the sentence about it needs, by name."""
 
     kind: Kind
     numbers: dict[str, float]
@@ -46,7 +48,7 @@ class Symptom:
 
     @property
     def key(self) -> str:
-        """Of the sentence that tells it: there are two of overfitting."""
+        """Returns the key of the sentence that tells it: there are two of overfitting."""
         return "gap" if "trained" in self.numbers else self.kind.name.lower()
 
 
@@ -65,7 +67,7 @@ _SENTENCES = {
 
 
 def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
-    """The first that fits, the gravest first; None for a healthy or short course, or one that reports no train/loss.
+    """Returns the gravest symptom that fits; None for a healthy or short trial, or one that reports no train/loss.
 
     A score is a metric between 0 and 1 of which more is better: without one as objective only a divergence is told.
     """
@@ -87,9 +89,9 @@ def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
     if spent is not None and max(score) < GOOD and _rests(score[spent:], loss[spent:], loss):
         return Symptom(Kind.LR_SPENT, numbers | {"epoch": reports[spent].epoch, "share": SPENT_LR})
     trained = _trained(reports[-1], objective.metric)
-    if trained > GAP and max(score) < CARRIED_OVER * trained:  # learnt by upkeep
+    if trained > GAP and max(score) < CARRIED_OVER * trained:  # The data were learnt by heart.
         return Symptom(Kind.LABELS, numbers)
-    cut = trial.state is State.PRUNED  # in mid-course, perhaps on the plateau that CTC begins with
+    cut = trial.state is State.PRUNED  # It was stopped midway, perhaps on the plateau that CTC begins with.
     if not cut and max(score) < LEARNT and all(_flat(series[quarter:]) for series in _scores(reports)):
         return Symptom(Kind.STUCK if early - late > FALLING * abs(early) else Kind.LABELS, numbers)
     return _overfit(reports, score, loss, objective.metric)
@@ -97,7 +99,7 @@ def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
 
 @dataclass(frozen=True)
 class Symptoms:
-    """Trials with the same symptom. first: of the first of them, whose numbers stand for all."""
+    """Groups trials with the same symptom. first: of the first of them, whose numbers stand for all."""
 
     kind: Kind
     first: Symptom
@@ -105,7 +107,7 @@ class Symptoms:
 
 
 def symptoms_of(trials: Sequence[Trial], objective: Objective) -> tuple[Symptoms, ...]:
-    """The trials whose curves show a symptom, by its kind, the most frequent first."""
+    """Groups the trials whose curves show a symptom by its kind, the most frequent first."""
     groups: dict[Kind, list[tuple[Symptom, Trial]]] = {}
     for trial in trials:
         found = symptom_of(trial, objective)
@@ -116,41 +118,44 @@ def symptoms_of(trials: Sequence[Trial], objective: Objective) -> tuple[Symptoms
 
 
 def _complete(report: Report, metric: str) -> bool:
+    """Returns whether the report has finite values of the objective and of train/loss."""
     return all(math.isfinite(report.metrics.get(name, math.nan)) for name in (metric, "train/loss"))
 
 
 def _scores(reports: Sequence[Report]) -> list[list[float]]:
-    """The series of every validation metric that is a share: accuracy, similarity, precision."""
+    """Returns the series of every validation metric that is a share: accuracy, similarity, precision."""
     names = [name for name in reports[0].metrics if name.startswith("val/") and not name.endswith("/loss")]
     series = [[report.metrics.get(name, math.nan) for report in reports] for name in names]
     return [values for values in series if all(0 <= value <= 1 for value in values)]
 
 
 def _trained(report: Report, metric: str) -> float:
-    """The same score in training; NaN where it is not reported."""
+    """Returns the same score in training; NaN where it is not reported."""
     if not metric.startswith("val/"):
         return math.nan
     return report.metrics.get(metric.replace("val/", "train/", 1), math.nan)
 
 
 def _flat(values: Sequence[float]) -> bool:
+    """Returns whether the values have not moved."""
     return max(values) - min(values) < FLAT
 
 
 def _spent_from(rates: Sequence[float], peak: float) -> int | None:
-    """The place from which the learning rate stays spent, if that is a large share of the course; not the warm-up."""
+    """Returns the index from which the rate stays spent; None if that is a small share of all, or the warm-up."""
     alive = [place for place, rate in enumerate(rates) if not rate < SPENT_LR * peak]
     start = alive[-1] + 1 if alive else 0
     return start if start > 0 and len(rates) - start >= SPENT_EPOCHS * len(rates) else None
 
 
 def _rests(score: Sequence[float], loss: Sequence[float], whole: Sequence[float]) -> bool:
-    """Does neither move any more, although the loss moved before?"""
+    """Returns whether neither moves any more, although the loss moved before."""
     fall = whole[0] - min(whole)
     return max(score) - score[0] < FLAT / 2 and loss[0] - min(loss) < FALLING * max(fall, 1e-12)
 
 
 def _overfit(reports: Sequence[Report], score: Sequence[float], loss: Sequence[float], metric: str) -> Symptom | None:
+    """Returns overfitting where the score fell while the loss fell, or where training is far ahead of validation."""
     top = max(range(len(score)), key=score.__getitem__)
     tail = max(len(score) // 4, 1)
     end = fmean(score[-tail:])

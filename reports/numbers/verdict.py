@@ -1,4 +1,4 @@
-"""What a study says, no more than one run of each config carries: one headline, then its evidence and its doubts."""
+"""Says no more than one run of each config proves: one headline, then its evidence and its doubts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ TIE = 1.96 * math.sqrt(2.0)
 
 @dataclass(frozen=True)
 class Verdict:
-    """standing: of the best against what it is compared with first: the best baseline, else the runner-up.
+    """Says who leads and how sure that is.
 
-    tie: no further apart than values of one trial are from epoch to epoch. unknown: further, but from one run each.
-    none: nothing to compare.
+    standing: of the best against the best baseline, or else against the runner-up. tie: no further apart than values of
+    one trial are from epoch to epoch. unknown: further, but from one run each. none: nothing to compare.
     """
 
     standing: Literal["none", "tie", "unknown"]
@@ -29,6 +29,7 @@ class Verdict:
 
 
 def verdict(comparison: Comparison) -> Verdict:
+    """Judges who leads, by how much, and what speaks against believing it."""
     best, view = comparison.best, comparison.view
     if not view.trials:
         return Verdict("none", sentence("verdict.nothing_ran"), ())
@@ -44,16 +45,17 @@ def verdict(comparison: Comparison) -> Verdict:
 
 
 def standing_of(lead: Lead, noise: float | None) -> Literal["tie", "unknown"]:
-    """No single runs make a win."""
+    """Calls a lead within the noise a tie, and every other one unknown: single runs make no win."""
     return "tie" if abs(lead.by) <= TIE * (noise or 0.0) else "unknown"
 
 
 def shown_lead(lead: Lead, scale: Scale) -> Quantity:
-    """How far the two are apart."""
+    """Returns how far the two are apart."""
     return Quantity("points", abs(scale.difference(lead.value, lead.other_value)))
 
 
 def _first_lead(comparison: Comparison) -> Lead | None:
+    """Returns the lead that the headline speaks of; None without a second trial."""
     if comparison.searched_best is not None:
         return comparison.searched_best
     return comparison.baselines[0] if comparison.baselines else comparison.runner_up
@@ -74,6 +76,7 @@ def _what_went_wrong(comparison: Comparison) -> list[Sentence]:
 
 
 def _headline(comparison: Comparison, lead: Lead, standing: str) -> Sentence:
+    """Says who leads whom, and by how much."""
     best = comparison.best
     assert best is not None
     words: dict[str, Quantity | str | int] = {"trial": lead.ahead, "other": lead.other}
@@ -86,6 +89,7 @@ def _headline(comparison: Comparison, lead: Lead, standing: str) -> Sentence:
 
 
 def _how_good(comparison: Comparison, lead: Lead | None) -> list[Sentence]:
+    """Says the value of the best, on the test split too, against the other's."""
     best = comparison.best
     assert best is not None and best.value is not None and best.best_epoch is not None
     words: dict[str, Quantity | str | int] = {"metric": comparison.objective.metric, "epoch": best.best_epoch}
@@ -107,7 +111,7 @@ def _how_good(comparison: Comparison, lead: Lead | None) -> list[Sentence]:
 
 
 def _doubts(comparison: Comparison, lead: Lead, standing: str) -> list[Sentence]:
-    """One run each, the best of many, how far values scatter, who comes next, what most trials reached."""
+    """Names the doubts: one run each, how far values scatter, who comes next, what most trials reached."""
     said = [sentence("verdict.one_run_tie")]
     if standing == "unknown":
         said = [sentence("verdict.one_run_unknown", by=shown_lead(lead, comparison.scale))]
@@ -131,7 +135,7 @@ def _doubts(comparison: Comparison, lead: Lead, standing: str) -> list[Sentence]
 
 
 def _reservations(comparison: Comparison) -> list[Sentence]:
-    """What else must be known before the headline is believed."""
+    """Says what else must be known before the headline is believed."""
     view, best = comparison.view, comparison.best
     said = []
     if is_smoke(comparison):
@@ -152,5 +156,5 @@ def _reservations(comparison: Comparison) -> list[Sentence]:
 
 
 def is_smoke(comparison: Comparison) -> bool:
-    """Was this the trial of the wiring (`--smoke`), whose values mean nothing?"""
+    """Returns whether this was a run of `--smoke`, which proves the wiring and whose values mean nothing."""
     return comparison.view.name.endswith("-smoke")

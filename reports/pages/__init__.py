@@ -1,1 +1,1 @@
-"""Numbers and figures as tables, sections and texts of a page."""
+"""Turns numbers and figures into the tables, sections and texts of a page."""

@@ -1,4 +1,4 @@
-"""What was not as planned from the start: a changed study file, trials left out or extended, configs taken over."""
+"""Tells what was not as planned at the start: a changed study file, trials left out or extended, configs taken over."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from reports.numbers.quantity import Quantity
 from reports.numbers.study_view import StudyView
 from reports.words import Words, one_line
 
-LISTED = 20  # numbers of trials in one line
+LISTED = 20  # A line names at most so many trials.
 
 
 def changes(view: StudyView, words: Words) -> Iterator[str]:
-    """A line for each change of the file, for each reason why trials do not count, for extensions and origins."""
+    """Yields a line for each change of the file, reason why trials do not count, extension, and for the origins."""
     for change in view.facts.get("changes", ()):
         sections = ", ".join(change.get("was", {})) or words("changes.no_section")
         yield words("changes.file", moment=words.moment(change["at"]), sections=sections)
@@ -36,4 +36,5 @@ def changes(view: StudyView, words: Words) -> Iterator[str]:
 
 
 def _listed(numbers: list[int]) -> str:
+    """Returns the numbers in one line, the first LISTED of them."""
     return ", ".join(map(str, numbers[:LISTED])) + (", …" if len(numbers) > LISTED else "")

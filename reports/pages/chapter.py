@@ -1,4 +1,4 @@
-"""One study's part of a report: its numbers, put into words, tables and figures for the templates."""
+"""Puts one study's part of a report together: its numbers as words, tables and figures for the templates."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from reports.pages import standing_tables, tables
 from reports.pages.changes import changes
 from reports.pages.environment import environment, is_dirty
 from reports.pages.example_tables import ExampleTable, example_tables
+from reports.pages.failures_and_symptoms import TrialGroup, failure_group, symptom_group
 from reports.pages.pictures import Pictures, example_pictures
 from reports.pages.report_json import study_numbers
 from reports.pages.tables import Table
-from reports.pages.troubles import Trouble, failure_trouble, symptom_trouble
 from reports.words import NO_BREAK, Words, one_line, short
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_SLICES = 24  # drawn at most
+_SLICES = 24  # At most so many parameters are drawn.
 _STATES = (State.COMPLETED, State.PRUNED, State.FAILED, State.RUNNING, State.PAUSED)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One of the few numbers at the top."""
+    """Shows one of the few numbers at the top."""
 
     label: str
     value: str
@@ -46,6 +46,8 @@ class Tile:
 
 @dataclass(frozen=True)
 class SlicePanel:
+    """Describes one slice figure. widen: the search should reach further."""
+
     id: str
     name: str
     note: str
@@ -55,7 +57,10 @@ class SlicePanel:
 
 @dataclass(frozen=True)
 class Chapter:
-    """All texts are final, but not yet escaped. figures: id -> figure, for the page alone."""
+    """Holds what the templates show of one study: final texts, not yet escaped.
+
+    figures: id -> figure, for the page alone.
+    """
 
     id: str
     name: str
@@ -85,8 +90,8 @@ class Chapter:
     pictures: Pictures | None
     pictures_note: str
     example_tables: tuple[ExampleTable, ...]
-    failures: tuple[Trouble, ...]
-    symptoms: tuple[Trouble, ...]
+    failures: tuple[TrialGroup, ...]
+    symptoms: tuple[TrialGroup, ...]
     checkpoint: str
     original: str
     reproduction: tuple[str, ...]
@@ -97,12 +102,12 @@ class Chapter:
 
 
 def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
-    """index: of the study in the report, from 1; ids within the page begin with it."""
+    """Builds the chapter of a study. index: of the study in the report, from 1; ids within the page begin with it."""
     words = Words(lang, comparison.scale)
     view, best = comparison.view, comparison.best
     found_rungs, found_slices = rungs(comparison), slices(comparison)
     said, step = verdict(comparison), advice(comparison, found_slices)
-    failed, ill = failures(view.trials), symptoms_of(view.trials, view.objective)
+    failed, symptoms = failures(view.trials), symptoms_of(view.trials, view.objective)
     shown_slices = found_slices[:_SLICES]
     drawn = _figures(comparison, found_rungs, shown_slices, words, index)
     cost = "" if step.device_hours is None else words.hours(step.device_hours, comparison.cost.device)
@@ -136,21 +141,22 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
         pictures=pictures,
         pictures_note=_pictures_note(pictures, words),
         example_tables=() if best is None else example_tables(view.trial_directory / f"{best.number:04d}"),
-        failures=tuple(failure_trouble(each, words) for each in failed),
-        symptoms=tuple(symptom_trouble(each, words) for each in ill),
+        failures=tuple(failure_group(each, words) for each in failed),
+        symptoms=tuple(symptom_group(each, words) for each in symptoms),
         checkpoint=view.checkpoint or "",
         original=original_command(view),
         reproduction=reproduction(view) if best is not None else (),
         dirty=is_dirty(view.facts),
         facts=tuple(environment(view, words)),
         figures=drawn,
-        numbers=study_numbers(comparison, said, step, found_rungs, found_slices, failed, ill, words),
+        numbers=study_numbers(comparison, said, step, found_rungs, found_slices, failed, symptoms, words),
     )
 
 
 def _figures(
     comparison: Comparison, found: tuple[Rung, ...], shown: tuple[Slice, ...], words: Words, index: int
 ) -> dict[str, Figure]:
+    """Draws the figures of the chapter, by id."""
     drawn = {
         f"s{index}-curves": curves_figure.curves_figure(comparison, found, words),
         f"s{index}-progress": progress_figure(comparison, words),
@@ -161,6 +167,7 @@ def _figures(
 
 
 def _status(comparison: Comparison, words: Words) -> str:
+    """Says the study's status, and the reason where that says more."""
     view = comparison.view
     text = words(f"status.{view.status}")
     if view.reason and view.reason != view.status:
@@ -169,6 +176,7 @@ def _status(comparison: Comparison, words: Words) -> str:
 
 
 def _tiles(comparison: Comparison, words: Words) -> Iterator[Tile]:
+    """Yields the numbers at the top."""
     best, counts, cost = comparison.best, comparison.counts, comparison.cost
     if best is not None and best.best_epoch is not None:
         label = f"{words('key.best')} · {comparison.objective.metric}"
@@ -207,6 +215,7 @@ def _trials_note(comparison: Comparison, words: Words) -> str:
 
 
 def _curves_notes(comparison: Comparison, found: tuple[Rung, ...], words: Words) -> Iterator[str]:
+    """Yields what must be known to read the learning curves."""
     yield words("curves.about")
     if found:
         epochs = ", ".join(str(rung.epoch) for rung in found)
@@ -217,6 +226,7 @@ def _curves_notes(comparison: Comparison, found: tuple[Rung, ...], words: Words)
 
 
 def _panel(slice: Slice, number: int, index: int, words: Words) -> SlicePanel:
+    """Says how much the parameter explains, and whether the best lies at a bound."""
     if slice.explained is None or slice.by_chance is None:
         note = words("slices.few", trials=Quantity("trials", len(slice.points)))
     else:
@@ -229,7 +239,7 @@ def _panel(slice: Slice, number: int, index: int, words: Words) -> SlicePanel:
 
 
 def _pruning(comparison: Comparison, found: tuple[Rung, ...], words: Words) -> Iterator[str]:
-    """The judgement of the first rung, where all trials meet."""
+    """Yields the judgement of the first rung, where all trials meet."""
     if not stops_early(comparison.view.scheduler):
         return
     if not found or not found[0].seen:
@@ -238,19 +248,12 @@ def _pruning(comparison: Comparison, found: tuple[Rung, ...], words: Words) -> I
     first = found[0]
     if not comparison.counts.get(State.PRUNED, 0):
         yield words("pruning.none_cut")
+    compared = Quantity("trials", first.compared)
     if first.correlation is None or first.low is None or first.high is None:
-        yield words("pruning.few", trials=Quantity("trials", first.compared), enough=FEW)
+        yield words("pruning.few", trials=compared, enough=FEW)
     else:
-        key = (
-            "sound"
-            if first.low > 0.0 and first.correlation >= 0.5
-            else "weak"
-            if first.correlation < 0.2
-            else "unclear"
-        )
         rho, low, high = (Quantity("correlation", n) for n in (first.correlation, first.low, first.high))
-        count = Quantity("trials", first.compared)
-        yield words(f"pruning.{key}", epoch=first.epoch, rho=rho, low=low, high=high, trials=count)
+        yield words(f"pruning.{first.judgement}", epoch=first.epoch, rho=rho, low=low, high=high, trials=compared)
         if comparison.counts.get(State.PRUNED, 0):
             yield words("pruning.survivors")
     if first.winner_rank is not None and comparison.counts.get(State.PRUNED, 0):

@@ -1,4 +1,4 @@
-"""What a study ran on and with, as far as it was recorded."""
+"""Lists what a study ran on and with, as far as it was recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIMITED = {"trials": "trials", "hours": "hours", "gpu_hours": "gpu_hours", "pat
 
 
 def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
-    """(name, text) of every fact."""
+    """Yields (name, text) of every fact."""
     if view.trainable:
         yield words("facts.trainable"), one_line(view.trainable)
     if view.data:
@@ -63,7 +63,7 @@ def _scheduler(scheduler: Mapping[str, Any], words: Words) -> str:
 
 
 def flattened(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted name, text) of every fact there is; whatever a later version adds is shown too."""
+    """Yields (dotted name, text) of every fact there is; whatever a later version records is shown too."""
     for name, value in facts.items():
         if isinstance(value, Mapping):
             yield from flattened(value, f"{before}{name}.")
@@ -73,7 +73,8 @@ def flattened(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str,
 
 
 def is_dirty(facts: Mapping[str, Any]) -> bool:
-    """Was the code changed since its commit?"""
-    return any((name.split(".")[-1].endswith("dirty") and text == "true") for name, text in flattened(facts)) or any(
-        name.endswith("commit") and text.endswith(("-dirty", "+")) for name, text in flattened(facts)
+    """Returns whether the code was changed since its commit."""
+    return any(
+        (name.endswith("dirty") and text == "true") or (name.endswith("commit") and text.endswith(("-dirty", "+")))
+        for name, text in flattened(facts)
     )

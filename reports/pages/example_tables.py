@@ -1,4 +1,4 @@
-"""Tables that a trainable left beside its example pictures: CSV files, shown as they are."""
+"""Shows the CSV files that a trainable left beside its example pictures."""
 
 from __future__ import annotations
 
@@ -6,42 +6,40 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from reports.pages.example_files import caption_of, example_files
 from reports.pages.tables import Cell, Column, Table
 
-MOST = 4  # tables in a report
-ROWS = 20  # of each
-LARGEST = 1_000_000  # bytes: what is larger is no table for a page
+MOST_TABLES = 4
+MOST_ROWS = 20
+LARGEST_BYTES = 1_000_000  # A larger file is no table for a page.
 
 
 @dataclass(frozen=True)
 class ExampleTable:
+    """Pairs a table with its caption."""
+
     caption: str
     table: Table
 
 
 def example_tables(trial_directory: Path) -> tuple[ExampleTable, ...]:
-    """The CSV files in `examples/` of a trial's folder, by name; the first line is the heading."""
-    folder = trial_directory / "examples"
-    files = sorted(path for path in folder.glob("*.csv") if path.is_file()) if folder.is_dir() else []
-    tables = ((path, _table(path)) for path in files[:MOST])
-    return tuple(ExampleTable(_caption(path), table) for path, table in tables if table is not None)
-
-
-def _caption(path: Path) -> str:
-    return path.stem.replace("_", " ").replace("-", " ")
+    """Reads the CSV files in `examples/` of a trial's folder, by name; the first line is the heading."""
+    tables = ((path, _table(path)) for path in example_files(trial_directory, ".csv")[:MOST_TABLES])
+    return tuple(ExampleTable(caption_of(path), table) for path, table in tables if table is not None)
 
 
 def _table(path: Path) -> Table | None:
+    """Reads one file; None for what is no table: a report must not fail for a file that is half written or no text."""
     try:
-        if path.stat().st_size > LARGEST:
+        if path.stat().st_size > LARGEST_BYTES:
             return None
         with path.open(encoding="utf-8", newline="") as stream:
             lines = [line for line in csv.reader(stream) if line]
     except (OSError, ValueError, csv.Error):
-        return None  # half written, or no text: a report must not fail for it
+        return None
     if len(lines) < 2:
         return None
-    heading, rows = lines[0], lines[1 : ROWS + 1]
+    heading, rows = lines[0], lines[1 : MOST_ROWS + 1]
     numeric = [all(_number(row[i]) is not None for row in rows if i < len(row)) for i in range(len(heading))]
     cells = (tuple(_cell(row[i] if i < len(row) else "") for i in range(len(heading))) for row in rows)
     return Table(tuple(Column(name, number) for name, number in zip(heading, numeric, strict=True)), tuple(cells))

@@ -1,4 +1,4 @@
-"""Example pictures of a trial, small enough to lie inside a page."""
+"""Makes the example pictures of a trial small enough to lie inside a page."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-MOST = 12  # pictures in a report
-WIDEST = 1600  # pixels of the longer side; what is larger, or heavier than HEAVY, becomes a JPEG of that size
-HEAVY = 400_000  # bytes
-MOST_PIXELS = 50_000_000  # of a picture that a page could use; a small file can stand for billions
+from reports.pages.example_files import FOLDER, caption_of, example_files
+
+MOST_PICTURES = 12
+LONGEST_PIXELS = 1600  # A picture with a longer side becomes a JPEG of this size.
+HEAVIEST_BYTES = 400_000  # So does a heavier one.
+MOST_PIXELS = 50_000_000  # A larger picture is left out: a small file can stand for billions of pixels.
 
 
 @dataclass(frozen=True)
 class Picture:
+    """Holds a picture of the page. uri: data:image/... width, height: in pixels."""
+
     caption: str
     uri: str  # data:image/...
     width: int
@@ -23,7 +27,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """shown: at most MOST. left_out: how many more PNG files lie in the folder, unreadable ones among them."""
+    """Holds the example pictures of a trial.
+
+    shown: at most MOST_PICTURES. left_out: how many more PNG files lie in the folder, unreadable ones among them.
+    """
 
     shown: tuple[Picture, ...]
     left_out: int
@@ -31,33 +38,33 @@ class Pictures:
 
 
 def example_pictures(trial_directory: Path) -> Pictures:
-    """The PNG files in `examples/` of a trial's folder, by name; but for those that are no picture, or a vast one."""
-    folder = trial_directory / "examples"
-    files = sorted(path for path in folder.glob("*.png") if path.is_file()) if folder.is_dir() else []
-    shown = [picture for path in files[:MOST] if (picture := _picture(path)) is not None]
-    return Pictures(tuple(shown), len(files) - len(shown), folder)
+    """Reads the PNG files in `examples/` of a trial's folder, by name; leaves out what is no picture, or a vast one."""
+    files = example_files(trial_directory, ".png")
+    shown = [picture for path in files[:MOST_PICTURES] if (picture := _picture(path)) is not None]
+    return Pictures(tuple(shown), len(files) - len(shown), trial_directory / FOLDER)
 
 
 def _picture(path: Path) -> Picture | None:
+    """Reads one file; None for what is no PNG, or half written: a report must not fail for a picture."""
     from PIL import Image, UnidentifiedImageError
 
-    caption = path.stem.replace("_", " ").replace("-", " ")
+    caption = caption_of(path)
     try:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 return None
-            if max(width, height) <= WIDEST and len(data) <= HEAVY:
+            if max(width, height) <= LONGEST_PIXELS and len(data) <= HEAVIEST_BYTES:
                 image.verify()
                 return Picture(caption, _uri("png", data), width, height)
             smaller = image.convert("RGB")
-            smaller.thumbnail((WIDEST, WIDEST))
+            smaller.thumbnail((LONGEST_PIXELS, LONGEST_PIXELS))
             buffer = io.BytesIO()
             smaller.save(buffer, "JPEG", quality=85)
             return Picture(caption, _uri("jpeg", buffer.getvalue()), *smaller.size)
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None  # half written, or no PNG at all: a report must not fail for a picture
+        return None
 
 
 def _uri(kind: str, data: bytes) -> str:

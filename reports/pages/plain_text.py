@@ -1,4 +1,4 @@
-"""Markdown that reads well as it is: tables in columns, paragraphs of a terminal's width, names that stay names."""
+"""Writes Markdown that reads well as it is: aligned tables, paragraphs of a terminal's width, names that stay names."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from reports.pages.tables import Cell, Table
 from reports.words import one_line
 
 WIDTH = 100  # columns of a paragraph
-CELL = 60  # characters of a table's cell
+CELL = 60  # characters of a cell at most
 _SPECIAL = re.compile(r"[\\`*\[\]|]|(?<!\w)[_#]|[_#](?!\w)|<(?=[A-Za-z/!?])|^[>+-]")
 
 
 def escape(text: object) -> str:
-    """Text in which Markdown sees no markup. What stands within a word, or alone, needs no escape."""
+    """Returns text in which Markdown sees no markup. What stands within a word, or alone, needs no escape."""
     return _SPECIAL.sub(lambda match: "&lt;" if match[0] == "<" else f"\\{match[0]}", one_line(text))
 
 
 def columns(text: str) -> int:
-    """Columns that a terminal takes for the text: two for a wide character, none for a combining one."""
+    """Returns the columns that a terminal takes for the text: two for a wide character, none for a combining one."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def paragraph(text: str, indent: str = "") -> str:
-    """The words in lines of at most WIDTH columns; every line after the first begins with `indent`."""
+    """Breaks the words into lines of at most WIDTH columns; every line after the first begins with `indent`."""
     lines, line = [], ""
     for word in text.split(" "):
         longer = f"{line} {word}" if line else word
@@ -37,7 +37,7 @@ def paragraph(text: str, indent: str = "") -> str:
 
 
 def text_table(table: Table) -> str:
-    """A Markdown table, its columns aligned. Columns without text are left out; "" without a row."""
+    """Writes a table with aligned columns. Columns without text are left out; "" without a row."""
     if not table.rows:
         return ""
     kept = [i for i in range(len(table.columns)) if any(row[i].text for row in table.rows)]

@@ -1,4 +1,4 @@
-"""Every number of a report as plain JSON data."""
+"""Writes every number of a report as plain JSON data."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def study_numbers(
     rungs: tuple[Rung, ...],
     slices: tuple[Slice, ...],
     failed: tuple[Failures, ...],
-    ill: tuple[Symptoms, ...],
+    symptoms: tuple[Symptoms, ...],
     words: Words,
 ) -> dict[str, Any]:
-    """One study of report.json. The file is {"version": 1, "language", "written" (unix time),
+    """Returns one study of report.json. The file is {"version": 1, "language", "written" (unix time),
     "side_by_side": [text], "studies": [this, ...]}.
 
     study, status, reason, objective {metric, mode}, trainable: as in `tune show --json`.
@@ -74,7 +74,7 @@ def study_numbers(
         "rungs": [asdict(rung) for rung in rungs],
         "parameters": [{k: v for k, v in asdict(each).items() if k != "points"} for each in slices],
         "failures": [{"reason": each.reason, "trials": [t.number for t in each.trials]} for each in failed],
-        "symptoms": [{"symptom": each.kind.value, "trials": [t.number for t in each.trials]} for each in ill],
+        "symptoms": [{"symptom": each.kind.value, "trials": [t.number for t in each.trials]} for each in symptoms],
         "searched": view.searched,
         "fixed": view.fixed,
         "facts": view.facts,
@@ -83,7 +83,7 @@ def study_numbers(
 
 
 def plain(value: Any) -> Any:
-    """JSON data: text keys, no NaN or infinity (null instead), no types of ours."""
+    """Returns JSON data: text keys, null for NaN and infinity, text for types of ours."""
     if isinstance(value, dict) or hasattr(value, "items"):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple | set):

@@ -1,4 +1,4 @@
-"""Several studies together: who leads, whether they can be compared, and what repeats of a winner prove."""
+"""Says of several studies who leads, whether they can be compared, and what repeats of a winner prove."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from reports.numbers.comparison import Comparison
 from reports.words import Words, one_line
 
-ENOUGH = 2  # repeats that make a lead a win, if each of them leads
+ENOUGH = 2  # So many repeats make a lead a win, if each of them leads.
 
 
 def comparable(comparisons: Sequence[Comparison]) -> bool:
-    """Have all studies one objective?"""
+    """Returns whether all studies have one objective."""
     return len({(each.objective.metric, each.objective.mode) for each in comparisons}) == 1
 
 
 def notes(comparisons: Sequence[Comparison], lang: str) -> list[str]:
-    """What the table of the studies cannot say."""
+    """Says what the table of the studies cannot say."""
     words = Words(lang)
     if not comparable(comparisons):
         return [words("compare.other_objective")]
@@ -32,7 +32,10 @@ def notes(comparisons: Sequence[Comparison], lang: str) -> list[str]:
 
 
 def repeats_of_the_first(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The later studies that trained the first one's best trial again: `tune best` wrote down where it came from."""
+    """Returns the later studies that trained the first one's best trial again.
+
+    `tune best` wrote into their files which it is.
+    """
     first = comparisons[0]
     if first.best is None:
         return []
@@ -45,6 +48,7 @@ def repeats_of_the_first(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _repeats(first: Comparison, repeats: Sequence[Comparison], lang: str) -> list[str]:
+    """Says what the runs of one config reached, and whether they beat the first baseline."""
     words, best = Words(lang, first.scale), first.best
     assert best is not None and best.value is not None
     again = [each.best.value for each in repeats if each.best is not None and each.best.value is not None]
@@ -63,6 +67,7 @@ def _repeats(first: Comparison, repeats: Sequence[Comparison], lang: str) -> lis
 
 
 def _leader(comparisons: Sequence[Comparison], lang: str) -> str:
+    """Says which study has the best value, and by how much."""
     scored = [(each.best.value, each) for each in comparisons if each.best is not None and each.best.value is not None]
     if len(scored) < 2:
         return Words(lang)("compare.nothing")

@@ -1,4 +1,4 @@
-"""The tables of the first screen: who stands where, the best config, several studies side by side."""
+"""Makes the tables of the first screen: who stands where, the best config, several studies side by side."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.words import Words, one_line, short
 
 
 def standing_table(comparison: Comparison, words: Words) -> Table | None:
-    """The best, every baseline, the runner-up, and the median where no trial was cut short. None without a best."""
+    """Lists the best, every baseline, the runner-up, and the median where no trial was cut. None without a best."""
     best = comparison.best
     if best is None:
         return None
@@ -74,7 +74,7 @@ def _standing_row(what: str, row: Row, comparison: Comparison, words: Words, kin
 
 
 def config_table(comparison: Comparison, slices: Sequence[Slice], words: Words) -> Table | None:
-    """What was searched: the best value, those of the baselines, the range and where in it the best lies."""
+    """Lists what was searched: the best value, those of the baselines, the range and where in it the best lies."""
     best, view = comparison.best, comparison.view
     if best is None or not view.searched:
         return None
@@ -101,6 +101,7 @@ def config_table(comparison: Comparison, slices: Sequence[Slice], words: Words) 
 
 
 def _range(domain: Mapping[str, Any], words: Words) -> str:
+    """Writes the range or the choices of a name, and the condition under which it is searched."""
     if domain.get("low") is not None:
         text = f"{short(domain['low'])} – {short(domain['high'])}"
         if domain.get("log"):
@@ -117,7 +118,7 @@ def _range(domain: Mapping[str, Any], words: Words) -> str:
 
 
 def _edge_note(slice: Slice | None, words: Words) -> tuple[str, str]:
-    """(note, CSS class)."""
+    """Returns (note, CSS class) for a value that lies at a bound."""
     if slice is None or slice.edge is None:
         return "", ""
     if slice.natural:
@@ -126,7 +127,7 @@ def _edge_note(slice: Slice | None, words: Words) -> tuple[str, str]:
 
 
 def edges_note(slices: Sequence[Slice], words: Words) -> str:
-    """How many edges chance alone would make; "" where there is none to explain."""
+    """Says how many values chance alone would put at a bound; "" where no bound needs explaining."""
     ranges = [each for each in slices if each.choices is None and each.low is not None]
     if not any(each.edge and not each.natural for each in ranges):
         return ""
@@ -135,7 +136,7 @@ def edges_note(slices: Sequence[Slice], words: Words) -> str:
 
 
 def studies_table(comparisons: Sequence[Comparison], words: Sequence[Words], comparable: bool) -> Table:
-    """One row a study. comparable: same objective, so that differences to the first mean something."""
+    """Lists one row a study. comparable: same objective, so that differences to the first mean something."""
     first = comparisons[0]
     name = one_line(first.view.name)
     gap_label = words[0]("compare.first_points" if words[0].scale.in_points else "compare.first", study=name)

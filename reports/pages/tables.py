@@ -1,4 +1,4 @@
-"""The tables of a report, worded and formatted, for both the page and the terminal."""
+"""Makes the tables of a report, worded and formatted, for both the page and the terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True)
 class Cell:
-    """sort: what the column is ordered by; None sorts last. bar: where in a range a value lies, from 0 to 1."""
+    """Holds one field of a table.
+
+    sort: what the column is ordered by; None sorts last. bar: where in its range a value lies, 0 to 1.
+    """
 
     text: str
     sort: float | str | None = None
@@ -30,6 +33,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
+    """Names a column."""
+
     label: str
     numeric: bool = False
     name: bool = False  # the label is a name that someone typed, such as a parameter's
@@ -37,6 +42,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    """Holds rows of cells under columns. row_kinds: the CSS class of each row."""
+
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     row_kinds: tuple[str, ...] = field(default=())
@@ -46,7 +53,7 @@ class Table:
         return self.row_kinds or ("",) * len(self.rows)
 
     def without_empty_columns(self) -> Table:
-        """Columns in which no row says anything are left out."""
+        """Leaves out the columns in which no row says anything; the first one stays."""
         kept = [
             i
             for i in range(len(self.columns))
@@ -57,6 +64,7 @@ class Table:
 
 
 def config_cell(trial: Trial, name: str, words: Words, *, exact: bool = False) -> Cell:
+    """Shows one value of a trial's config. exact: with six digits instead of three."""
     if name not in trial.config:
         return Cell(words("config.absent"))
     value = trial.config[name]
@@ -68,7 +76,7 @@ def config_cell(trial: Trial, name: str, words: Words, *, exact: bool = False) -
 
 
 def trials_table(comparison: Comparison, words: Words, limit: int = SHOWN_TRIALS) -> Table:
-    """Every trial, best first; the first `limit` of them."""
+    """Lists every trial, best first; the first `limit` of them."""
     view = comparison.view
     shown = comparison.rows[:limit]
     names = list(view.searched)
@@ -98,9 +106,8 @@ def _numeric(domain: Mapping[str, Any]) -> bool:
 def _trial_cells(row: Row, comparison: Comparison, names: Sequence[str], words: Words) -> tuple[Cell, ...]:
     trial = row.trial
     told = [baseline_name(trial, words, "trials")] if trial.baseline is not None else []
-    told += (
-        [trial.reason] if trial.reason and trial.state is not State.PRUNED else []
-    )  # that says no more than its state
+    if trial.reason and trial.state is not State.PRUNED:  # The reason of a pruned trial says no more than its state.
+        told.append(trial.reason)
     value, behind = "" if row.value is None else words.value(row.value), ""
     best = comparison.best
     if row.behind is not None and best is not None and best.value is not None and row.value is not None:
@@ -122,7 +129,7 @@ def _trial_cells(row: Row, comparison: Comparison, names: Sequence[str], words: 
 
 
 def sparkline(values: Sequence[float], width: int = 12) -> str:
-    """The values as a row of bars from their smallest to their largest; every so many of them where they are more."""
+    """Draws the values as a row of bars between the smallest and the largest; evenly chosen ones if they are many."""
     if len(values) > width:
         values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
     if len(values) < 2:
@@ -133,6 +140,7 @@ def sparkline(values: Sequence[float], width: int = 12) -> str:
 
 
 def rungs_table(rungs: Sequence[Rung], words: Words) -> Table:
+    """Lists the rungs: who reached them, who was cut, how well they foretold the end."""
     columns = (
         Column(words("pruning.rung"), True),
         Column(words("pruning.seen"), True),
@@ -154,6 +162,7 @@ def _rung_cells(rung: Rung, words: Words) -> tuple[Cell, ...]:
 
 
 def shortened(text: str, length: int) -> str:
+    """Cuts a text to a length, an ellipsis at its end."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
@@ -162,4 +171,5 @@ def baseline_name(trial: Trial, words: Words, group: str) -> str:
 
 
 def in_points(key: str, words: Words) -> str:
+    """Returns the phrase for a column of differences, which names points where values are percentages."""
     return words(f"{key}_points" if words.scale.in_points else key)

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.ledger import Ledger
 from orchestrator.trial import Objective
-from reports.numbers.comparison import view
+from reports.numbers.study_view import view
 from tests.reports.few_trials import study
 
 RAW = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.pages.example_tables import MOST, ROWS, example_tables
+from reports.pages.example_tables import MOST_ROWS, MOST_TABLES, example_tables
 
 
 @pytest.fixture
@@ -29,12 +29,12 @@ def test_columns_of_numbers_are_sorted_as_numbers_and_texts_stay_texts(examples:
 
 
 def test_a_long_table_and_a_long_list_of_tables_are_cut(examples: Path):
-    for number in range(MOST + 2):
-        lines = "\n".join(f"{n},{n}" for n in range(ROWS + 5))
+    for number in range(MOST_TABLES + 2):
+        lines = "\n".join(f"{n},{n}" for n in range(MOST_ROWS + 5))
         (examples / f"{number}.csv").write_text(f"a,b\n{lines}\n")
     found = example_tables(examples.parent)
-    assert len(found) == MOST
-    assert {len(each.table.rows) for each in found} == {ROWS}
+    assert len(found) == MOST_TABLES
+    assert {len(each.table.rows) for each in found} == {MOST_ROWS}
 
 
 @pytest.mark.parametrize("content", [b"", b"only,a,heading\n", b"\xff\xfe\x00a\n\xff", b"a,b\n" + b"x" * 2_000_000])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from reports.pages.pictures import MOST, WIDEST, example_pictures
+from reports.pages.pictures import LONGEST_PIXELS, MOST_PICTURES, example_pictures
 
 
 def save(path: Path, size: tuple[int, int] = (40, 30), *, noise: bool = False) -> None:
@@ -32,7 +32,7 @@ def test_a_large_picture_becomes_a_smaller_one(tmp_path):
     [picture] = example_pictures(tmp_path).shown
     assert picture.uri.startswith("data:image/jpeg;base64,")
     with Image.open(io.BytesIO(base64.b64decode(picture.uri.split(",")[1]))) as image:
-        assert image.size == (picture.width, picture.height) == (WIDEST, 1200)
+        assert image.size == (picture.width, picture.height) == (LONGEST_PIXELS, 1200)
 
 
 def test_what_is_no_picture_is_left_out(tmp_path):
@@ -55,8 +55,8 @@ def test_a_small_file_that_stands_for_a_vast_picture_is_left_out(tmp_path):
 
 
 def test_of_many_pictures_the_first_are_shown_and_the_rest_counted(tmp_path):
-    for number in range(MOST + 3):
+    for number in range(MOST_PICTURES + 3):
         save(tmp_path / "examples" / f"{number:02d}.png", (4, 4))
     found = example_pictures(tmp_path)
-    assert len(found.shown) == MOST and found.left_out == 3
+    assert len(found.shown) == MOST_PICTURES and found.left_out == 3
     assert example_pictures(tmp_path / "elsewhere").shown == ()

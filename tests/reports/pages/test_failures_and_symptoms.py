@@ -7,7 +7,7 @@ import pytest
 from orchestrator.trial import Objective, Report, State, Trial
 from reports.numbers.search_quality import failures
 from reports.numbers.symptoms import Kind, symptoms_of
-from reports.pages.troubles import failure_trouble, symptom_trouble
+from reports.pages.failures_and_symptoms import failure_group, symptom_group
 from reports.words import Words
 
 ACCURACY = Objective("val/acc", "max")
@@ -40,14 +40,14 @@ def test_every_symptom_has_words_in_every_language(lang: str, kind: Kind):
     [group] = symptoms_of(STUCK, ACCURACY)
     names = ("early", "late", "score", "peak", "epoch", "share", "best")
     everything = type(group)(kind, type(group.first)(kind, dict.fromkeys(names, 0.02)), group.trials)
-    told = symptom_trouble(everything, Words(lang))
+    told = symptom_group(everything, Words(lang))
     assert told.title and told.about and "{" not in told.about
     assert "2, 5" in told.trials
 
 
 def test_the_numbers_of_the_first_trial_stand_for_all():
     [group] = symptoms_of(STUCK, ACCURACY)
-    about = symptom_trouble(group, Words("en")).about
+    about = symptom_group(group, Words("en")).about
     assert about.startswith("Trial 2: train/loss fell from 2.2 to 0.4, but the score never left 0.01.")
 
 
@@ -55,7 +55,7 @@ def test_a_failure_shows_the_end_of_its_traceback_without_control_characters():
     error = "\n".join([f"line {n}" for n in range(40)] + ["ValueError: \x1b[31mred"])
     failed = Trial(7, {}, State.FAILED, reason="exception: ValueError: red", error=error)
     [group] = failures([failed])
-    told = failure_trouble(group, Words("en"))
+    told = failure_group(group, Words("en"))
     assert told.title == "exception: ValueError: red"
     assert told.traceback.splitlines()[0] == "…"
     assert told.traceback.splitlines()[-1] == "ValueError:  [31mred"

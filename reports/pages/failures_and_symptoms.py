@@ -1,4 +1,4 @@
-"""What went wrong, worded: trials that failed alike, and trials whose curves show the same symptom."""
+"""Words what went wrong: trials that failed alike, and trials whose curves show the same symptom."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from reports.numbers.search_quality import Failures
 from reports.numbers.symptoms import Symptoms
 from reports.words import Words, one_line
 
-_TRACEBACK_LINES = 14
-_NAMED = 20  # trials named at most
+_TRACEBACK_LINES = 14  # The last lines of a traceback tell most.
+_NAMED = 20  # A group names at most so many trials.
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """title: of the failure or symptom. about: what it means here, and what to do. traceback: of the first trial."""
+class TrialGroup:
+    """Shows the trials that failed alike, or that share a symptom.
+
+    title: of the failure or symptom. trials: how many they are, and their numbers. about: what it means here, and what
+    to do. traceback: of the first trial.
+    """
 
     title: str
     trials: str
@@ -26,11 +30,12 @@ class Trouble:
     traceback: str = ""
 
 
-def failure_trouble(group: Failures, words: Words) -> Trouble:
+def failure_group(group: Failures, words: Words) -> TrialGroup:
+    """Words a group of trials that failed alike."""
     first = group.trials[0]
     lines = (first.error or "").rstrip().splitlines()
     text = "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines[-_TRACEBACK_LINES:])
-    return Trouble(
+    return TrialGroup(
         title=one_line(group.reason) or words("failures.no_reason"),
         trials=_named(group.trials, words),
         traceback_title=words("failures.traceback", trial=first.number),
@@ -38,9 +43,10 @@ def failure_trouble(group: Failures, words: Words) -> Trouble:
     )
 
 
-def symptom_trouble(group: Symptoms, words: Words) -> Trouble:
+def symptom_group(group: Symptoms, words: Words) -> TrialGroup:
+    """Words a group of trials that share a symptom."""
     key = group.first.key
-    return Trouble(
+    return TrialGroup(
         title=words(f"symptoms.{group.kind.name.lower()}"),
         trials=_named(group.trials, words),
         about=words(f"symptoms.{key}_about", trial=group.trials[0].number, **_shown(group.first.numbers)),
@@ -48,10 +54,12 @@ def symptom_trouble(group: Symptoms, words: Words) -> Trouble:
 
 
 def _shown(numbers: Mapping[str, float]) -> dict[str, str]:
+    """Writes the numbers that a symptom's sentence needs."""
     shown = {name: f"{value:.3g}" for name, value in numbers.items()}
     return shown | ({"share": f"{numbers['share']:.0%}"} if "share" in numbers else {})
 
 
 def _named(trials: Sequence[Trial], words: Words) -> str:
+    """Returns how many trials they are, with the numbers of the first _NAMED."""
     numbers = ", ".join(str(trial.number) for trial in trials[:_NAMED]) + (", …" if len(trials) > _NAMED else "")
     return words("failures.times", trials=Quantity("trials", len(trials)), numbers=numbers)
