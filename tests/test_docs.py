@@ -36,7 +36,7 @@ VERBS = builder.verbs(tune.app)
 
 
 def code_of(text: str) -> Iterator[str]:
-    """Every line of a fenced block and every inline code span."""
+    """Yields every line of a fenced block, then every inline code span."""
     fenced = re.findall(r"^```.*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
     yield from itertools.chain.from_iterable(block.splitlines() for block in fenced)
@@ -44,7 +44,7 @@ def code_of(text: str) -> Iterator[str]:
 
 
 def commands_of(lines: Iterator[str]) -> Iterator[tuple[str, str, set[str]]]:
-    """(line, verb, long options) of every call of the command in the lines."""
+    """Yields (line, verb, long options) of every call of the command in the lines."""
     for line in lines:
         for call in re.split(r"&&|\|\||;|\s#", line):
             match = re.match(r"\s*[$>#]*\s*(?:\S*/bin/|python -m )?(?:tune|nightsweep) ([a-z][a-z-]*)\b(?!:)(.*)", call)
@@ -112,7 +112,7 @@ def test_every_relative_link_leads_somewhere(page):
 
 
 def anchors_of(text: str) -> set[str]:
-    """The anchors that GitHub gives the headings of a page."""
+    """Returns the anchors that GitHub gives the headings of a page."""
     headings = re.findall(r"^#+ +(.*)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -135,7 +135,7 @@ def test_the_reader_of_names_sees_them(tmp_path):
 
 
 def names_in(file: Path) -> set[str]:
-    """What a file defines: `function`, `CONSTANT`, `Class`, `Class.member`."""
+    """Returns what a file defines: `function`, `CONSTANT`, `Class`, `Class.member`."""
     return set(defined(ast.parse(file.read_text()).body))
 
 
@@ -204,7 +204,7 @@ def test_the_make_targets_that_are_shown_exist(repository):
 
 
 def named_blocks(text: str, language: str) -> list[tuple[str, str]]:
-    """(file name, code) of the fenced blocks whose first line is a comment with a file name, such as `# digits.py`."""
+    """Returns (file name, code) of the fenced blocks that begin with a file name in a comment, as `# digits.py` is."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return [(m[1], block) for block in blocks if (m := re.match(r"# (\w+\.\w+)\b", block))]
 
