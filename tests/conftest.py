@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
 
@@ -34,6 +35,9 @@ for _name in ("HOME", "LEDGER", "NOTIFY"):
     os.environ.pop(f"NIGHTSWEEP_{_name}", None)
 for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "RAY_ADDRESS"):
     os.environ.pop(_name, None)
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # On a busy one an example may take seconds.
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -31,9 +31,9 @@ def study_summary(
         "seconds": round(row.seconds, 1),
         "used": used_of(row, trials, attempts or {}),
         "failures": count_by_class(trials),
-        "trials": [_trial_summary(trial, objective, kept.shown(trial, objective), history) for trial in trials],
-        "best": None if best is None else _best_summary(best, objective, kept.shown(best, objective)),
-        "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.problem},
+        "trials": [_trial_summary(trial, objective, kept.best_address(trial, objective), history) for trial in trials],
+        "best": None if best is None else _best_summary(best, objective, kept.best_address(best, objective)),
+        "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.error},
     }
 
 
@@ -86,7 +86,7 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
     assert best is not None
     value = best.metrics[objective.metric]
     raw = row.raw
-    checkpoint, complaint = Inventory.of(raw, row.uid, row.name, home).checked(trial, objective)
+    checkpoint, complaint = Inventory.of(raw, row.uid, row.name, home).verified_best_address(trial, objective)
     content = {
         "study": f"{row.name[:95]}-best",  # a name has at most 100 characters
         "trainable": raw["trainable"],

@@ -1,1 +1,1 @@
-"""Checkpoints: written whole or not at all, verified when read, kept while they are worth their disk."""
+"""Writes checkpoints whole or not at all, verifies them when they are read, and deletes those of no more use."""

@@ -1,4 +1,4 @@
-"""Checkpoints as ordinary files: in the study's directory, or in a folder that all machines see."""
+"""Stores checkpoints as ordinary files, in the study's directory or in a folder that all machines see."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from orchestrator.checkpoints.manifest import CorruptCheckpoint, flush, read_manifest, seal, total_bytes, verify
-from orchestrator.checkpoints.storage import Sizes, StorageError, complaint, fill_folder
+from orchestrator.checkpoints.manifest import (
+    CorruptCheckpoint,
+    flush,
+    read_manifest,
+    total_bytes,
+    verify,
+    write_manifest,
+)
+from orchestrator.checkpoints.storage import Sizes, StorageError, failure_line, fill_folder
 from orchestrator.home import epoch_directory, epoch_of, trial_directory
 
 
 class Folder:
-    """Ordinary files: the study's directory, or a folder that all machines see.
+    """Stores the checkpoints of one study below `root`.
 
-    trials/0007/checkpoint/epoch-0012/ is whole or absent, whatever dies when: it is written, and deleted, under a name
-    that begins with a dot.
+    trials/0007/checkpoint/epoch-0012/ is whole or absent, whatever process dies at any instant, because a checkpoint is
+    written, and deleted, under a name that begins with a dot.
     """
 
     def __init__(self, root: Path) -> None:
@@ -31,19 +38,19 @@ class Folder:
                 temporary.mkdir(parents=True)
             fill_folder(fill, temporary)
             with self._explaining():
-                seal(temporary)
-                if directory.exists():  # left by an attempt that died before its report
+                write_manifest(temporary)
+                if directory.exists():  # An attempt left it and died before its report.
                     shutil.rmtree(replaced, ignore_errors=True)
                     directory.rename(replaced)
                 temporary.rename(directory)
                 flush(directory.parent)
         except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)  # a half checkpoint must not be what keeps the disk full
+            shutil.rmtree(temporary, ignore_errors=True)  # Half a checkpoint must not keep the disk full.
             raise
         shutil.rmtree(replaced, ignore_errors=True)
 
     def read(self, number: int, epoch: int) -> Path:
-        if not self.root.is_dir():  # then it is not this checkpoint that is lost
+        if not self.root.is_dir():  # Then all checkpoints are out of reach, not this one lost.
             raise StorageError(f"{self.root} is not there, but held checkpoints; is its disk mounted?")
         self.check(number, epoch)
         return self._directory(number, epoch)
@@ -78,14 +85,14 @@ class Folder:
             except FileNotFoundError:
                 return
         shutil.rmtree(deleted, ignore_errors=True)
-        with suppress(OSError):  # only where it was the last
+        with suppress(OSError):  # The folder is not empty unless this was the last.
             directory.parent.rmdir()
 
     def sweep(self, number: int) -> None:
         for left in (trial_directory(self.root, number) / "checkpoint").glob(".epoch-*"):
             shutil.rmtree(left, ignore_errors=True)
 
-    def shown(self, number: int, epoch: int) -> str:
+    def address(self, number: int, epoch: int) -> str:
         return str(self._directory(number, epoch))
 
     def _directory(self, number: int, epoch: int) -> Path:
@@ -93,11 +100,13 @@ class Folder:
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
+        """Turns an OSError into a StorageError that says what to do."""
         try:
             yield
         except OSError as error:
-            raise StorageError(complaint(error, self.root)) from error
+            raise StorageError(failure_line(error, self.root)) from error
 
 
 def _hidden(directory: Path, suffix: str) -> Path:
+    """Returns the path of a sibling that is not a checkpoint by its name."""
     return directory.with_name(f".{directory.name}.{suffix}")

@@ -1,4 +1,4 @@
-"""The checkpoints of a study that are there, and what a user types to name one."""
+"""Lists the checkpoints of a study that are stored, with the addresses that a user types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
-from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.checkpoints.retention import best_saved_epoch
 from orchestrator.checkpoints.storage import Sizes, Storage, StorageError, storage_address
 from orchestrator.home import Home
@@ -17,17 +17,17 @@ from orchestrator.trial import Objective, Trial
 
 @dataclass(frozen=True)
 class Inventory:
-    """problem: why they cannot be looked at, if they cannot."""
+    """Holds what a storage has of one study. sizes: empty where `error` says why the storage cannot be read."""
 
     home: Home
     storage: Storage
     sizes: Sizes
-    problem: str | None = None
+    error: str | None = None
 
     @staticmethod
     def of(raw: Mapping[str, Any], uid: str, name: str, home: Home) -> Inventory:
-        """raw, uid, name: of the study, as the ledger has them."""
-        storage = storage_at(storage_address(raw, uid), home.study(name))
+        """Looks into the storage of a study. raw, uid, name: of the study, as the ledger has them."""
+        storage = open_storage(storage_address(raw, uid), home.study(name))
         try:
             return Inventory(home, storage, storage.sizes())
         except StorageError as error:
@@ -35,25 +35,27 @@ class Inventory:
 
     @property
     def count(self) -> int:
+        """Returns how many checkpoints there are."""
         return sum(map(len, self.sizes.values()))
 
     @property
     def bytes(self) -> int:
+        """Returns the bytes that they take in all."""
         return sum(size for epochs in self.sizes.values() for size in epochs.values())
 
-    def shown(self, trial: Trial, objective: Objective) -> str | None:
-        """The folder or URL of the best epoch's checkpoint among those there; None without one."""
+    def best_address(self, trial: Trial, objective: Objective) -> str | None:
+        """Returns the folder or URL of the trial's best stored checkpoint; None where it has none."""
         epoch = self.best_epoch(trial, objective)
         if epoch is None:
             return None
-        name = self.storage.shown(trial.number, epoch)
+        name = self.storage.address(trial.number, epoch)
         return name if "://" in name else self.home.shown(Path(name))
 
-    def checked(self, trial: Trial, objective: Objective) -> tuple[str | None, str | None]:
-        """The same, seen to be whole; or None, and what is wrong."""
-        epoch, name = self.best_epoch(trial, objective), self.shown(trial, objective)
+    def verified_best_address(self, trial: Trial, objective: Objective) -> tuple[str | None, str | None]:
+        """Returns (`best_address`, None) where that checkpoint is whole; else (None, what is wrong, if anything)."""
+        epoch, name = self.best_epoch(trial, objective), self.best_address(trial, objective)
         if epoch is None:
-            return None, self.problem
+            return None, self.error
         try:
             self.storage.check(trial.number, epoch)
         except (CorruptCheckpoint, StorageError) as error:
@@ -61,4 +63,5 @@ class Inventory:
         return name, None
 
     def best_epoch(self, trial: Trial, objective: Objective) -> int | None:
+        """Returns the best epoch of the trial of which a checkpoint is stored."""
         return best_saved_epoch(trial, objective, self.sizes.get(trial.number, {}))

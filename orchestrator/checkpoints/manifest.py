@@ -1,4 +1,4 @@
-"""What makes a folder a whole checkpoint: manifest.json, the size and SHA-256 of every other file, written last."""
+"""Writes and verifies manifest.json, the list of a checkpoint's files: a folder without it is no checkpoint."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ MANIFEST = "manifest.json"
 
 
 class CorruptCheckpoint(NightsweepError):
-    """A checkpoint is not as it was written; the message says which file and how."""
+    """Says which file of a checkpoint is not as it was written, and how it differs."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file. size: bytes. sha256: of its content, in hexadecimal digits."""
+    """Describes one file. size: in bytes. sha256: of its content, in hexadecimal digits."""
 
     size: int
     sha256: str
 
 
-def seal(directory: Path) -> None:
-    """Write the manifest of all files below `directory`, and have everything on the disk. Raises OSError."""
+def write_manifest(directory: Path) -> None:
+    """Writes the manifest of all files below `directory`, and flushes everything to the disk. Raises OSError."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     if directory / MANIFEST in files:
         raise ValueError(f"a checkpoint must not hold a file named {MANIFEST}: the list of its files has that name")
     with ThreadPoolExecutor(2) as pool:
-        digests = pool.map(_sha256, files)  # while the disk writes
+        digests = pool.map(_sha256, files)  # They are computed while the disk writes.
         for path in files:
             flush(path)
         entries = {
@@ -50,7 +50,7 @@ def seal(directory: Path) -> None:
 
 
 def parse_manifest(text: str | bytes) -> dict[str, Entry]:
-    """Relative path -> entry. Raises CorruptCheckpoint for anything else, and for a path that leads elsewhere."""
+    """Returns the entries by relative path. Raises CorruptCheckpoint for other text or a path that leads outside."""
     try:
         entries = {str(name): Entry(int(e["size"]), str(e["sha256"])) for name, e in json.loads(text)["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -63,7 +63,7 @@ def parse_manifest(text: str | bytes) -> dict[str, Entry]:
 
 
 def read_manifest(directory: Path) -> dict[str, Entry]:
-    """Raises CorruptCheckpoint where there is none, or none that can be read."""
+    """Returns the entries by relative path. Raises CorruptCheckpoint where there is no manifest that can be read."""
     try:
         return parse_manifest((directory / MANIFEST).read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -71,7 +71,7 @@ def read_manifest(directory: Path) -> dict[str, Entry]:
 
 
 def verify(directory: Path, entries: Mapping[str, Entry]) -> None:
-    """See that every file is as it was written. Raises CorruptCheckpoint."""
+    """Compares every file with its entry. Raises CorruptCheckpoint where one differs."""
     for name, entry in entries.items():
         try:
             size = (directory / name).stat().st_size
@@ -87,11 +87,12 @@ def verify(directory: Path, entries: Mapping[str, Entry]) -> None:
 
 
 def total_bytes(entries: Mapping[str, Entry]) -> int:
+    """Returns the bytes of all files, the manifest aside."""
     return sum(entry.size for entry in entries.values())
 
 
 def flush(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk."""
+    """Flushes a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

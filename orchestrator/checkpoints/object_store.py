@@ -1,4 +1,4 @@
-"""Checkpoints in an object store, by the filesystem layer that Ray uses (pyarrow.fs, and fsspec through it)."""
+"""Stores checkpoints in an object store, through the filesystem layer of Ray: pyarrow.fs, and fsspec through it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.checkpoints.manifest import MANIFEST, CorruptCheckpoint, Entry, parse_manifest, seal, verify
-from orchestrator.checkpoints.storage import Sizes, StorageError, below, complaint, fill_folder
+from orchestrator.checkpoints.manifest import MANIFEST, CorruptCheckpoint, Entry, parse_manifest, verify, write_manifest
+from orchestrator.checkpoints.storage import Sizes, StorageError, failure_line, fill_folder, join_address
 from orchestrator.home import epoch_directory, epoch_of, trial_directory
 from orchestrator.secret import mask
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileInfo, FileSystem  # brings in 30 MB that a study in folders has no use for
+    from pyarrow.fs import FileInfo, FileSystem  # It loads 30 MB that a study in folders does not need.
 
 
 class ObjectStore:
-    """s3://, gs://, file:/// and whatever else pyarrow or fsspec knows. Raises StorageError when it does not answer.
+    """Stores checkpoints at s3://, gs://, file:/// or whatever else pyarrow or fsspec knows.
 
-    Objects cannot be renamed: a checkpoint is filled in a local folder and uploaded, its manifest last. What has no
-    manifest is not there. Downloads lie in the trial's directory until they are released.
+    Objects cannot be renamed, so that a checkpoint is filled in a local folder and uploaded, its manifest last; without
+    a manifest it counts as absent. Downloads lie in the trial's directory until they are released. Every method raises
+    StorageError where the store does not answer.
     """
 
     def __init__(self, url: str, study_directory: Path) -> None:
@@ -39,7 +40,7 @@ class ObjectStore:
                 local.mkdir(parents=True)
             fill_folder(fill, local)
             with _locally(local):
-                seal(local)
+                write_manifest(local)
             files = sorted(path for path in local.rglob("*") if path.is_file() and path != local / MANIFEST)
             with self._explaining():
                 self._remove(number, epoch)
@@ -71,11 +72,11 @@ class ObjectStore:
 
     def release(self, number: int) -> None:
         shutil.rmtree(self._downloads(number), ignore_errors=True)
-        with suppress(OSError):  # another process may be at work beside it
+        with suppress(OSError):  # Another process may still use the folder.
             self._scratch(number).rmdir()
 
     def check(self, number: int, epoch: int) -> None:
-        """By the sizes of its objects: a store guards their content itself."""
+        """Compares the sizes of the objects only, because a store protects their content itself."""
         entries = self._manifest(number, epoch)
         path = self._path(number, epoch)
         there = {info.path: info.size for info in self._objects(path)}
@@ -109,12 +110,12 @@ class ObjectStore:
         for epoch in {epoch for epoch, _ in listing} - {epoch for epoch, name in listing if name == MANIFEST}:
             self.delete(number, epoch)
 
-    def shown(self, number: int, epoch: int) -> str:
-        return below(self.url, _name(number, epoch))
+    def address(self, number: int, epoch: int) -> str:
+        return join_address(self.url, _name(number, epoch))
 
     @cached_property
     def _filesystem(self) -> tuple[FileSystem, str]:
-        """And the path of the study's objects in it."""
+        """Returns the filesystem of the store, and the path of the study's objects in it."""
         return _filesystem(self.url)
 
     def _path(self, number: int, epoch: int) -> str:
@@ -133,7 +134,7 @@ class ObjectStore:
         filesystem, path = self._filesystem[0], self._path(number, epoch)
         for remove, target in ((filesystem.delete_file, f"{path}/{MANIFEST}"), (filesystem.delete_dir, path)):
             try:
-                remove(target)  # without its manifest it is not there: a crash after this leaves no half checkpoint
+                remove(target)  # The manifest goes first, so that a crash after it leaves no half checkpoint.
             except FileNotFoundError:
                 continue
 
@@ -146,7 +147,7 @@ class ObjectStore:
                 raise CorruptCheckpoint(f"{MANIFEST} is missing") from None
 
     def _listing(self, number: int | None) -> Iterator[tuple[int, int, str, int]]:
-        """(trial, epoch, name, bytes) of every object that belongs to a checkpoint."""
+        """Yields (trial, epoch, name, bytes) of every object that belongs to a checkpoint."""
         base = f"{self._filesystem_path()}/trials"
         for info in self._objects(base if number is None else str(trial_directory(Path(base).parent, number))):
             parts = info.path.removeprefix(f"{base}/").split("/")
@@ -175,8 +176,8 @@ class ObjectStore:
         return _explaining(self.url)
 
 
-def try_out_store(url: str) -> None:
-    """Write a little there and remove it. Raises StorageError."""
+def try_writing_objects(url: str) -> None:
+    """Writes a small object at the URL and deletes it. Raises StorageError."""
     with _explaining(url):
         filesystem, path = _filesystem(url)
         filesystem.create_dir(path, recursive=True)
@@ -187,13 +188,13 @@ def try_out_store(url: str) -> None:
 
 
 def _filesystem(url: str) -> tuple[FileSystem, str]:
-    """As Ray makes it: pyarrow's own, else fsspec's."""
+    """Returns (filesystem, path in it) as Ray does: pyarrow's filesystem, else fsspec's."""
     import pyarrow
     from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
 
     try:
         return FileSystem.from_uri(url)
-    except pyarrow.ArrowInvalid:  # a scheme that pyarrow does not know
+    except pyarrow.ArrowInvalid:  # pyarrow does not know the scheme.
         import fsspec
 
         system, path = fsspec.core.url_to_fs(url)
@@ -202,22 +203,25 @@ def _filesystem(url: str) -> tuple[FileSystem, str]:
 
 @contextmanager
 def _explaining(url: str) -> Iterator[None]:
+    """Turns what the libraries raise into a StorageError, whose message holds no password."""
     try:
         yield
     except (CorruptCheckpoint, StorageError):
         raise
-    except Exception as error:  # whatever the libraries below raise
+    except Exception as error:  # The libraries may raise anything.
         what = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise StorageError(f"{url} cannot be used for checkpoints: {mask(what)}") from error
 
 
 def _name(number: int, epoch: int) -> str:
+    """Returns the path of a checkpoint below the study's address."""
     return epoch_directory(trial_directory(Path(), number), epoch).as_posix()
 
 
 @contextmanager
 def _locally(folder: Path) -> Iterator[None]:
+    """Turns an OSError in the local folder into a StorageError that says what to do."""
     try:
         yield
     except OSError as error:
-        raise StorageError(complaint(error, folder.parent)) from error
+        raise StorageError(failure_line(error, folder.parent)) from error

@@ -1,7 +1,6 @@
-"""Which checkpoints are worth their disk, and what their folders are called.
+"""Decides which checkpoints are worth their disk, and deletes the others.
 
-trials/0007/checkpoint/epoch-0012/ is the state after epoch 12. The ledger says which of them count: one without its
-report is the leftover of a crash and is written again.
+The ledger says which checkpoints count: a crash left one without its report, and it is written again.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from orchestrator.trial import Objective, PausedBy, State, Trial
 
 
 def epochs_to_keep(trial: Trial, objective: Objective, there: Collection[int], *, winner: bool) -> set[int]:
-    """The epochs of `trial` whose checkpoints are worth their disk, of those that are `there`.
+    """Returns the epochs of `trial`, of those that are `there`, whose checkpoints are worth their disk.
 
-    Unfinished: the best and the newest two (one of them may turn out to be corrupt). Paused by the policy: the newest,
-    because hundreds may wait. Completed: the best. Pruned and failed: none. A winner (the study's best, or the one that
-    would be if the best failed) keeps its best whatever its state.
+    An unfinished trial keeps its best and its newest two, of which one may turn out to be corrupt; one that the policy
+    paused keeps its newest, because hundreds may wait. A completed trial keeps its best, a pruned or failed one none. A
+    winner (the study's best trial, or the one that would be best if it failed) keeps its best whatever its state.
     """
     many_wait = trial.paused_by is PausedBy.POLICY
     if winner or (trial.state not in (State.PRUNED, State.FAILED) and not many_wait):
@@ -34,9 +33,9 @@ def epochs_to_keep(trial: Trial, objective: Objective, there: Collection[int], *
 
 
 def best_saved_epoch(trial: Trial, objective: Objective, there: Container[int] | None = None) -> int | None:
-    """The epoch with the best objective among those that saved a checkpoint; None when none did.
+    """Returns the epoch with the best objective among those that saved a checkpoint; None where none did.
 
-    there: the epochs whose checkpoints are there; None: all that were saved.
+    there: the epochs whose checkpoints are stored; None: all that were saved.
     """
     saved = tuple(report for report in trial.reports if report.checkpoint and (there is None or report.epoch in there))
     best = replace(trial, reports=saved).best_report(objective)
@@ -50,11 +49,11 @@ def over_quota(
     best: int | None,
     quota: int,
 ) -> list[tuple[int, int]]:
-    """The (trial, epoch) of checkpoints to delete, in this order, until the rest takes at most `quota` bytes.
+    """Lists (trial, epoch) of the checkpoints to delete, in this order, until the rest takes at most `quota` bytes.
 
-    sizes: trial -> epoch -> bytes of what is there. best: the number of the study's best trial. First go finished
-    trials, the worst first; then the earlier checkpoints of unfinished ones. The checkpoint of the study's best and the
-    newest of each unfinished trial stay, even if they alone take more.
+    sizes: by trial and epoch, the bytes of what is stored. best: the number of the study's best trial. Finished trials
+    come first, from the worst on; then the earlier checkpoints of unfinished ones. The checkpoint of the study's best
+    trial and the newest of each unfinished trial stay, even if they alone take more.
     """
     left = sum(size for epochs in sizes.values() for size in epochs.values())
     ranked: list[tuple[tuple[float, ...], int, int]] = []
@@ -77,24 +76,24 @@ def over_quota(
 
 
 class Retention:
-    """Knows the checkpoints that are there, without looking again after each report. quota: bytes, None without one.
+    """Keeps account of the stored checkpoints, and deletes those not worth their disk. quota: in bytes; None: no limit.
 
-    A checkpoint that cannot be deleted just now goes the next time its trial is looked at, or at the next start.
+    A checkpoint that cannot be deleted now is deleted the next time its trial is tidied, or at the next start.
     """
 
     def __init__(self, storage: Storage, objective: Objective, quota: int | None) -> None:
         self._storage, self._objective, self._quota = storage, objective, quota
         self._there: Sizes = {}
-        self._bytes = 0  # of all that are there; known only with a quota
+        self._bytes = 0  # Of all checkpoints; not kept up to date without a quota.
         self._looked = False
-        self._void: dict[int, set[int]] = {}  # trial -> epochs of checkpoints that its last report made void
+        self._void: dict[int, set[int]] = {}  # By trial, the epochs whose checkpoints its last report made void.
 
     def epochs(self, number: int) -> Collection[int] | None:
-        """The checkpoints of a trial that are there; None where the storage did not say."""
+        """Returns the epochs of a trial's stored checkpoints; None where the storage did not answer."""
         return self._there.get(number, {}).keys() if self._looked else None
 
     def begin(self, trials: Container[int]) -> list[int]:
-        """Looks what is there of these trials while no worker writes; returns the numbers of those that have any."""
+        """Looks what is stored of these trials; returns those that have checkpoints. No worker may write meanwhile."""
         with suppress(StorageError):
             self._there = {number: sizes for number, sizes in self._storage.sizes().items() if number in trials}
             self._bytes = sum(size for sizes in self._there.values() for size in sizes.values())
@@ -104,8 +103,8 @@ class Retention:
     def saved(self, number: int, epoch: int) -> None:
         """Notes that the ledger now names this checkpoint.
 
-        Later ones of the trial could not be loaded, or it would not have learned this epoch again: they are void, and
-        go when the trial is tidied, before its worker writes them anew.
+        Checkpoints of later epochs could not be loaded, or the trial would not have trained this epoch again. They are
+        void, and are deleted when the trial is tidied, before its worker writes them anew.
         """
         there = self._there.setdefault(number, {})
         self._void.setdefault(number, set()).update(each for each in there if each > epoch)
@@ -117,7 +116,7 @@ class Retention:
             self._bytes += sum(there.values()) - before
 
     def tidy(self, trial: Trial, *, winner: bool) -> None:
-        """Deletes of the trial what is not worth its disk."""
+        """Deletes the checkpoints of the trial that are not worth their disk. winner: as in `epochs_to_keep`."""
         there = self._there.get(trial.number, {})
         void = self._void.pop(trial.number, set())
         whole = there.keys() - void
@@ -128,7 +127,7 @@ class Retention:
                 self._storage.sweep(trial.number)
 
     def fit(self, trials: Mapping[int, Trial], best: int | None) -> None:
-        """Let go what is over the quota."""
+        """Deletes checkpoints until the quota is met. best: the number of the study's best trial."""
         if self._quota is None or self._bytes <= self._quota:
             return
         for number, epoch in over_quota(self._there, trials, self._objective, best, self._quota):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.checkpoints.open_storage import try_out
+from orchestrator.checkpoints.open_storage import try_writing
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
@@ -59,7 +59,7 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
         row = ledger.study(spec.study)
     except UnknownStudy:
         if spec.storage is not None:
-            try_out(spec.storage, file or spec.study)
+            try_writing(spec.storage, file or spec.study)
         return ledger.create_study(spec.study, spec.raw, spec.objective.objective, _facts(fingerprint, file))
     if row.objective == spec.objective.objective and not ledger.trials(row.id, reports=False):
         ledger.update_study(row.id, facts=_facts(fingerprint, file))  # no trial hangs on what it was begun with

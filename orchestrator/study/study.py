@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.checkpoints.retention import Retention, best_saved_epoch
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import DuplicateConfig, Ledger
@@ -95,7 +95,7 @@ class Study:
         self._streak = Streak(spec.failures.equal_exceptions)
         used = budget.gpu_seconds(known, budget.gpu_attempts(ledger, study_id, known))
         self.allowance = budget.Allowance(spec.budget.gpu_hours, used, now)
-        self._retention = Retention(storage_at(storage, directory), self.objective, spec.checkpoints.quota)
+        self._retention = Retention(open_storage(storage, directory), self.objective, spec.checkpoints.quota)
         self._untidy: set[int] = set()  # trials of whose checkpoints fewer may be worth their disk than before
 
     def begin(self) -> None:

@@ -38,8 +38,8 @@ def predict(
         raise InputMistake(f"{row.name}: trainable `{trainable.name}` must have a hook `predict`, but has none")
     best = best_trial(trials, row.objective)
     kept = Inventory.of(row.raw, row.uid, row.name, home)
-    if kept.problem is not None:
-        raise StorageError(kept.problem)
+    if kept.error is not None:
+        raise StorageError(kept.error)
     epoch = None if best is None else kept.best_epoch(best, row.objective)
     if best is None or epoch is None:
         raise InputMistake(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
-from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.checkpoints.storage import newest_whole
 from orchestrator.job import Workplace
 from trainables import Trainable, load_trainable
@@ -32,7 +32,7 @@ class WorkerRun:
         self.epoch = 0  # of the last report
         self.saved = False
         self._number = number
-        self._storage = storage_at(workplace.storage, Path(workplace.study_directory))
+        self._storage = open_storage(workplace.storage, Path(workplace.study_directory))
 
     def resume(self, epoch: int | None) -> tuple[str, ...]:
         """Go on from the checkpoint of `epoch`, else from the newest whole one before it, else from the start.
@@ -51,7 +51,7 @@ class WorkerRun:
             self.checkpoint_dir, self.epoch = self._storage.read(self._number, epoch), epoch
             yield self
         except CorruptCheckpoint as corrupt:
-            name = self._storage.shown(self._number, epoch)
+            name = self._storage.address(self._number, epoch)
             raise CorruptCheckpoint(f"{name} is corrupt: {corrupt}; train it again: see `tune best`") from corrupt
         finally:
             self.close()

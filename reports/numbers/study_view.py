@@ -101,7 +101,7 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path, attempts: Attempts 
         left_out=tuple(trial for trial in trials if trial.left_out is not None),
         checkpoint=None
         if best is None
-        else Inventory.of(raw, row.uid, row.name, Home.at(home)).shown(best, row.objective),
+        else Inventory.of(raw, row.uid, row.name, Home.at(home)).best_address(best, row.objective),
         used=used_of(row, list(trials), attempts or {}),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,17 @@ class FakeCluster:
         self.id = self.ledger.create_study("toy", self.spec.raw, self.spec.objective.objective, {}).id
         self.study = self.open()
 
-    def open(self) -> Study:
-        """Reads the study from the ledger, as a start does."""
-        trainable = load_trainable("tests.toy")
-        self.study = Study(self.spec, trainable, self.ledger, self.id, self.directory / "toy", concurrency=2)
+    def open(self, *, concurrency: int = 2, now: Callable[[], float] = time.time) -> Study:
+        """Reads the study from the ledger, as a start does. now: its clock, in unix time."""
+        self.study = Study(
+            self.spec,
+            load_trainable("tests.toy"),
+            self.ledger,
+            self.id,
+            self.directory / "toy",
+            concurrency=concurrency,
+            now=now,
+        )
         self.study.begin()
         return self.study
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.job import Failure, FailureClass
 from orchestrator.ledger import Ledger
 from orchestrator.study.study import Study
@@ -32,7 +32,7 @@ class PlayedStudy:
         self._folder = folder / self._spec.study
         self._ledger = Ledger(folder / "ledger.db")
         self._id = self._ledger.create_study(self._spec.study, raw, self._spec.objective.objective, {}).id
-        self._storage = storage_at(None, self._folder)
+        self._storage = open_storage(None, self._folder)
         self._now = 0.0
         self._study: Study
 

@@ -1,4 +1,4 @@
-"""A checkpoint is whole or absent, whatever dies when; a corrupt one gives way to the one before."""
+"""Checks that a checkpoint in a folder is whole or absent, whatever process dies at any instant."""
 
 from __future__ import annotations
 
@@ -17,22 +17,13 @@ import pytest
 
 from orchestrator.checkpoints.folder import Folder
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
-from orchestrator.checkpoints.open_storage import storage_at
 from orchestrator.checkpoints.retention import Retention, best_saved_epoch
-from orchestrator.checkpoints.storage import Storage, StorageError, newest_whole, storage_address
+from orchestrator.checkpoints.storage import Storage, newest_whole
 from orchestrator.ledger import Ledger
 from orchestrator.trial import Objective, Report
+from tests.harness.checkpoint_files import fill_with
 
 OBJECTIVE = Objective("val/acc", "max")
-
-
-def fill_with(text: str) -> Any:
-    def fill(directory: Path) -> None:
-        (directory / "weights").mkdir()
-        (directory / "weights" / "model.pt").write_bytes(bytes(100_000))
-        (directory / "state.json").write_text(text)
-
-    return fill
 
 
 @pytest.fixture
@@ -75,30 +66,10 @@ def test_the_folder_goes_with_its_last_checkpoint(storage: Storage, tmp_path: Pa
     for epoch in (1, 2):
         storage.write(1, epoch, fill_with(""))
     storage.delete(1, 1)
-    storage.delete(1, 1)  # already gone
+    storage.delete(1, 1)  # It is already gone.
     assert storage.sizes() == {1: {2: 100_000}}
     storage.delete(1, 2)
     assert not (tmp_path / "toy" / "trials" / "0001" / "checkpoint").exists()
-
-
-def test_a_corrupt_checkpoint_gives_way_to_the_one_before_and_then_to_the_start(storage: Storage):
-    for epoch in (3, 4, 5):
-        storage.write(1, epoch, fill_with(str(epoch)))
-    assert newest_whole(storage, 1, None).epoch == 0
-    assert newest_whole(storage, 1, 4).epoch == 4  # 5 is the leftover of a crash: the ledger does not name it
-    assert newest_whole(storage, 1, 5).passed_over == ()
-    (storage.read(1, 5) / "state.json").unlink()
-    found = newest_whole(storage, 1, 5)
-    assert (found.epoch, found.directory) == (4, storage.read(1, 4))
-    assert found.passed_over == ("the checkpoint of epoch 5 is corrupt: state.json is missing",)
-    storage.delete(1, 4)
-    (storage.read(1, 3) / "state.json").write_text("4")
-    found = newest_whole(storage, 1, 5)
-    assert (found.epoch, found.directory) == (0, None)
-    assert [line.split(":")[0] for line in found.passed_over] == [
-        "the checkpoint of epoch 5 is corrupt",
-        "the checkpoint of epoch 3 is corrupt",
-    ]
 
 
 def test_a_checkpoint_that_is_not_there_is_missing(storage: Storage):
@@ -107,32 +78,14 @@ def test_a_checkpoint_that_is_not_there_is_missing(storage: Storage):
         storage.read(1, 1)
 
 
-def test_a_disk_that_is_not_mounted_is_not_taken_for_lost_checkpoints(storage: Storage, tmp_path: Path):
-    storage.write(1, 1, fill_with(""))
-    (tmp_path / "toy").rename(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="is its disk mounted"):
-        newest_whole(storage, 1, 1)
-
-
-def test_a_study_has_a_place_of_its_own_in_a_storage(tmp_path: Path):
-    raw = {"study": "toy", "storage": str(tmp_path / "shared")}
-    assert storage_address(raw, "0123456789abcdef") == f"{tmp_path}/shared/toy-01234567"
-    assert storage_address({"study": "toy"}, "0123456789abcdef") is None
-    assert (
-        storage_address({"study": "toy", "storage": "s3://bucket/runs/"}, "0123456789")
-        == "s3://bucket/runs/toy-01234567"
-    )
-    assert isinstance(storage_at(str(tmp_path), tmp_path / "toy"), Folder)
-
-
 # Killed at any instant
 
 
 def test_kill_9_between_any_two_steps_leaves_what_the_ledger_names_whole(tmp_path: Path):
-    """The trainer dies at the n-th file that it opens, renames, makes or removes, for every second n."""
+    """Kills the trainer at the n-th file that it opens, renames, makes or removes, for every second n."""
     died, step = True, 0
     while died:
-        step += 2  # what it finds differs each time, so that nothing falls between
+        step += 2  # Each run finds other files, so that the steps left out are met as well.
         died = train_until_dead(tmp_path, kill_at_step=step) == -signal.SIGKILL
         assert_nothing_is_lost(tmp_path)
     assert step > 50
@@ -145,7 +98,7 @@ def test_kill_9_at_random_instants_leaves_what_the_ledger_names_whole(tmp_path: 
 
 
 def train_until_dead(directory: Path, *, kill_at_step: int | None = None, kill_after: float | None = None) -> int:
-    """The exit code of a process that trains on in `directory`."""
+    """Returns the exit code of a process that goes on training in `directory`."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe()
@@ -162,7 +115,7 @@ def train_until_dead(directory: Path, *, kill_at_step: int | None = None, kill_a
 
 
 def _train(directory: Path, kill_at_step: int | None, begun: Connection) -> None:
-    """Go on as an attempt and its driver do: save, record, let go. With `kill_at_step` two epochs, else for ever."""
+    """Trains as an attempt and its driver do: saves, records, tidies. With `kill_at_step` two epochs, else for ever."""
     ledger = Ledger(directory / "ledger.db")
     if not ledger.studies():
         ledger.create_study("toy", {}, OBJECTIVE, {})
@@ -171,12 +124,12 @@ def _train(directory: Path, kill_at_step: int | None, begun: Connection) -> None
         ledger.add_trial(row.id, {})
     [trial] = ledger.trials(row.id)
     storage = Folder(directory / "toy")
-    keeper = Retention(storage, OBJECTIVE, None)
+    retention = Retention(storage, OBJECTIVE, None)
     begun.send("begun")
     if kill_at_step is not None:
         _kill_at(kill_at_step)
-    if keeper.begin({1: trial}):
-        keeper.tidy(trial, winner=False)
+    if retention.begin({1: trial}):
+        retention.tidy(trial, winner=False)
     storage.sweep(1)
     epoch = newest_whole(storage, 1, trial.checkpoint_epoch).epoch
     last = epoch + 2 if kill_at_step is not None else sys.maxsize
@@ -185,12 +138,12 @@ def _train(directory: Path, kill_at_step: int | None, begun: Connection) -> None
         storage.write(1, epoch, fill_with(json.dumps(epoch)))
         value = random.Random(epoch).random()
         ledger.record(row.id, 1, Report(epoch, {"val/acc": value}, 1.0, 0.0, checkpoint=True))
-        keeper.saved(1, epoch)
-        keeper.tidy(ledger.trial(row.id, 1), winner=False)
+        retention.saved(1, epoch)
+        retention.tidy(ledger.trial(row.id, 1), winner=False)
 
 
 def _kill_at(step: int) -> None:
-    """Die by kill -9 just before the step-th time that a file is touched."""
+    """Kills this process with SIGKILL just before it touches a file for the step-th time."""
     left = step
 
     def count(event: str, arguments: tuple[Any, ...]) -> None:
@@ -209,7 +162,7 @@ def assert_nothing_is_lost(directory: Path) -> None:
     [trial] = ledger.trials(row.id)
     ledger.close()
     storage = Folder(directory / "toy")
-    for path in (directory / "toy").glob("trials/0001/checkpoint/epoch-*"):  # whatever bears the name is whole
+    for path in (directory / "toy").glob("trials/0001/checkpoint/epoch-*"):  # Whatever has such a name is whole.
         storage.check(1, int(path.name.removeprefix("epoch-")))
     assert [report.epoch for report in trial.reports] == list(range(1, trial.epochs + 1))
     found = newest_whole(storage, 1, trial.checkpoint_epoch)

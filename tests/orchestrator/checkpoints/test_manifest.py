@@ -1,4 +1,4 @@
-"""A checkpoint that is not as it was written is found out, whatever happened to it."""
+"""Checks that a damaged checkpoint is found out, whatever happened to it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from orchestrator.checkpoints.manifest import (
     CorruptCheckpoint,
     parse_manifest,
     read_manifest,
-    seal,
     total_bytes,
     verify,
+    write_manifest,
 )
 
 FILES = {"model.pt": b"weights " * 9999, "more/training.pt": b"momentum", "empty": b""}
 
 
 @pytest.fixture
-def sealed(tmp_path: Path) -> Path:
+def whole(tmp_path: Path) -> Path:
+    """Returns a folder with three files and their manifest."""
     for name, content in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    seal(tmp_path)
+    write_manifest(tmp_path)
     return tmp_path
 
 
@@ -36,18 +37,18 @@ def check(directory: Path) -> None:
     verify(directory, read_manifest(directory))
 
 
-def test_the_manifest_names_size_and_sha256_of_every_file(sealed: Path):
-    listed = json.loads((sealed / MANIFEST).read_text())["files"]
+def test_the_manifest_names_size_and_sha256_of_every_file(whole: Path):
+    listed = json.loads((whole / MANIFEST).read_text())["files"]
     assert listed == {
         name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in FILES.items()
     }
-    assert total_bytes(read_manifest(sealed)) == sum(map(len, FILES.values()))
-    check(sealed)
+    assert total_bytes(read_manifest(whole)) == sum(map(len, FILES.values()))
+    check(whole)
 
 
-def test_its_digests_are_those_of_sha256sum(sealed: Path):
-    lines = "".join(f"{entry.sha256}  {name}\n" for name, entry in read_manifest(sealed).items())
-    subprocess.run(["sha256sum", "--check", "--strict", "--quiet"], input=lines, cwd=sealed, text=True, check=True)
+def test_its_digests_are_those_of_sha256sum(whole: Path):
+    lines = "".join(f"{entry.sha256}  {name}\n" for name, entry in read_manifest(whole).items())
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet"], input=lines, cwd=whole, text=True, check=True)
 
 
 def flip(file: Path) -> None:
@@ -67,11 +68,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_every_damage_is_named(sealed: Path, damage: str):
+def test_every_damage_is_named(whole: Path, damage: str):
     harm, said = DAMAGES[damage]
-    harm(sealed)
+    harm(whole)
     with pytest.raises(CorruptCheckpoint) as caught:
-        check(sealed)
+        check(whole)
     assert str(caught.value) == said
 
 
@@ -84,4 +85,4 @@ def test_a_manifest_cannot_lead_out_of_its_checkpoint(name: str):
 def test_a_file_of_the_manifests_name_is_refused(tmp_path: Path):
     (tmp_path / MANIFEST).write_text("{}")
     with pytest.raises(ValueError, match="must not hold a file named"):
-        seal(tmp_path)
+        write_manifest(tmp_path)

@@ -1,6 +1,6 @@
-"""Checkpoints in an object store: the manifest comes last, and what has none is not there.
+"""Checks checkpoints in an object store, whose manifest is uploaded last: without one they count as absent.
 
-file:// goes the way of s3://, by pyarrow's filesystem layer; memory:// that of a scheme which fsspec alone knows.
+file:// takes the way of s3://, through pyarrow's filesystem layer; memory:// that of a scheme that only fsspec knows.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import pytest
 
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
 from orchestrator.checkpoints.object_store import ObjectStore
-from orchestrator.checkpoints.open_storage import storage_at, try_out
-from orchestrator.checkpoints.storage import StorageError, below, newest_whole
+from orchestrator.checkpoints.open_storage import open_storage, try_writing
+from orchestrator.checkpoints.storage import StorageError, join_address, newest_whole
 from orchestrator.errors import InputMistake
 
 
 @pytest.fixture
 def bucket(tmp_path: Path) -> Path:
-    """Where file:// keeps its objects."""
+    """Returns the folder in which file:// keeps its objects."""
     return tmp_path / "bucket"
 
 
 @pytest.fixture
 def store(bucket: Path, tmp_path: Path) -> ObjectStore:
-    found = storage_at(bucket.as_uri(), tmp_path / "runs" / "toy")
+    found = open_storage(bucket.as_uri(), tmp_path / "runs" / "toy")
     assert isinstance(found, ObjectStore)
     return found
 
@@ -45,11 +45,11 @@ def test_what_was_written_is_read_back_and_nothing_else_lies_about(store: Object
     store.write(7, 12, fill)
     directory = "trials/0007/checkpoint/epoch-0012"
     assert objects(bucket) == [f"{directory}/{name}" for name in ("manifest.json", "state.json", "weights/model.pt")]
-    assert not list((tmp_path / "runs").rglob("*.pt"))  # the upload's own copy is gone
+    assert not list((tmp_path / "runs").rglob("*.pt"))  # The upload's local copy is gone.
     local = store.read(7, 12)
     assert (local / "weights" / "model.pt").read_bytes() == bytes(range(256)) * 100
     assert store.sizes() == store.sizes(7) == {7: {12: 25_602}}
-    assert store.shown(7, 12) == f"{bucket.as_uri()}/{directory}"
+    assert store.address(7, 12) == f"{bucket.as_uri()}/{directory}"
     store.check(7, 12)
     store.sweep(7)
     assert not local.exists()
@@ -61,7 +61,7 @@ def test_what_was_written_is_read_back_and_nothing_else_lies_about(store: Object
 def test_a_half_uploaded_checkpoint_is_not_there_and_is_swept_away(store: ObjectStore, bucket: Path):
     for epoch in (1, 2, 3):
         store.write(1, epoch, fill)
-    for epoch, missing in ((2, "weights/model.pt"), (3, "manifest.json")):  # the process died while it uploaded
+    for epoch, missing in ((2, "weights/model.pt"), (3, "manifest.json")):  # The process died while it uploaded.
         (bucket / "trials" / "0001" / "checkpoint" / f"epoch-{epoch:04d}" / missing).unlink()
     assert store.sizes(1).get(1, {}).keys() == {1, 2}
     for look in (store.check, store.read):
@@ -134,16 +134,16 @@ def test_a_scheme_that_only_fsspec_knows_goes_the_same_way(tmp_path: Path):
 
 
 def test_a_path_goes_before_the_query_of_a_url():
-    assert below("s3://bucket/runs/?region=eu-west-1", "toy") == "s3://bucket/runs/toy?region=eu-west-1"
-    assert below("file:///mnt/runs", "toy") == "file:///mnt/runs/toy"
-    assert below("/mnt/runs/", "toy") == "/mnt/runs/toy"
+    assert join_address("s3://bucket/runs/?region=eu-west-1", "toy") == "s3://bucket/runs/toy?region=eu-west-1"
+    assert join_address("file:///mnt/runs", "toy") == "file:///mnt/runs/toy"
+    assert join_address("/mnt/runs/", "toy") == "/mnt/runs/toy"
 
 
 def test_a_storage_is_tried_out_before_a_study_begins(tmp_path: Path):
-    for place in (str(tmp_path / "shared"), (tmp_path / "bucket").as_uri()):
-        try_out(place, "toy.yaml")
+    for address in (str(tmp_path / "shared"), (tmp_path / "bucket").as_uri()):
+        try_writing(address, "toy.yaml")
     assert not list((tmp_path / "shared").iterdir()) and not list((tmp_path / "bucket").iterdir())
     (tmp_path / "file").write_text("")
-    for place in (str(tmp_path / "file" / "x"), (tmp_path / "file" / "x").as_uri(), "nosuchscheme://bucket"):
+    for address in (str(tmp_path / "file" / "x"), (tmp_path / "file" / "x").as_uri(), "nosuchscheme://bucket"):
         with pytest.raises(InputMistake, match=r"^toy\.yaml: storage: must take files, but .*cannot be used"):
-            try_out(place, "toy.yaml")
+            try_writing(address, "toy.yaml")

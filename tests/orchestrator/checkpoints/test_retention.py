@@ -1,14 +1,22 @@
-"""Which checkpoints are worth their disk."""
+"""Checks which checkpoints are kept: as a decision about one trial, and while a study works."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.checkpoints.folder import Folder
 from orchestrator.checkpoints.retention import best_saved_epoch, epochs_to_keep, over_quota
-from orchestrator.home import epoch_of
+from orchestrator.checkpoints.storage import Storage
+from orchestrator.home import epoch_of, trial_directory
+from orchestrator.job import Failure, FailureClass, Job
+from orchestrator.policies.policy import Decision
+from orchestrator.study.study import Study
 from orchestrator.trial import Objective, Report, State, Trial
+from tests.harness.fake_cluster import FakeCluster
 
 OBJECTIVE = Objective("val/acc", "max")
 
@@ -26,7 +34,7 @@ def trial_of(
 @pytest.mark.parametrize(
     ("state", "winner", "kept"),
     [
-        (State.RUNNING, False, {2, 4, 5}),  # the best and the newest two
+        (State.RUNNING, False, {2, 4, 5}),  # These are the best and the newest two.
         (State.PAUSED, False, {2, 4, 5}),
         (State.COMPLETED, False, {2}),
         (State.PRUNED, False, set()),
@@ -45,7 +53,7 @@ def test_the_best_among_the_saved_epochs_is_kept_when_the_best_epoch_was_not_sav
 
 
 def test_the_newest_two_are_those_that_are_there():
-    trial = trial_of([0.9, 0.3, 0.4, 0.5, 0.6])  # epochs 4 and 5 were corrupt: it learns them again
+    trial = trial_of([0.9, 0.3, 0.4, 0.5, 0.6])  # Epochs 4 and 5 were corrupt, and are trained again.
     assert epochs_to_keep(trial, OBJECTIVE, {1, 2, 3}, winner=False) == {1, 2, 3}
     assert best_saved_epoch(trial, OBJECTIVE, {2, 3}) == 3
 
@@ -57,7 +65,7 @@ def test_only_a_whole_checkpoints_folder_has_an_epoch(name: str, epoch: int | No
     assert epoch_of(name) == epoch
 
 
-# A study at work: 3 leads, 4 led before it, 5 and 6 are finished and worse, 7 has just begun.
+# Trial 3 leads, 4 led before it, 5 and 6 are finished and worse, 7 has just begun.
 TRIALS = {
     trial.number: trial
     for trial in (
@@ -69,7 +77,8 @@ TRIALS = {
     )
 }
 SIZES = {3: {2: 10, 3: 10, 4: 10}, 4: {1: 10}, 5: {1: 10}, 6: {1: 10}, 7: {1: 10, 2: 10}}
-IN_ORDER = [(5, 1), (6, 1), (4, 1), (7, 1), (3, 3)]  # the worst finished first; then what unfinished ones can spare
+# The worst finished trials come first, then what unfinished ones can spare.
+IN_ORDER = [(5, 1), (6, 1), (4, 1), (7, 1), (3, 3)]
 
 
 @pytest.mark.parametrize("gone", range(len(IN_ORDER) + 1))
@@ -109,3 +118,122 @@ def test_what_is_left_fits_or_nothing_more_could_go(data: st.DataObject):
     if gone:
         number, epoch = gone[-1]
         assert sum(left.values()) + sizes[number][epoch] > quota
+
+
+# With a study that decides
+
+
+NO_SCHEDULER = {"scheduler": {"name": "none"}}
+
+
+def storage_of(cluster: FakeCluster) -> Storage:
+    return Folder(cluster.directory / "toy")
+
+
+def train(study: Study, job: Job, epoch: int, value: float, storage: Storage) -> Decision:
+    """Trains and reports one epoch as a worker does, with a checkpoint of 1000 bytes."""
+    storage.write(job.number, epoch, lambda directory: (directory / "model.pt").write_bytes(bytes(1000)) and None)
+    metrics = {"val/score": value, "train/loss": 1.0}
+    decision = study.report(job.number, Report(epoch, metrics, 1.0, 0.0, checkpoint=True))
+    study.tidy()
+    return decision
+
+
+def start(study: Study) -> Job:
+    job = study.next_job()
+    assert job is not None
+    return job
+
+
+def complete(study: Study, job: Job) -> None:
+    study.complete(job.number)
+    study.tidy()
+
+
+def fail(study: Study, job: Job, kind: FailureClass, message: str) -> None:
+    study.fail(job.number, Failure(kind, message))
+    study.tidy()
+
+
+def kept(storage: Storage) -> dict[int, list[int]]:
+    return {number: sorted(epochs) for number, epochs in storage.sizes().items()}
+
+
+def test_a_pruned_leader_keeps_its_checkpoint_until_the_next_one_can_fail_no_more(cluster: Callable[..., FakeCluster]):
+    d = cluster()
+    study, storage = d.study, storage_of(d)
+    first, second = start(study), start(study)
+    for epoch in (1, 2):
+        train(study, first, epoch, 0.7, storage)
+    assert train(study, second, 1, 0.69, storage) is Decision.PRUNE
+    fail(study, first, FailureClass.NON_FINITE, "nan")
+    assert kept(storage) == {second.number: [1]}  # It was pruned, but is the best.
+    third = start(study)
+    train(study, third, 1, 0.9, storage)
+    assert study.best and study.best.number == third.number
+    assert kept(storage) == {second.number: [1], third.number: [1]}  # The second would be the best if the third failed.
+    fail(study, third, FailureClass.NON_FINITE, "nan")
+    assert study.best and study.best.number == second.number
+    assert kept(storage) == {second.number: [1]}
+    fourth = start(study)
+    for epoch in (1, 2, 3, 4):
+        train(study, fourth, epoch, 0.9, storage)
+    assert kept(storage) == {second.number: [1], fourth.number: [1, 3, 4]}
+    complete(study, fourth)
+    assert kept(storage) == {fourth.number: [1]}
+
+
+def test_the_epochs_of_a_corrupt_checkpoint_are_learned_again_and_counted_once(cluster: Callable[..., FakeCluster]):
+    d = cluster()
+    study, storage = d.study, storage_of(d)
+    job, other = start(study), start(study)
+    for epoch, value in enumerate([0.3, 0.4, 0.5], start=1):
+        train(study, job, epoch, value, storage)
+    fail(study, job, FailureClass.WORKER_LOST, "the worker process died")
+    (storage.read(job.number, 3) / "model.pt").write_bytes(b"rot")
+    (storage.read(job.number, 2) / "model.pt").unlink()
+    train(study, other, 1, 0.9, storage)  # Meanwhile the first rung rose above the value of the first trial.
+    assert start(study).checkpoint_epoch == 3  # The ledger names it; the worker will not find it whole.
+    assert train(study, job, 1, 0.31, storage) is Decision.CONTINUE  # It passed here before.
+    assert kept(storage)[job.number] == [1]  # Those of later epochs are void.
+    for epoch, value in ((2, 0.41), (3, 0.51)):
+        assert train(study, job, epoch, value, storage) is Decision.CONTINUE
+    assert kept(storage)[job.number] == [2, 3]
+    trial = study.trials[0]
+    assert [(report.epoch, report.metrics["val/score"]) for report in trial.reports] == [
+        (1, 0.31),
+        (2, 0.41),
+        (3, 0.51),
+    ]
+    assert len(d.ledger.history(d.id)) == 4
+    assert [t.reports for t in d.open().trials] == [t.reports for t in study.trials]
+
+
+def test_a_study_keeps_to_its_quota_and_lets_the_worst_go_first(cluster: Callable[..., FakeCluster]):
+    d = cluster(**NO_SCHEDULER, checkpoints={"quota_gb": 4e-6})
+    study, storage = d.study, storage_of(d)
+    study.concurrency = 1
+    for value in (0.5, 0.2, 0.9, 0.4):
+        job = start(study)
+        train(study, job, 1, value, storage)
+        complete(study, job)
+    assert kept(storage) == {1: [1], 2: [1], 3: [1], 4: [1]}
+    job = start(study)
+    train(study, job, 1, 0.1, storage)
+    assert kept(storage) == {1: [1], 3: [1], 4: [1], 5: [1]}
+    train(study, job, 2, 0.1, storage)
+    assert kept(storage) == {1: [1], 3: [1], 5: [1, 2]}
+    assert study.best and study.best.number == 3
+
+
+def test_a_start_deletes_what_a_crash_did_not_let_go(cluster: Callable[..., FakeCluster]):
+    d = cluster(**NO_SCHEDULER)
+    study, storage = d.study, storage_of(d)
+    job = start(study)
+    for epoch in (1, 2):
+        train(study, job, epoch, 0.9 / epoch, storage)
+    d.ledger.finish(d.id, job.number, State.COMPLETED)  # The driver died before it could delete any.
+    (trial_directory(d.directory / "toy", job.number) / "checkpoint" / ".epoch-0003.partial").mkdir()
+    d.open()
+    assert kept(storage) == {1: [1]}
+    assert [p.name for p in (d.directory / "toy" / "trials" / "0001" / "checkpoint").iterdir()] == ["epoch-0001"]

@@ -35,7 +35,7 @@ def refused_by_optuna(kind: type, low: float, high: float, log: bool, step: floa
     return False
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(NUMBERS, NUMBERS, st.booleans(), st.none() | NUMBERS)
 def test_a_float_range_is_accepted_exactly_where_optuna_accepts_it(low, high, log, step):
     mistakes = range_mistakes(low, high, log, step)
@@ -44,7 +44,7 @@ def test_a_float_range_is_accepted_exactly_where_optuna_accepts_it(low, high, lo
     assert bool(mistakes) == (refused or too_large)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(WHOLE, WHOLE, st.booleans(), st.none() | st.integers(-5, 50))
 def test_an_int_range_is_accepted_exactly_where_optuna_accepts_it(low, high, log, step):
     mistakes = range_mistakes(low, high, log, step, whole=True)
@@ -53,7 +53,7 @@ def test_an_int_range_is_accepted_exactly_where_optuna_accepts_it(low, high, log
     assert bool(mistakes) == (refused or stricter)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(NUMBERS, NUMBERS, st.booleans(), st.none() | NUMBERS, st.randoms(use_true_random=False), NUMBERS)
 def test_a_float_range_holds_the_values_that_optunas_holds(low, high, log, step, rng, other):
     assume(not range_mistakes(low, high, log, step))
@@ -70,7 +70,7 @@ def test_a_float_range_holds_the_values_that_optunas_holds(low, high, log, step,
         assert domain.contains(value) == theirs._contains(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(WHOLE, WHOLE, st.booleans(), st.integers(1, 50), st.randoms(use_true_random=False), WHOLE)
 def test_an_int_range_holds_the_values_that_optunas_holds(low, high, log, step, rng, other):
     step = 1 if log else step

@@ -46,7 +46,7 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(LOGICAL)
 def test_the_value_is_pythons(text):
     expression = Expression.parse(text)
@@ -161,7 +161,7 @@ def test_an_expression_crosses_processes():
     assert expression == Expression.parse("lr < 1 and b == 'x'") and expression.met({"lr": 0.5, "b": "x"})
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.text(alphabet="ab1.0e<>=!+-*/%()[]{}'\" \\:,@#and or not", max_size=30))
 def test_no_text_at_all_raises_anything_else(text):
     try:

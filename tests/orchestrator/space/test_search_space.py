@@ -59,7 +59,7 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
     return space_of(raw)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(spaces(), st.integers(0, 2**32))
 def test_what_is_drawn_is_contained_and_the_same_seed_draws_the_same(space, seed):
     config = space.sample(random.Random(seed))
@@ -79,7 +79,7 @@ def test_what_is_drawn_is_contained_and_the_same_seed_draws_the_same(space, seed
         assert (name in config) == there
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(spaces(), st.integers(0, 2**32))
 def test_a_completed_baseline_keeps_what_was_given(space, seed):
     drawn = space.sample(random.Random(seed))
@@ -91,7 +91,7 @@ def test_a_completed_baseline_keeps_what_was_given(space, seed):
         assert completed.items() >= partial.items() and as_config_of(space, completed, {}) == completed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(spaces(), st.integers(0, 1000))
 def test_a_config_survives_json_and_is_restored(space, seed):
     config = space.sample(random.Random(seed))
@@ -101,7 +101,7 @@ def test_a_config_survives_json_and_is_restored(space, seed):
     assert pickle.loads(pickle.dumps(space)).sample(random.Random(seed)) == config
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(spaces())
 def test_the_size_is_the_number_of_distinct_configs(space):
     if space.size is None:
@@ -128,7 +128,7 @@ def test_the_size_of_hand_made_spaces():
     assert space_of({"a": {"low": 1, "high": 2**40}, "b": {"low": 1, "high": 9}}, "b < a").size is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(0, 10**6), st.sampled_from(["lr * b <= 0.05", "lr < 0.01 or b == 4", "1 <= b * 2 <= 16 and lr != b"])
 )

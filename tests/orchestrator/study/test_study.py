@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.checkpoints.open_storage import storage_at
+from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.home import epoch_directory, trial_directory
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import Ledger
@@ -185,7 +185,7 @@ def started(study: Study) -> Job:
 
 
 def save(cluster: FakeCluster, job: Job, epoch: int) -> None:
-    storage_at(None, cluster.directory / "toy").write(job.number, epoch, lambda folder: None)
+    open_storage(None, cluster.directory / "toy").write(job.number, epoch, lambda folder: None)
 
 
 def checkpoint(cluster: FakeCluster, number: int, epoch: int) -> Path:

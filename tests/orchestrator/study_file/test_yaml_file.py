@@ -193,7 +193,7 @@ def test_a_byte_order_mark_is_not_part_of_the_first_key(tmp_path):
     assert read_yaml(write(tmp_path / "s.yaml", b"\xef\xbb\xbfstudy: a\r\nlr: 1e-3\r\n")) == {"study": "a", "lr": 1e-3}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(KEYS, TREES, max_size=5))
 @example({"lr": 1e-5, "big": 1e22, "tiny": 5e-324, "negative": -0.0, "text": "1e-5"})
 def test_what_is_written_is_read_back_equal_by_us_and_by_a_yaml_1_1_reader(value: dict[str, Any]):
@@ -213,7 +213,7 @@ def test_keys_keep_their_order_and_leaves_stand_on_one_line():
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="ab:-[]{},&*!|>'\"%@#?\n \t0.e<\\", max_size=40))
 def test_no_text_at_all_makes_the_reader_raise(text):
     parse_yaml(text, Mistakes())

@@ -1,0 +1,43 @@
+"""Checks how a study waits for a full disk, and when it tries again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orchestrator.job import Failure, FailureClass, Job
+from orchestrator.policies.policy import Decision
+from orchestrator.study.study import Study
+from orchestrator.trial import State
+from tests.harness.fake_cluster import FakeCluster, report
+
+NO_SCHEDULER = {"scheduler": {"name": "none"}}
+
+
+def start(study: Study) -> Job:
+    job = study.next_job()
+    assert job is not None
+    return job
+
+
+def test_a_trial_whose_disk_is_full_is_paused_and_nothing_starts_until_it_has_room(cluster: Callable[..., FakeCluster]):
+    study = cluster(**NO_SCHEDULER).study
+    first, second = start(study), start(study)
+    study.report(first.number, report(first, 1))
+    study.fail(first.number, Failure(FailureClass.STORAGE, "the disk of runs is full"))
+    assert study.disk_full == "the disk of runs is full"
+    assert study.report(second.number, report(second, 1)) is Decision.PAUSE
+    assert [(t.state, t.reason) for t in study.trials] == [(State.PAUSED, "the disk of runs is full")] * 2
+    assert study.next_job() is None and not study.done_starting
+    study.disk_has_room()
+    assert [(job.number, job.checkpoint_epoch) for job in (start(study), start(study))] == [(1, 1), (2, 1)]
+
+
+def test_a_disk_that_refuses_again_and_again_is_tried_less_and_less_often(cluster: Callable[..., FakeCluster]):
+    study = cluster(**NO_SCHEDULER).open(concurrency=1, now=lambda: 1000.0)
+    waits = []
+    for _ in range(7):
+        study.fail(start(study).number, Failure(FailureClass.STORAGE, "quota exceeded"))
+        waits.append(study.disk_retry_at - 1000.0)
+        study.disk_has_room()
+    assert waits == [30, 60, 120, 240, 480, 600, 600]
+    assert [trial.state for trial in study.trials] == [State.PAUSED]
