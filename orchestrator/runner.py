@@ -93,7 +93,7 @@ def run(
         work(study, trainable, Upkeep(ledger, row.id, study, progress, ends), address, progress)
         status, reason = study.outcome
         if status in (Status.FINISHED, Status.FAILED):
-            ledger.update_study(row.id, facts=row.facts | {"extension": None})
+            ledger.want_more(row.id, None)
         return Outcome(status, study.attempts_started, row.name)
     except KeyboardInterrupt:
         return Outcome(Status.INTERRUPTED, study.attempts_started if study else 0, row.name)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from orchestrator.job import FailureClass
 
 
 class State(StrEnum):
@@ -28,6 +31,31 @@ class PausedBy(StrEnum):
 
     SESSION = "session"  # a stop, a deadline, a full disk, a lost worker: it goes on by itself, first of all
     POLICY = "policy"  # it goes on when the policy takes it up again
+
+
+class Role(StrEnum):
+    """What a trial is for. Only those of the search are compared with each other and told to the searcher."""
+
+    SEARCH = "search"
+    CONFIRM = "confirm"  # a config once more with another seed
+    FOLD = "fold"  # a config once more on other parts of the data
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """An attempt that ended by a failure of class `kind` when the trial had so many `epochs`."""
+
+    kind: FailureClass
+    epochs: int
+
+
+def count_by_class(failed: Iterable[FailedAttempt]) -> dict[str, int]:
+    """How many attempts each class of failure ended: {"out_of_memory": 3, "exception": 1}.
+
+    A storage that is full or away is no failure of a trial: all of them wait for it.
+    """
+    counts: Counter[FailureClass] = Counter(each.kind for each in failed if each.kind is not FailureClass.STORAGE)
+    return {kind.name.lower(): counts[kind] for kind in FailureClass if counts[kind]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +129,20 @@ class Trial:
     left_out: str | None = None  # why it counts no more: its config is none of the space that the file has now
     paused_by: PausedBy | None = None  # None unless the trial is paused
     extended: tuple[Extension, ...] = ()  # its lr_schedule was not that of a run planned for so many epochs
+    role: Role = Role.SEARCH
+    data: Mapping[str, Any] | None = None  # its own, in place of the study's
+    accumulation_steps: int | None = None  # in place of its config's, once memory ran out
+    failures: tuple[FailedAttempt, ...] = ()  # by attempt; the last one ended the trial if it failed
+
+    @property
+    def counts(self) -> bool:
+        """Is it one of those that the search compares, and that the budget counts?"""
+        return self.left_out is None and self.role is Role.SEARCH
+
+    @property
+    def retried(self) -> dict[str, int]:
+        """The failures after which it was tried again, by class."""
+        return count_by_class(self.failures[:-1] if self.state is State.FAILED else self.failures)
 
     @property
     def epochs(self) -> int:
@@ -131,7 +173,7 @@ class Trial:
 
 def best_trial(trials: list[Trial], objective: Objective) -> Trial | None:
     """The trial that counts with the best value, whatever its state except failed; the earliest of equals."""
-    scored = [(t.value(objective), t) for t in trials if t.state is not State.FAILED and t.left_out is None]
+    scored = [(t.value(objective), t) for t in trials if t.state is not State.FAILED and t.counts]
     found = [(value, t) for value, t in scored if value is not None]
     if not found:
         return None

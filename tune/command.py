@@ -129,7 +129,6 @@ def show(
 ) -> None:
     """Show one study: states, best, failures with reasons."""
     from orchestrator.errors import InputMistake
-    from orchestrator.study.budget import gpu_attempts
     from tune.show import show_study, show_trial
     from tune.summary import study_summary
     from tune.terminal import visible_json
@@ -139,15 +138,16 @@ def show(
     trials = ledger.trials(row.id)
     if trial is not None and trial not in [t.number for t in trials]:
         raise InputMistake(f"{study}: --trial: must be 1 to {len(trials)}, but got {trial}; see `tune show {study}`")
+    used = ledger.gpu_seconds(row.id, row.active)
     if as_json:
-        summary = study_summary(row, trials, home, attempts=gpu_attempts(ledger, row.id, trials), history=history)
+        summary = study_summary(row, trials, home, gpu_seconds=used, history=history)
         if trial is not None:
             summary = next(t for t in summary["trials"] if t["number"] == trial)
         print(visible_json(json.dumps(summary, indent=1, ensure_ascii=False)))
     elif trial is not None:
         show_trial(row, next(t for t in trials if t.number == trial), home)
     else:
-        show_study(row, trials, home, attempts=gpu_attempts(ledger, row.id, trials), history=history)
+        show_study(row, trials, home, gpu_seconds=used, history=history)
 
 
 @app.command(epilog="Example: tune report quickstart --lang ko")

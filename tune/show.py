@@ -16,7 +16,6 @@ from orchestrator.home import Home, trial_directory
 from orchestrator.ledger import StudyRow
 from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.mistake import duration, short
-from orchestrator.study.budget import Attempts
 from orchestrator.trial import Outcome, State, Status, Trial, best_trial
 from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
@@ -54,9 +53,9 @@ def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
 
 
 def show_study(
-    row: StudyRow, trials: list[Trial], home: Home, *, attempts: Attempts | None = None, history: bool = False
+    row: StudyRow, trials: list[Trial], home: Home, *, gpu_seconds: float = 0.0, history: bool = False
 ) -> None:
-    summary = study_summary(row, trials, home, attempts=attempts)
+    summary = study_summary(row, trials, home, gpu_seconds=gpu_seconds)
     objective = row.objective
     reason = f" ({row.reason})" if row.reason else ""
     say(f"{row.name}: {row.status}{reason}, {_count(trials)}, {duration(row.seconds)}")
@@ -118,12 +117,9 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
         say("on the test split: " + _metrics(trial.test))
     if summary["checkpoint"]:
         say(f"checkpoint: {summary['checkpoint']}")
-    if "retried" in trial.facts:
-        steps = trial.facts.get("accumulation_steps")
-        say(
-            f"tried again after {_by_class(trial.facts['retried'])}"
-            + (f"; accumulation_steps {steps}" if steps else "")
-        )
+    if trial.retried:
+        steps = f"; accumulation_steps {trial.accumulation_steps}" if trial.accumulation_steps else ""
+        say(f"tried again after {_by_class(trial.retried)}{steps}")
     if "checkpoint" in trial.facts:  # of its last attempt: why it did not begin with the newest one
         say(f"last attempt: {trial.facts['checkpoint']}")
     say(f"log: {home.shown(trial_directory(home.study(row.name), trial.number) / 'log.txt')}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from orchestrator import tracking
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
-from orchestrator.study.budget import gpu_attempts
 from orchestrator.tracking.store import default_uri
 from orchestrator.trial import Outcome, Trial
 from reports.numbers.study_view import view
@@ -29,7 +28,7 @@ def write_study_report(
     views = []
     for row in rows:
         trials = ledger.trials(row.id)
-        views.append(view(row, trials, home.path, gpu_attempts(ledger, row.id, trials)))
+        views.append(view(row, trials, home.path, ledger.gpu_seconds(row.id, row.active)))
     default = home.report(names[0]) if len(rows) == 1 else home.side_by_side(names[0])
     directory = (directory or default).absolute()
     page = write_report(views, directory, lang)

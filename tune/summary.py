@@ -10,17 +10,17 @@ from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
 from orchestrator.mistake import one_line
 from orchestrator.space.search_space import as_fixed
-from orchestrator.study.budget import Attempts, used_of
-from orchestrator.study.failures import count_by_class
+from orchestrator.study.budget import used_of
+from orchestrator.study.failures import every_failure
 from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.trial import Objective, Trial, best_trial
 from reports.numbers.symptoms import symptom_of
 
 
 def study_summary(
-    row: StudyRow, trials: list[Trial], home: Home, *, attempts: Attempts | None = None, history: bool = False
+    row: StudyRow, trials: list[Trial], home: Home, *, gpu_seconds: float = 0.0, history: bool = False
 ) -> dict[str, Any]:
-    """The schema is a promise: docs/interface.md. attempts: those of trials that took a GPU."""
+    """The schema is a promise: docs/interface.md. gpu_seconds: of all attempts."""
     objective, kept = row.objective, Inventory.of(row.raw, row.uid, row.name, home)
     best = best_trial(trials, objective)
     return {
@@ -29,11 +29,19 @@ def study_summary(
         "reason": row.reason,
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "seconds": round(row.seconds, 1),
+<<<<<<< HEAD
         "used": used_of(row, trials, attempts or {}),
         "failures": count_by_class(trials),
         "trials": [_trial_summary(trial, objective, kept.best_address(trial, objective), history) for trial in trials],
         "best": None if best is None else _best_summary(best, objective, kept.best_address(best, objective)),
         "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.error},
+=======
+        "used": used_of(row, trials, gpu_seconds),
+        "failures": every_failure(trials),
+        "trials": [_trial_summary(trial, objective, kept.shown(trial, objective), history) for trial in trials],
+        "best": None if best is None else _best_summary(best, objective, kept.shown(best, objective)),
+        "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.problem},
+>>>>>>> 98fa223 (The ledger's tables have numbered migrations; what steers a trial stands in columns, not in free facts)
     }
 
 

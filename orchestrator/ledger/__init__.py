@@ -4,7 +4,7 @@ from orchestrator.ledger.errors import BadAddress, DuplicateConfig, LedgerAway, 
 from orchestrator.ledger.lease import Lease
 from orchestrator.ledger.lease_table import LeaseLost, StudyInUse
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.ledger.rows import Attempt, StudyRow
+from orchestrator.ledger.rows import Attempt, MoreTrials, StudyRow
 
 __all__ = [
     "Attempt",
@@ -15,6 +15,7 @@ __all__ = [
     "Ledger",
     "LedgerAway",
     "LedgerError",
+    "MoreTrials",
     "StudyExists",
     "StudyInUse",
     "StudyRow",

@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.ledger.errors import BUSY_SECONDS, BadAddress, LedgerError, explained
-from orchestrator.ledger.tables import UPGRADES, VERSION, metadata, schema
+from orchestrator.ledger.migrations import VERSION, migrate
+from orchestrator.ledger.tables import metadata, schema
 from orchestrator.secret import mask
 
 # A server that vanished without a word is noticed within half a minute.
@@ -151,9 +152,7 @@ def _upgrade(engine: sa.Engine) -> None:
     """All or nothing; of several processes that come at once, one does it."""
     with engine.execution_options(write=True).begin() as connection:
         version = connection.scalar(sa.select(schema.c.version).with_for_update()) or 0
-        for earlier in range(version, VERSION):
-            for statement in UPGRADES[earlier]:
-                connection.execute(sa.text(statement))
+        migrate(connection, version)
         connection.execute(schema.update().values(version=max(version, VERSION)))
 
 

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
+from orchestrator.job import FailureClass
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.errors import DuplicateConfig, LedgerError, StudyExists, UnknownStudy
 from orchestrator.ledger.lease import Lease
@@ -24,7 +25,10 @@ from orchestrator.ledger.retry import Retry
 from orchestrator.ledger.rows import (
     ROWS_AT_ONCE,
     Attempt,
+    MoreTrials,
     StudyRow,
+    attempt_of,
+    failures_by_trial,
     from_json,
     history,
     metrics_json,
@@ -37,6 +41,8 @@ from orchestrator.ledger.rows import (
 from orchestrator.ledger.tables import (
     ATTEMPTS,
     END_ATTEMPTS,
+    FAILURES,
+    GPU_SECONDS,
     HISTORY,
     LAST_NUMBER,
     NEW_ATTEMPT,
@@ -53,8 +59,8 @@ from orchestrator.ledger.tables import (
     studies,
     trials,
 )
-from orchestrator.plain_data import config_key
-from orchestrator.trial import Extension, Objective, Report, State, Trial
+from orchestrator.plain_data import canonical, config_key
+from orchestrator.trial import Extension, Objective, PausedBy, Report, Role, State, Trial
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -173,6 +179,14 @@ class Ledger:
             connection.execute(studies.update().where(studies.c.id == study_id).values(**values))
 
     @_retried
+    def want_more(self, study_id: int, more: MoreTrials | None) -> None:
+        """Keeps what `--trials +N` asked for, until it is there (None)."""
+        values = {"more_asked": more and more.asked, "more_until": more and more.until}
+        with self._database.write() as connection:
+            self._leases.lock(connection, study_id)
+            connection.execute(studies.update().where(studies.c.id == study_id).values(**values))
+
+    @_retried
     def revise(
         self,
         study_id: int,
@@ -200,7 +214,9 @@ class Ledger:
                 if before == reason and (reason is None or state != State.RUNNING):
                     continue
                 waits: dict[str, Any] = (
-                    {"state": State.PAUSED.value} if reason is not None and state == State.RUNNING else {}
+                    {"state": State.PAUSED.value, "paused_by": PausedBy.SESSION.value}
+                    if reason is not None and state == State.RUNNING
+                    else {}
                 )
                 self._change(connection, study_id, number, left_out=storable(reason), **waits)
             for number, (config, extension) in extended.items():
@@ -245,15 +261,30 @@ class Ledger:
         baseline: str | None = None,
         seed: int = 0,
         origin: str | None = None,
+        role: Role = Role.SEARCH,
+        data: Mapping[str, Any] | None = None,
+        gpus: float = 0.0,
     ) -> Trial:
-        """A new trial, running its first attempt. Raises DuplicateConfig if its config and seed were tried already."""
+        """A new trial, running its first attempt, which takes so many `gpus`.
+
+        data: its own, in place of the study's. Raises DuplicateConfig if its config was tried already with this seed
+        and these data.
+        """
         text = to_json(config)
-        # As a later start reads it.
-        trial = Trial(0, from_json(text), baseline=baseline, seed=seed, origin=origin, created=time.time())
-        return replace(trial, number=self._add_trial(study_id, trial, _digest(config), text))
+        trial = Trial(
+            0,
+            from_json(text),  # as a later start reads it
+            baseline=baseline,
+            seed=seed,
+            origin=origin,
+            created=time.time(),
+            role=role,
+            data=None if data is None else from_json(to_json(data)),
+        )
+        return replace(trial, number=self._add_trial(study_id, trial, _digest(config, data), text, gpus))
 
     @_retried
-    def _add_trial(self, study_id: int, trial: Trial, digest: str, config: str) -> int:
+    def _add_trial(self, study_id: int, trial: Trial, digest: str, config: str, gpus: float) -> int:
         with self._database.write() as connection:
             self._leases.lock(connection, study_id)
             same = {"study": study_id, "digest": digest, "seed": trial.seed}
@@ -271,6 +302,8 @@ class Ledger:
                 "baseline": trial.baseline,
                 "seed": trial.seed,
                 "origin": trial.origin,
+                "role": trial.role.value,
+                "data": None if trial.data is None else to_json(trial.data),
                 "state": State.RUNNING.value,
                 "facts": "{}",
                 "attempts": 1,
@@ -281,15 +314,18 @@ class Ledger:
             }
             trial_id = connection.execute(NEW_TRIAL, row).scalar_one()
             first = {"trial_id": trial_id, "number": 1, "from_epoch": 0, "started": trial.created}
-            connection.execute(NEW_ATTEMPT, first)
+            connection.execute(NEW_ATTEMPT, first | {"gpus": gpus})
         return number
 
-    def start_attempt(self, study_id: int, number: int) -> int:
-        """The trial runs again, from its newest checkpoint that counts. Returns the attempt's number, from 1."""
-        return self._start_attempt(study_id, number, time.time())
+    def start_attempt(self, study_id: int, number: int, gpus: float = 0.0) -> int:
+        """The trial runs again on so many `gpus`, from its newest checkpoint that counts.
+
+        Returns the attempt's number, from 1.
+        """
+        return self._start_attempt(study_id, number, gpus, time.time())
 
     @_retried
-    def _start_attempt(self, study_id: int, number: int, now: float) -> int:
+    def _start_attempt(self, study_id: int, number: int, gpus: float, now: float) -> int:
         with self._database.write() as connection:
             last = connection.execute(
                 ATTEMPTS.where(trials.c.study_id == study_id, trials.c.number == number, attempts.c.started == now)
@@ -302,16 +338,18 @@ class Ledger:
                 number,
                 state=State.RUNNING.value,
                 reason=None,
+                paused_by=None,
                 ended=None,
                 more_attempts=1,
             )
-            connection.execute(END_ATTEMPTS, {"trial": trial_id, "how": "interrupted", "at": now})
+            unended = {"trial": trial_id, "how": "interrupted", "at": now, "failure": None}
+            connection.execute(END_ATTEMPTS, unended)
             attempt = connection.scalar(sa.select(trials.c.attempts).where(trials.c.id == trial_id))
             saved = sa.select(sa.func.coalesce(sa.func.max(reports.c.epoch), 0)).where(
                 reports.c.trial_id == trial_id, reports.c.checkpoint == 1
             )
             begun = {"trial_id": trial_id, "number": attempt, "from_epoch": connection.scalar(saved), "started": now}
-            connection.execute(NEW_ATTEMPT, begun)
+            connection.execute(NEW_ATTEMPT, begun | {"gpus": gpus})
         assert attempt is not None
         return attempt
 
@@ -344,10 +382,25 @@ class Ledger:
 
     @_retried
     def finish(
-        self, study_id: int, number: int, state: State, reason: str | None = None, error: str | None = None
+        self,
+        study_id: int,
+        number: int,
+        state: State,
+        reason: str | None = None,
+        error: str | None = None,
+        *,
+        paused_by: PausedBy | None = None,
+        failure: FailureClass | None = None,
+        accumulation_steps: int | None = None,
     ) -> None:
-        """The running attempt came to its end. state: any but running. error: a traceback."""
+        """The running attempt came to its end, by a `failure` if one is given. state: any but running.
+
+        error: a traceback. paused_by: of a trial that is paused; None: the session. accumulation_steps: that it goes on
+        with; None: as before.
+        """
         now = time.time()
+        paused = State(state) is State.PAUSED
+        steps = {} if accumulation_steps is None else {"accumulation_steps": accumulation_steps}
         with self._database.write() as connection:
             trial_id = self._change(
                 connection,
@@ -357,8 +410,11 @@ class Ledger:
                 reason=storable(reason),
                 error=storable(error),
                 ended=now if State(state).final else None,
+                paused_by=(paused_by or PausedBy.SESSION).value if paused else None,
+                **steps,
             )
-            connection.execute(END_ATTEMPTS, {"trial": trial_id, "how": State(state).value, "at": now})
+            how = {"how": State(state).value, "failure": None if failure is None else failure.value}
+            connection.execute(END_ATTEMPTS, {"trial": trial_id, "at": now} | how)
 
     @_retried
     def set_test(self, study_id: int, number: int, metrics: Mapping[str, float]) -> None:
@@ -387,7 +443,16 @@ class Ledger:
     def attempts(self, study_id: int, number: int) -> list[Attempt]:
         with self._database.read() as connection:
             rows = connection.execute(ATTEMPTS.where(trials.c.study_id == study_id, trials.c.number == number))
-            return [Attempt(*row) for row in rows]
+            return [attempt_of(row) for row in rows]
+
+    @_retried
+    def gpu_seconds(self, study_id: int, until: float | None = None) -> float:
+        """What all attempts took: each its time x its GPUs.
+
+        until: unix time until which those that have no end count; None: they do not.
+        """
+        with self._database.read() as connection:
+            return connection.scalar(GPU_SECONDS, {"study": study_id, "until": until}) or 0.0
 
     @_retried
     def history(self, study_id: int, after: int = 0) -> list[tuple[int, int, Report]]:
@@ -418,6 +483,7 @@ class Ledger:
             config=to_json(config),
             config_digest=_digest(config),
             state=State.PAUSED.value,
+            paused_by=PausedBy.SESSION.value,
             reason=f"goes on to {extension.new_limit} epochs",
             ended=None,
             test=None,
@@ -440,14 +506,17 @@ class Ledger:
             rows = connection.execute(TRIALS.where(*wanted)).all()
             parts = connection.execute(REPORTS.where(*wanted)).partitions(ROWS_AT_ONCE) if with_reports else ()
             found = reports_by_trial(parts)
-            return [trial_of(row, tuple(found.get(row.number, ()))) for row in rows]
+            failed = failures_by_trial(connection.execute(FAILURES.where(*wanted)))
+            return [trial_of(row, tuple(found.get(row.number, ())), failed.get(row.number, ())) for row in rows]
 
 
 _NEXT_REVISION, _NEXT_REVISION_LEASED = next_revision(held=False), next_revision(held=True)
 
 
-def _digest(config: Mapping[str, Any]) -> str:
-    return hashlib.sha256(config_key(config).encode()).hexdigest()
+def _digest(config: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> str:
+    """Tells apart what a trial learns: its config, and its data where they are not the study's."""
+    own_data = "" if data is None else f"\n{canonical(data)}"
+    return hashlib.sha256(f"{config_key(config)}{own_data}".encode()).hexdigest()
 
 
 @contextmanager

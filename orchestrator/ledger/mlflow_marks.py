@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.lease import Lease, process_start
-from orchestrator.ledger.rows import ROWS_AT_ONCE, from_json, reports_by_trial, to_json, trial_of
-from orchestrator.ledger.tables import REPORTS, TRIALS, reports, studies, trials, unix_now
+from orchestrator.ledger.rows import ROWS_AT_ONCE, failures_by_trial, from_json, reports_by_trial, to_json, trial_of
+from orchestrator.ledger.tables import FAILURES, REPORTS, TRIALS, reports, studies, trials, unix_now
 from orchestrator.trial import Report, State, Trial
 
 
@@ -90,9 +90,14 @@ class Marks:
             rows = connection.execute(TRIALS.add_columns(*marks).where(*wanted)).all()
             unseen = connection.execute(REPORTS.where(*wanted, reports.c.revision > seen))
             found = reports_by_trial(unseen.partitions(ROWS_AT_ONCE))
+            failed = failures_by_trial(connection.execute(FAILURES.where(*wanted)))
         return [
             Behind(
-                trial_of(row), row.mlflow_unsure == 1, tuple(found.get(row.number, ())), row.mlflow_status, row.revision
+                trial_of(row, failures=failed.get(row.number, ())),
+                row.mlflow_unsure == 1,
+                tuple(found.get(row.number, ())),
+                row.mlflow_status,
+                row.revision,
             )
             for row in rows
         ]

@@ -7,10 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.job import FailureClass
 from orchestrator.ledger.lease import Lease
-from orchestrator.trial import Extension, Objective, Report, State, Trial
+from orchestrator.trial import Extension, FailedAttempt, Objective, PausedBy, Report, Role, State, Trial
 
 ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class MoreTrials:
+    """What `--trials +N` asked for: `asked` is N, `until` the number of trials in all that this makes."""
+
+    asked: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +43,24 @@ class StudyRow:
     lease: Lease | None  # None when nobody runs it; a dead one until the next start
     mlflow_experiment_id: str | None
     mlflow_run_id: str | None
+    more: MoreTrials | None = None  # until they are there
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One go at a trial. from_epoch: of the checkpoint that it began with; 0 without one. Times are unix times."""
+    """One run of a trial. from_epoch: of the checkpoint that it began with; 0 without one. Times are unix times.
+
+    epochs: that the trial had when it ended; None while it runs. gpus: that it took.
+    """
 
     number: int
     from_epoch: int
     started: float
     ended: float | None
     outcome: str | None  # a state other than running, or "interrupted" when its driver died; None while it runs
+    failure: FailureClass | None = None
+    epochs: int | None = None
+    gpus: float = 0.0
 
 
 # From rows
@@ -70,14 +86,30 @@ def study_row(row: Any) -> StudyRow:
         lease=lease,
         mlflow_experiment_id=row.mlflow_experiment_id,
         mlflow_run_id=row.mlflow_run_id,
+        more=None if row.more_asked is None else MoreTrials(row.more_asked, row.more_until),
     )
 
 
-def trial_of(row: Any, reports: tuple[Report, ...] = ()) -> Trial:
+def attempt_of(row: Any) -> Attempt:
+    number, from_epoch, started, ended, outcome, failure, epochs, gpus = row
+    kind = None if failure is None else FailureClass(failure)
+    return Attempt(number, from_epoch, started, ended, outcome, kind, epochs, gpus)
+
+
+def failures_by_trial(rows: Iterable[Any]) -> dict[int, tuple[FailedAttempt, ...]]:
+    """rows: of trial number, class of failure, epochs, by attempt."""
+    found: dict[int, tuple[FailedAttempt, ...]] = {}
+    for number, kind, epochs in rows:
+        found[number] = (*found.get(number, ()), FailedAttempt(FailureClass(kind), epochs))
+    return found
+
+
+def trial_of(row: Any, reports: tuple[Report, ...] = (), failures: tuple[FailedAttempt, ...] = ()) -> Trial:
+    state = State(row.state)
     return Trial(
         number=row.number,
         config=from_json(row.config),
-        state=State(row.state),
+        state=state,
         reason=row.reason,
         error=row.error,
         baseline=row.baseline,
@@ -92,6 +124,11 @@ def trial_of(row: Any, reports: tuple[Report, ...] = ()) -> Trial:
         origin=row.origin,
         left_out=row.left_out,
         extended=tuple(Extension(*numbers) for numbers in from_json(row.extended or "[]")),
+        paused_by=PausedBy(row.paused_by or PausedBy.SESSION) if state is State.PAUSED else None,
+        role=Role(row.role),
+        data=None if row.data is None else from_json(row.data),
+        accumulation_steps=row.accumulation_steps,
+        failures=failures,
     )
 
 

@@ -10,9 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from orchestrator.trial import State
+from orchestrator.trial import PausedBy, Role, State
 
-VERSION = 2  # of the tables; a ledger of a later one is refused, one of an earlier one is brought up to it
 STATUSES = ("running", "paused", "finished", "interrupted", "failed")
 
 
@@ -44,6 +43,8 @@ studies = sa.Table(
     sa.Column("mlflow_seen", sa.Text),  # a digest of what the study's own run was last told
     sa.Column("mlflow_experiment_id", sa.Text),
     sa.Column("mlflow_run_id", sa.Text),
+    sa.Column("more_asked", sa.Integer),  # N of `--trials +N`, until it is reached
+    sa.Column("more_until", sa.Integer),  # the trials in all that this makes
 )
 
 sessions = sa.Table(
@@ -87,6 +88,10 @@ trials = sa.Table(
     sa.Column("origin", sa.Text),  # OTHER/7: the trial of another study that the config was taken from
     sa.Column("left_out", sa.Text),  # why it does not count while the study file is as it is
     sa.Column("extended", sa.Text),  # JSON: [[after, limit, new limit], ...]
+    sa.Column("paused_by", sa.Text, _one_of("paused_by", tuple(PausedBy))),  # null unless it is paused
+    sa.Column("role", sa.Text, nullable=False, server_default=Role.SEARCH.value),
+    sa.Column("data", sa.Text),  # JSON: its own, in place of the study's
+    sa.Column("accumulation_steps", sa.Integer),  # in place of its config's, once memory ran out
     sa.UniqueConstraint("study_id", "number"),
     sa.UniqueConstraint("study_id", "config_digest", "seed"),
 )
@@ -100,6 +105,9 @@ attempts = sa.Table(
     sa.Column("started", sa.Double, nullable=False),
     sa.Column("ended", sa.Double),
     sa.Column("outcome", sa.Text, _one_of("outcome", (*(s for s in State if s is not State.RUNNING), "interrupted"))),
+    sa.Column("failure", sa.Text),  # its class, if it ended by one
+    sa.Column("epochs", sa.Integer),  # that the trial had when it ended
+    sa.Column("gpus", sa.Double, nullable=False, server_default=sa.text("0")),  # that it took
 )
 
 reports = sa.Table(
@@ -115,9 +123,6 @@ reports = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),  # the trial's, when this was written
     sa.UniqueConstraint("trial_id", "epoch"),
 )
-
-# version -> what brings the tables from it to the next.
-UPGRADES = {1: [f"ALTER TABLE trials ADD COLUMN {column} TEXT" for column in ("origin", "left_out", "extended")]}
 
 
 class unix_now(GenericFunction[float]):
@@ -151,6 +156,8 @@ _TIME = (
 _HOLDER = [sessions.c[name] for name in ("pid", "host", "started", "beat", "process_start")]
 _TRIAL = ["number", "config", "state", "reason", "error", "baseline", "seed", "test", "mlflow_run_id"]
 _TRIAL += ["attempts", "created", "ended", "facts", "origin", "left_out", "extended"]
+_TRIAL += ["paused_by", "role", "data", "accumulation_steps"]
+_ATTEMPT = ["number", "from_epoch", "started", "ended", "outcome", "failure", "epochs", "gpus"]
 _REPORT = [reports.c[name] for name in ("epoch", "metrics", "seconds", "at", "checkpoint")]
 
 STUDIES = (
@@ -161,11 +168,7 @@ STUDIES = (
 TRIALS = sa.select(*(trials.c[name] for name in _TRIAL)).order_by(trials.c.number)
 REPORTS = sa.select(trials.c.number, *_REPORT).join(trials).order_by(trials.c.number, reports.c.epoch)
 HISTORY = sa.select(trials.c.number, *_REPORT, reports.c.sequence).join(trials).order_by(reports.c.sequence)
-ATTEMPTS = (
-    sa.select(*(attempts.c[name] for name in ("number", "from_epoch", "started", "ended", "outcome")))
-    .join(trials)
-    .order_by(attempts.c.number)
-)
+ATTEMPTS = sa.select(*(attempts.c[name] for name in _ATTEMPT)).join(trials).order_by(attempts.c.number)
 LOCK = sa.select(studies.c.session_id).where(studies.c.id == sa.bindparam("study")).with_for_update()
 LAST_NUMBER = sa.select(sa.func.max(trials.c.number)).where(trials.c.study_id == sa.bindparam("study"))
 SAME_CONFIG = sa.select(trials.c.number, trials.c.created).where(
@@ -173,9 +176,29 @@ SAME_CONFIG = sa.select(trials.c.number, trials.c.created).where(
     trials.c.config_digest == sa.bindparam("digest"),
     trials.c.seed == sa.bindparam("seed"),
 )
+FAILURES = (
+    sa.select(trials.c.number, attempts.c.failure, attempts.c.epochs)
+    .join(trials)
+    .where(attempts.c.failure.is_not(None))
+    .order_by(trials.c.number, attempts.c.number)
+)
+_UNTIL = sa.func.coalesce(attempts.c.ended, sa.bindparam("until"), attempts.c.started)
+_TOOK = sa.case((attempts.c.started < _UNTIL, _UNTIL - attempts.c.started), else_=0.0)
+GPU_SECONDS = (
+    sa.select(sa.func.sum(_TOOK * attempts.c.gpus)).join(trials).where(trials.c.study_id == sa.bindparam("study"))
+)
 NEW_TRIAL = trials.insert().returning(trials.c.id)
 NEW_ATTEMPT = attempts.insert()
-_END = attempts.update().where(attempts.c.ended.is_(None)).values(outcome=sa.bindparam("how"), ended=sa.bindparam("at"))
+_EPOCHS = (
+    sa.select(sa.func.coalesce(sa.func.max(reports.c.epoch), 0))
+    .where(reports.c.trial_id == attempts.c.trial_id)
+    .scalar_subquery()
+)
+_END = (
+    attempts.update()
+    .where(attempts.c.ended.is_(None))
+    .values(outcome=sa.bindparam("how"), ended=sa.bindparam("at"), failure=sa.bindparam("failure"), epochs=_EPOCHS)
+)
 END_ATTEMPTS = _END.where(attempts.c.trial_id == sa.bindparam("trial"))
 END_STUDYS_ATTEMPTS = _END.where(
     attempts.c.trial_id.in_(sa.select(trials.c.id).where(trials.c.study_id == sa.bindparam("study")))

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.errors import InputMistake
-from orchestrator.ledger import Attempt, Ledger, StudyRow
+from orchestrator.ledger import StudyRow
 from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.trial import Objective, State, Trial, best_trial
-
-Attempts = Mapping[int, Sequence[Attempt]]
 
 
 @dataclass(frozen=True)
@@ -135,28 +133,13 @@ class Allowance:
         return left
 
 
-def gpu_attempts(ledger: Ledger, study_id: int, trials: Iterable[Trial]) -> dict[int, list[Attempt]]:
-    """The attempts of every trial that took a GPU."""
-    return {t.number: ledger.attempts(study_id, t.number) for t in trials if t.facts.get("gpus")}
-
-
-def gpu_seconds(trials: Iterable[Trial], attempts: Mapping[int, Sequence[Attempt]], now: float | None = None) -> float:
-    """What these attempts took. now: unix time until which those that have no end count; None: they do not."""
-    total = 0.0
-    for trial in trials:
-        for attempt in attempts.get(trial.number, ()):
-            ended = now if attempt.ended is None else attempt.ended
-            total += max(0.0, (ended or attempt.started) - attempt.started) * trial.facts["gpus"]
-    return total
-
-
-def used_of(row: StudyRow, trials: list[Trial], attempts: Attempts) -> dict[str, Any]:
-    """Of the budget: trials, hours, gpu_hours, trials_since_best. attempts: those of trials that took a GPU."""
+def used_of(row: StudyRow, trials: list[Trial], gpu_seconds: float) -> dict[str, Any]:
+    """Of the budget: trials, hours, gpu_hours, trials_since_best. gpu_seconds: of all attempts."""
     best = best_trial(trials, row.objective)
-    counted = [trial for trial in trials if trial.left_out is None]
+    counted = [trial for trial in trials if trial.counts]
     return {
         "trials": len(counted),
         "hours": round(row.seconds / 3600, 3),
-        "gpu_hours": round(gpu_seconds(trials, attempts, row.active) / 3600, 3),
+        "gpu_hours": round(gpu_seconds / 3600, 3),
         "trials_since_best": 0 if best is None else trials_since_best(counted, best, row.objective),
     }

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.checkpoints.open_storage import try_writing
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
-from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
+from orchestrator.ledger import Ledger, MoreTrials, StudyRow, UnknownStudy
 from orchestrator.machine import provenance
 from orchestrator.mistake import Mistakes
 from orchestrator.plain_data import config_key
@@ -22,7 +22,7 @@ from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study.budget import Limits
 from orchestrator.study_file.study_spec import StudySpec
-from orchestrator.trial import Extension, Objective, State, Status, Trial
+from orchestrator.trial import Extension, Objective, Role, State, Status, Trial
 from trainables import Trainable
 
 # While trials hang on them.
@@ -109,7 +109,7 @@ def revision(
     old, new = limit_of(_space_of(before), defaults), limit_of(spec.space, defaults)
     extended: dict[int, tuple[Mapping[str, Any], Extension]] = {}
     if old is not None and new is not None and new > old:
-        inside = [trial for trial in trials if trial.number not in left_out]
+        inside = [t for t in trials if t.number not in left_out and t.role is Role.SEARCH]
         going = [trial for trial in inside if not trial.state.final]
         eta = None if spec.scheduler.name == "none" else spec.scheduler.eta
         known = {config_key(trial.config) for trial in trials}
@@ -212,17 +212,17 @@ def with_limits(spec: StudySpec, limits: Limits, ledger: Ledger, row: StudyRow) 
     `+N` is kept in the ledger until it is reached, so that the same command after an interruption goes on to the same
     number instead of adding N again.
     """
-    extension = row.facts.get("extension")
+    more = row.more
     if limits.trials is not None:
         trials: int | None = limits.trials
-    elif limits.more_trials is not None and (extension is None or extension["more"] != limits.more_trials):
-        existing = sum(trial.left_out is None for trial in ledger.trials(row.id, reports=False))
+    elif limits.more_trials is not None and (more is None or more.asked != limits.more_trials):
+        existing = sum(trial.counts for trial in ledger.trials(row.id, reports=False))
         # A study cut short is first owed what its file asks for.
         owed = existing if row.status == Status.FINISHED else max(existing, spec.budget.trials or 0)
         trials = owed + limits.more_trials
-        ledger.update_study(row.id, facts=row.facts | {"extension": {"more": limits.more_trials, "trials": trials}})
-    elif extension is not None:
-        trials = extension["trials"]
+        ledger.want_more(row.id, MoreTrials(limits.more_trials, trials))
+    elif more is not None:
+        trials = more.until
     else:
         return spec
     return spec.model_copy(update={"budget": spec.budget.model_copy(update={"trials": trials})})

@@ -1,32 +1,30 @@
 """What counts as a failure, and what follows from each class of them.
 
-What must outlast a crash of the driver is kept as facts of the trial in the ledger: `retried` {class: times}; `stuck`,
-those of them since its last new epoch, {"epoch": 3, "hang": 1}; `accumulation_steps` once memory ran out; and `gpus`,
-which the budget counts.
+The ledger keeps the class of the failure that ended an attempt, so that a crash of the driver forgets none.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.job import Failure, FailureClass
 from orchestrator.study_file.sections import FailuresSpec
-from orchestrator.trial import Report, State, Trial
-
-FACTS = ("retried", "stuck", "accumulation_steps", "gpus")  # of the trial, not of one attempt
+from orchestrator.trial import FailedAttempt, Report, Trial, count_by_class
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What follows from a failure: the trial goes on from its checkpoint, with these facts, or it fails."""
+    """What follows from a failure: the trial goes on from its checkpoint, or it fails.
+
+    accumulation_steps: with which it goes on, where memory ran out.
+    """
 
     again: bool
     reason: str  # one line: `kind: message`
-    facts: Mapping[str, Any]
+    accumulation_steps: int | None = None
 
 
 def failure_of(report: Report, required: set[str]) -> Failure | None:
@@ -48,57 +46,28 @@ def judge(failure: Failure, trial: Trial, config: Any, policy: FailuresSpec) -> 
     if failure.kind is FailureClass.OUT_OF_MEMORY:
         return _out_of_memory(reason, trial, config, policy)
     allowed = {FailureClass.WORKER_LOST: policy.lost_workers, FailureClass.HANG: policy.hangs}.get(failure.kind, 1)
-    key = _key(failure.kind)
-    stuck = dict(trial.facts.get("stuck", {}))
-    if stuck.get("epoch") != trial.epochs:
-        stuck = {"epoch": trial.epochs}
-    stuck[key] = stuck.get(key, 0) + 1
-    return Verdict(stuck[key] < allowed, reason, retried(trial, failure.kind) | {"stuck": stuck})
+    without_a_new_epoch = sum(each == FailedAttempt(failure.kind, trial.epochs) for each in trial.failures)
+    return Verdict(without_a_new_epoch + 1 < allowed, reason)
 
 
 def _out_of_memory(reason: str, trial: Trial, config: Any, policy: FailuresSpec) -> Verdict:
     """Half the micro-batch at the same batch_size: accumulation_steps is the pieces that a batch is cut into."""
-    steps = trial.facts.get("accumulation_steps") or getattr(config, "accumulation_steps", None)
+    steps = trial.accumulation_steps or getattr(config, "accumulation_steps", None)
     batch_size = getattr(config, "batch_size", math.inf)
-    halved = trial.facts.get("retried", {}).get(_key(FailureClass.OUT_OF_MEMORY), 0)
+    halved = sum(each.kind is FailureClass.OUT_OF_MEMORY for each in trial.failures)
     if steps is None:
-        return Verdict(False, f"{reason}; the trainable's Config has no accumulation_steps to cut its batches by", {})
+        return Verdict(False, f"{reason}; the trainable's Config has no accumulation_steps to cut its batches by")
     if steps >= batch_size:
-        return Verdict(False, f"{reason}; the micro-batch is 1 already", {})
+        return Verdict(False, f"{reason}; the micro-batch is 1 already")
     if halved >= policy.memory_halvings:
-        return Verdict(False, f"{reason}; the micro-batch was halved {halved} times (failures.memory_halvings)", {})
+        return Verdict(False, f"{reason}; the micro-batch was halved {halved} times (failures.memory_halvings)")
     steps = int(min(2 * steps, batch_size))
-    facts = retried(trial, FailureClass.OUT_OF_MEMORY) | {"accumulation_steps": steps}
-    return Verdict(True, f"{reason}; goes on with accumulation_steps {steps}", facts)
+    return Verdict(True, f"{reason}; goes on with accumulation_steps {steps}", steps)
 
 
-def retried(trial: Trial, kind: FailureClass) -> dict[str, Any]:
-    """The facts of a trial that is tried again after a failure of this class."""
-    before = trial.facts.get("retried", {})
-    return {"retried": before | {_key(kind): before.get(_key(kind), 0) + 1}}
-
-
-def class_of(trial: Trial) -> FailureClass | None:
-    """Why a failed trial failed; None of all others."""
-    if trial.state is not State.FAILED or trial.reason is None:
-        return None
-    kind = trial.reason.partition(":")[0]
-    return FailureClass(kind) if kind in set(FailureClass) else None
-
-
-def count_by_class(trials: Iterable[Trial]) -> dict[str, int]:
-    """Every failure, whether the trial was tried again or not: {"out_of_memory": 3, "exception": 1}."""
-    counts: Counter[str] = Counter()
-    for trial in trials:
-        counts.update(trial.facts.get("retried", {}))
-        kind = class_of(trial)
-        if kind is not None:
-            counts[_key(kind)] += 1
-    return {key: counts[key] for key in map(_key, FailureClass) if counts[key]}
-
-
-def _key(kind: FailureClass) -> str:
-    return kind.name.lower()
+def every_failure(trials: Iterable[Trial]) -> dict[str, int]:
+    """Those of all trials by class, whether the trial was tried again or not."""
+    return count_by_class(each for trial in trials for each in trial.failures)
 
 
 class Streak:

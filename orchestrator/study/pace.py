@@ -39,7 +39,7 @@ class Pace:
         return _median(self._first) * (until or self._milestone) if self._first else 0.0
 
     def silence(self, trial: Trial, policy: FailuresSpec) -> Silence:
-        """Returns how long an attempt of this trial may take until its first report, and what holds for the next ones."""
+        """Returns how long an attempt of this trial may take until its first report, and what holds for the next."""
         longest = max((report.seconds for report in trial.reports), default=0.0)
         usual = policy.hang_factor * max([longest, *self._first[-1:]])
         limit = max(60 * policy.first_report_minutes, usual)

@@ -83,9 +83,7 @@ class Study:
         self._proposals = Proposals(spec, self.policy, warm)
         defaults, known = defaults_of(trainable), ledger.trials(study_id)
         counting = [
-            replace(trial, config=_as_now(trial.config, spec.space, defaults))
-            for trial in known
-            if trial.left_out is None
+            replace(trial, config=_as_now(trial.config, spec.space, defaults)) for trial in known if trial.counts
         ]
         self._trials = Trials(ledger, study_id, counting, now)
         self._running: set[int] = set()
@@ -93,7 +91,7 @@ class Study:
         self._leader = Leader(self._trials, self.objective, spec.budget)
         self._pace = Pace(self.trials, (self.policy.milestones(HORIZON) or [1])[0])
         self._streak = Streak(spec.failures.equal_exceptions)
-        used = budget.gpu_seconds(known, budget.gpu_attempts(ledger, study_id, known))
+        used = ledger.gpu_seconds(study_id)
         self.allowance = budget.Allowance(spec.budget.gpu_hours, used, now)
         self._retention = Retention(open_storage(storage, directory), self.objective, spec.checkpoints.quota)
         self._untidy: set[int] = set()  # trials of whose checkpoints fewer may be worth their disk than before
@@ -163,17 +161,17 @@ class Study:
         left = self.allowance.seconds
         for number in self._waiting:
             if self._pace.seconds_needed(self._trials[number]) <= left:
-                return self._job(self._trials.start_again(number))
+                return self._job(self._trials.start_again(number, self.allowance.gpus))
         move = self._next_move()
         match move:
             case Proposal() if self._pace.seconds_needed(None, move.until) <= left:
                 try:
-                    return self._job(self._trials.add(move, self.spec.search.seed))
+                    return self._job(self._trials.add(move, self.spec.search.seed, self.allowance.gpus))
                 except DuplicateConfig:
                     self._proposals.skip(move)
                     return self.next_job()
             case GoOn() if self._pace.seconds_needed(self._trials[move.number], move.until) <= left:
-                return self._job(self._trials.start_again(move.number))
+                return self._job(self._trials.start_again(move.number, self.allowance.gpus))
             case Done() if not self._running and not self._waiting:
                 self._close(everything=True)
                 return None
@@ -256,18 +254,19 @@ class Study:
         if failure.kind is FailureClass.STORAGE:  # It would hit the next trial as well: all wait.
             self.wait_for_disk(failure.message, min(RETRY_SECONDS * 2**self._refused, LONGEST_RETRY_SECONDS))
             self._refused += 1
-            self._finish(number, State.PAUSED, failure.message)
+            self._finish(number, State.PAUSED, failure.message, failure=failure.kind)
             return
         trial = self._trials[number]
         config = self._trainable.build_config(trial.config)
         verdict = failures.judge(failure, trial, config, self.spec.failures)
         if verdict.again:
-            # The facts come first: whatever dies in between, the failure is counted once.
-            self._trials.set_facts(number, dict(trial.facts) | dict(verdict.facts))
-            self._finish(number, State.PAUSED, verdict.reason, event="retried")
+            steps = verdict.accumulation_steps
+            self._finish(
+                number, State.PAUSED, verdict.reason, event="retried", failure=failure.kind, accumulation_steps=steps
+            )
             return
         self._untidy.update(self._streak.failed(trial, failure))
-        self._finish(number, State.FAILED, verdict.reason, failure.traceback)
+        self._finish(number, State.FAILED, verdict.reason, failure.traceback, failure=failure.kind)
         if self._streak.too_long:
             self._give_up(failure)
 
@@ -277,8 +276,8 @@ class Study:
 
     def set_facts(self, number: int, facts: Mapping[str, Any]) -> None:
         """Records where the running attempt runs: host, device, process."""
-        before = self._trials[number].facts
-        self._trials.set_facts(number, {name: before[name] for name in failures.FACTS if name in before} | dict(facts))
+        gpus = {"gpus": self.allowance.gpus} if self.allowance.gpus else {}
+        self._trials.set_facts(number, dict(facts) | gpus)
 
     def tidy(self) -> None:
         """Deletes the checkpoints that what happened since the last call has made worthless.
@@ -304,8 +303,6 @@ class Study:
     def _job(self, trial: Trial) -> Job:
         self._running.add(trial.number)
         self.allowance.start(trial.number)
-        if trial.facts.get("gpus", 0.0) != self.allowance.gpus:
-            self._trials.set_facts(trial.number, dict(trial.facts) | {"gpus": self.allowance.gpus})
         self.attempts_started += 1
         self._proposals.look_ahead(self.trials, self._running, self._trials.revision)
         self._on_event(Event("started", trial))
@@ -315,7 +312,7 @@ class Study:
             trial.config,
             trial.seed,
             trial.checkpoint_epoch,
-            trial.facts.get("accumulation_steps"),
+            trial.accumulation_steps,
             self._pace.silence(trial, self.spec.failures),
         )
 
@@ -349,10 +346,21 @@ class Study:
         state: State,
         reason: str | None,
         error: str | None = None,
+        *,
         event: str = "",
         paused_by: PausedBy | None = None,
+        failure: FailureClass | None = None,
+        accumulation_steps: int | None = None,
     ) -> None:
-        trial = self._trials.finish(number, state, reason, error, paused_by=paused_by)
+        trial = self._trials.finish(
+            number,
+            state,
+            reason,
+            error,
+            paused_by=paused_by,
+            failure=failure,
+            accumulation_steps=accumulation_steps,
+        )
         self._running.discard(number)
         self.allowance.end(number)
         dethroned = self._leader.ended(trial) if state.final else None
@@ -362,7 +370,6 @@ class Study:
     def _give_up(self, failure: Failure) -> None:
         """The code is at fault, not the configs: stops the study; what failed goes on at the next start."""
         for trial in [self._trials[n] for n in self._streak.trials if self._trials[n].state is State.FAILED]:
-            self._trials.set_facts(trial.number, dict(trial.facts) | failures.retried(trial, failure.kind))
             self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
         if not self.stopping:
             where = "" if failure.place is None else f" at {failure.place}"

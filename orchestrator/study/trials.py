@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from orchestrator.job import FailureClass
 from orchestrator.ledger import Ledger
-from orchestrator.trial import PausedBy, Report, State, Trial
+from orchestrator.trial import FailedAttempt, PausedBy, Report, State, Trial
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,16 @@ class Trials(Mapping[int, Trial]):
         """The numbers of those that run or will go on, ascending."""
         return sorted(self._open)
 
-    def add(self, proposal: Proposal, seed: int) -> Trial:
-        """A new trial, running its first attempt. Raises DuplicateConfig."""
+    def add(self, proposal: Proposal, seed: int, gpus: float = 0.0) -> Trial:
+        """A new trial, running its first attempt on so many `gpus`. Raises DuplicateConfig."""
         trial = self._ledger.add_trial(
-            self._id, proposal.config, baseline=proposal.baseline, seed=seed, origin=proposal.origin
+            self._id, proposal.config, baseline=proposal.baseline, seed=seed, origin=proposal.origin, gpus=gpus
         )
         return self._keep(trial)
 
-    def start_again(self, number: int) -> Trial:
-        attempt = self._ledger.start_attempt(self._id, number)
-        return self._keep(replace(self[number], state=State.RUNNING, reason=None, paused_by=None, attempts=attempt))
+    def start_again(self, number: int, gpus: float = 0.0) -> Trial:
+        attempt = self._ledger.start_attempt(self._id, number, gpus)
+        return self._keep(replace(self[number], state=State.RUNNING, reason=None, attempts=attempt, paused_by=None))
 
     def record(self, number: int, report: Report) -> Trial:
         """Of a repeated epoch the later report counts."""
@@ -74,12 +75,37 @@ class Trials(Mapping[int, Trial]):
         error: str | None = None,
         *,
         paused_by: PausedBy | None = None,
+        failure: FailureClass | None = None,
+        accumulation_steps: int | None = None,
     ) -> Trial:
-        """Ends the trial's attempt. state: any but running. paused_by: of a paused one; None: the session."""
-        self._ledger.finish(self._id, number, state, reason, error)
-        ended = self._now() if state.final else None
-        by = (paused_by or PausedBy.SESSION) if state is State.PAUSED else None
-        return self._keep(replace(self[number], state=state, reason=reason, error=error, ended=ended, paused_by=by))
+        """Its attempt came to an end, by a `failure` if one is given. state: any but running.
+
+        paused_by: of a trial that is paused; None: the session. accumulation_steps: that it goes on with; None: as
+        before.
+        """
+        self._ledger.finish(
+            self._id,
+            number,
+            state,
+            reason,
+            error,
+            paused_by=paused_by,
+            failure=failure,
+            accumulation_steps=accumulation_steps,
+        )
+        before = self[number]
+        failed = () if failure is None else (FailedAttempt(failure, before.epochs),)
+        trial = replace(
+            before,
+            state=state,
+            reason=reason,
+            error=error,
+            ended=self._now() if state.final else None,
+            paused_by=(paused_by or PausedBy.SESSION) if state is State.PAUSED else None,
+            failures=before.failures + failed,
+            accumulation_steps=accumulation_steps or before.accumulation_steps,
+        )
+        return self._keep(trial)
 
     def set_facts(self, number: int, facts: Mapping[str, Any]) -> Trial:
         """In the place of those that there are."""

@@ -96,7 +96,7 @@ def usable_trials(
     reasons: Counter[str] = Counter()
     limit = {LIMIT: space.fixed[LIMIT]} if LIMIT in space.fixed else {}
     for trial in trials:
-        if trial.state is State.FAILED or trial.left_out is not None or trial.value(objective) is None:
+        if trial.state is State.FAILED or not trial.counts or trial.value(objective) is None:
             reasons["failed, left out or without a value"] += 1
             continue
         given = trial.config | limit if LIMIT in space.parameters else without(trial.config, LIMIT)

@@ -72,7 +72,8 @@ def trial_params(trial: Trial) -> dict[str, str]:
 
 
 def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
-    facts = {f"trial.{name}": value for name, value in flat(trial.facts)}
+    told = {"retried": trial.retried, "accumulation_steps": trial.accumulation_steps} | dict(trial.facts)
+    facts = {f"trial.{name}": value for name, value in flat(told)}
     return _tags(
         {
             UID: row.uid,

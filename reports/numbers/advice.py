@@ -74,8 +74,7 @@ def _file(view: StudyView) -> str:
 def _left(comparison: Comparison) -> float | None:
     """Estimates the device hours until the budget's trials are done, if each takes what the others took on average."""
     view = comparison.view
-    extension = view.facts.get("extension")
-    wanted = extension["trials"] if isinstance(extension, Mapping) else view.budget.get("trials")
+    wanted = view.more_until or view.budget.get("trials")
     done = [trial for trial in view.trials if trial.state.final]
     if not done or not isinstance(wanted, int) or wanted <= len(done):
         return None

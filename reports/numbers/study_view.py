@@ -14,7 +14,7 @@ from orchestrator.plain_data import canonical, is_number
 from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.space.search_space import Parameter, SearchSpace
 from orchestrator.space.space_parser import parse_space
-from orchestrator.study.budget import Attempts, used_of
+from orchestrator.study.budget import used_of
 from orchestrator.trial import Objective, Trial, best_trial
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class StudyView:
     left_out: tuple[Trial, ...] = ()  # none of `trials`: they lie outside the space as it is now
     checkpoint: str | None = None  # of the best trial's best epoch: its folder or URL
     used: Mapping[str, float] = field(default_factory=dict)  # of the budget: hours, gpu_hours, ...
+    more_until: int | None = None  # trials in all, while there are fewer than `--trials +N` asked for
 
     @property
     def so_far(self) -> bool:
@@ -70,13 +71,13 @@ class StudyView:
         return domain
 
 
-def view(row: StudyRow, trials: Sequence[Trial], home: Path, attempts: Attempts | None = None) -> StudyView:
+def view(row: StudyRow, trials: Sequence[Trial], home: Path, gpu_seconds: float = 0.0) -> StudyView:
     """Reads the study of a ledger row. Nothing is imported for it: the trainable need not be there.
 
-    attempts: those of trials that took a GPU, for the GPU-hours that were used.
+    gpu_seconds: of all attempts.
     """
     raw = row.raw
-    counted = [trial for trial in trials if trial.left_out is None]
+    counted = [trial for trial in trials if trial.counts]
     searched, fixed = _space(raw, counted)
     best = best_trial(list(trials), row.objective)
     return StudyView(
@@ -102,7 +103,8 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path, attempts: Attempts 
         checkpoint=None
         if best is None
         else Inventory.of(raw, row.uid, row.name, Home.at(home)).best_address(best, row.objective),
-        used=used_of(row, list(trials), attempts or {}),
+        more_until=None if row.more is None else row.more.until,
+        used=used_of(row, list(trials), gpu_seconds),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.study.failures import count_by_class
+from orchestrator.study.failures import every_failure
 from reports.numbers.quantity import Quantity
 from reports.numbers.search_quality import stops_early
 from reports.numbers.study_view import StudyView
@@ -37,7 +37,7 @@ def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
     ]
     if used:
         yield words("facts.used"), ", ".join(used)
-    again = count_by_class(view.trials)
+    again = every_failure(view.trials)
     if again:
         told = ", ".join(f"{times} {kind.replace('_', ' ')}" for kind, times in again.items())
         yield words("facts.failures"), told
@@ -51,8 +51,7 @@ def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
     if attempts > len(view.trials):
         count = Quantity("trials", len(view.trials))
         yield words("facts.attempts"), words("facts.attempts_detail", attempts=attempts, trials=count)
-    told_above = ("data_fingerprint", "extension")
-    yield from flattened({name: value for name, value in view.facts.items() if name not in told_above})
+    yield from flattened({name: value for name, value in view.facts.items() if name != "data_fingerprint"})
 
 
 def _scheduler(scheduler: Mapping[str, Any], words: Words) -> str:

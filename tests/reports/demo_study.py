@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.job import FailureClass
 from orchestrator.policies.asha import Asha
 from orchestrator.policies.policy import Decision
-from orchestrator.trial import Objective, Report, State, Trial
+from orchestrator.trial import FailedAttempt, Objective, Report, State, Trial
 from reports.numbers.study_view import StudyView
 from reports.report import write_report
 
@@ -98,10 +99,11 @@ def demo_trials(count: int = 20, seed: int = 3, epochs: int = EPOCHS) -> list[Tr
             if decision is Decision.PRUNE and baseline is None and epoch < epochs:
                 state, reason = State.PRUNED, f"below the best 1/3 at epoch {epoch}"
                 break
-        facts = {"host": "gpu-node-1", "device": "cuda"}
-        trials.append(
-            Trial(number, config, state, reason, error, baseline, 0, tuple(reports), created=BEGUN, facts=facts)
-        )
+        more: dict[str, Any] = {"created": BEGUN, "facts": {"host": "gpu-node-1", "device": "cuda"}}
+        if state is State.FAILED:
+            assert reason is not None
+            more["failures"] = (FailedAttempt(FailureClass(reason.partition(":")[0]), len(reports)),)
+        trials.append(Trial(number, config, state, reason, error, baseline, 0, tuple(reports), **more))
     return trials
 
 

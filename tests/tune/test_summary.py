@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from orchestrator.home import Home
-from orchestrator.ledger import Attempt, Ledger, StudyRow
-from orchestrator.trial import Objective, Outcome, Report, State, Status, Trial
+from orchestrator.job import FailureClass
+from orchestrator.ledger import Ledger, StudyRow
+from orchestrator.trial import FailedAttempt, Objective, Outcome, Report, State, Status, Trial
 from tune.show import show_outcome, show_study, show_trial
 from tune.summary import study_summary
 
@@ -18,18 +19,21 @@ def report(epoch: int, value: float, at: float) -> Report:
     return Report(epoch, {"val/score": value}, 2.0, at)
 
 
+def failed(*kinds: str) -> tuple[FailedAttempt, ...]:
+    return tuple(FailedAttempt(FailureClass(kind), 0) for kind in kinds)
+
+
 TRIALS = [
-    Trial(1, {"lr": 0.1}, State.COMPLETED, reports=(report(1, 0.9, 10.0),), facts={"gpus": 0.5}),
-    Trial(2, {"lr": 0.2}, State.PRUNED, "below", reports=(report(1, 0.4, 20.0),), facts={"retried": {"hang": 1}}),
     Trial(
-        3, {"lr": 0.3}, State.FAILED, "out of memory: too much", facts={"gpus": 1.0, "retried": {"out_of_memory": 3}}
+        1,
+        {"lr": 0.1},
+        State.COMPLETED,
+        reports=(report(1, 0.9, 10.0),),
     ),
+    Trial(2, {"lr": 0.2}, State.PRUNED, "below", reports=(report(1, 0.4, 20.0),), failures=failed("hang")),
+    Trial(3, {"lr": 0.3}, State.FAILED, "out of memory: too much", failures=failed(*["out of memory"] * 4)),
     Trial(4, {"lr": 0.4}, State.PRUNED, "below", reports=(report(1, 0.3, 30.0),), left_out="lr: is not in the space"),
 ]
-ATTEMPTS = {
-    1: [Attempt(1, 0, 0.0, 3600.0, "completed")],
-    3: [Attempt(1, 0, 0.0, 900.0, "interrupted"), Attempt(2, 0, 900.0, 1800.0, "failed")],
-}
 
 
 @pytest.fixture
@@ -46,13 +50,13 @@ def row(home: Home, status: str = "finished", reason: str | None = None, **budge
 
 
 def test_what_was_used_and_every_failure_are_counted(home: Home):
-    summary = study_summary(row(home), TRIALS, home, attempts=ATTEMPTS)
+    summary = study_summary(row(home), TRIALS, home, gpu_seconds=3600.0)
     assert summary["used"] == {"trials": 3, "hours": 0.0, "gpu_hours": 1.0, "trials_since_best": 1}
     assert summary["failures"] == {"out_of_memory": 4, "hang": 1}
 
 
 def test_show_prints_what_is_limited_and_what_failed(home: Home, capsys: pytest.CaptureFixture[str]):
-    show_study(row(home, gpu_hours=120, patience=30), TRIALS, home, attempts=ATTEMPTS)
+    show_study(row(home, gpu_hours=120, patience=30), TRIALS, home, gpu_seconds=3600.0)
     out = capsys.readouterr().out
     assert "budget used: 1 of 120 GPU-hours, 1 of 30 trials since the best\n" in out
     assert "failures, retries included: 4 out of memory, 1 hang\n" in out
@@ -67,8 +71,9 @@ def test_show_prints_nothing_of_a_budget_or_of_failures_where_there_is_nothing(
 
 
 def test_a_trial_tells_after_what_it_was_tried_again(home: Home, capsys: pytest.CaptureFixture[str]):
-    facts = {"retried": {"out_of_memory": 2, "worker_lost": 1}, "accumulation_steps": 4}
-    show_trial(row(home), Trial(1, {"lr": 0.1}, State.COMPLETED, facts=facts), home)
+    failures = failed("out of memory", "worker lost", "out of memory")
+    trial = Trial(1, {"lr": 0.1}, State.COMPLETED, failures=failures, accumulation_steps=4)
+    show_trial(row(home), trial, home)
     assert "tried again after 2 out of memory, 1 worker lost; accumulation_steps 4\n" in capsys.readouterr().out
 
 

@@ -33,8 +33,7 @@ def test_hangs_memory_and_exceptions_each_have_their_end_and_the_study_goes_on(
     assert "; its stacks are in log.txt" in out  # it held the GIL
     assert "; the whole process stood still" in out
     ledger = Ledger(home / "ledger.db")
-    facts = ledger.trial(ledger.study("toy").id, trials["memory"]["number"]).facts
-    assert facts["accumulation_steps"] == 2
+    assert ledger.trial(ledger.study("toy").id, trials["memory"]["number"]).accumulation_steps == 2
     log = (home / "toy" / "trials" / f"{trials['spin']['number']:04d}" / "log.txt").read_text()
     assert "Timeout (0:00:03" in log and "in _fail" in log
 

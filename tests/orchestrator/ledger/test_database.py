@@ -65,27 +65,6 @@ def test_a_later_version_is_refused(ledger_url: str) -> None:
         Ledger(url)
 
 
-def test_an_earlier_version_is_brought_up_to_this_one(ledger_url: str) -> None:
-    import sqlalchemy
-
-    ledger = Ledger(ledger_url)
-    study = ledger.create_study("hrnet", {}, HMEAN, {}).id
-    ledger.add_trial(study, {"lr": 0.1})
-    before = ledger.trials(study)
-    ledger.close()
-    url = ledger_url
-    engine = sqlalchemy.create_engine(url.replace("://", "+psycopg2://") if "://" in url else f"sqlite:///{url}")
-    with engine.begin() as connection:
-        for column in ("origin", "left_out", "extended"):  # as version 1 was
-            connection.exec_driver_sql(f"ALTER TABLE trials DROP COLUMN {column}")
-        connection.exec_driver_sql("UPDATE nightsweep_schema SET version = 1")
-    engine.dispose()
-    for _ in range(2):
-        ledger = Ledger(url)
-        assert ledger.trials(study) == before
-        ledger.close()
-
-
 def test_a_password_is_never_shown() -> None:
     with pytest.raises(LedgerError) as refused:
         Ledger("postgresql://tester:hunter2@127.0.0.1:9/nights")

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.ledger import Attempt
-from orchestrator.study.budget import Allowance, deadline, gpu_seconds, over, time_of_day, trials_since_best
+from orchestrator.study.budget import Allowance, deadline, over, time_of_day, trials_since_best
 from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.trial import Objective, Report, State, Trial
 
@@ -109,13 +108,3 @@ def test_one_trial_more_has_until_the_deadline_or_until_all_have_used_up_the_gpu
     assert allowance.seconds == 500.0
     now = 1600.0
     assert allowance.seconds == -100.0
-
-
-def test_what_crashed_attempts_took_of_the_gpus_counts_and_what_still_runs_counts_until_now():
-    trials = [Trial(1, {}, facts={"gpus": 2.0}), Trial(2, {}, facts={"gpus": 0.5}), Trial(3, {})]
-    attempts = {
-        1: [Attempt(1, 0, 100.0, 160.0, "interrupted"), Attempt(2, 1, 200.0, 210.0, "completed")],
-        2: [Attempt(1, 0, 200.0, None, None)],
-    }
-    assert gpu_seconds(trials, attempts) == 140.0
-    assert gpu_seconds(trials, attempts, 300.0) == 190.0

@@ -150,7 +150,8 @@ def test_plus_n_counts_only_trials_that_count(cluster: Callable[..., FakeCluster
     assert 0 < counted < 6
     spec = with_limits(d.study.spec, Limits(more_trials=2), d.ledger, row)
     assert spec.budget.trials == max(counted, 6) + 2  # it was cut short: it is first owed what its file asks for
-    d.ledger.update_study(row.id, status="finished", facts={})
+    d.ledger.update_study(row.id, status="finished")
+    d.ledger.want_more(row.id, None)
     spec = with_limits(d.study.spec, Limits(more_trials=2), d.ledger, d.ledger.study("toy"))
     assert spec.budget.trials == counted + 2
 

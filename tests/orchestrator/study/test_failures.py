@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestrator.job import Failure, FailureClass
-from orchestrator.study.failures import Streak, class_of, count_by_class, failure_of, judge
+from orchestrator.study.failures import Streak, Verdict, every_failure, failure_of, judge
 from orchestrator.study_file.sections import FailuresSpec
-from orchestrator.trial import Report, State, Trial
+from orchestrator.trial import FailedAttempt, Report, State, Trial
 from tests.toy import Config
 
 POLICY = FailuresSpec()
@@ -19,9 +20,15 @@ LOST = Failure(FailureClass.WORKER_LOST, "the worker process died")
 HANG = Failure(FailureClass.HANG, "no report for 300 s")
 
 
-def trial(epochs: int = 0, **facts: Any) -> Trial:
+def trial(epochs: int = 0, **fields: Any) -> Trial:
     reports = tuple(Report(epoch, {"val/score": 0.5}, 1.0, float(epoch)) for epoch in range(1, epochs + 1))
-    return Trial(1, {}, reports=reports, facts=facts)
+    return Trial(1, {}, reports=reports, **fields)
+
+
+def failed_once_more(before: Trial, failure: Failure, verdict: Verdict) -> Trial:
+    """As the ledger has it then."""
+    failures = (*before.failures, FailedAttempt(failure.kind, before.epochs))
+    return replace(before, failures=failures, accumulation_steps=verdict.accumulation_steps)
 
 
 def after(failure: Failure, times: int, config: Any = None, policy: FailuresSpec = POLICY) -> tuple[list[bool], Trial]:
@@ -30,19 +37,19 @@ def after(failure: Failure, times: int, config: Any = None, policy: FailuresSpec
     for _ in range(times):
         verdict = judge(failure, failed, config or Config(), policy)
         again.append(verdict.again)
-        failed = trial(1, **failed.facts | dict(verdict.facts))
+        failed = failed_once_more(failed, failure, verdict)
     return again, failed
 
 
 def test_out_of_memory_doubles_the_pieces_of_a_batch_until_a_piece_is_one_sample():
     config = Config(batch_size=12, accumulation_steps=2)
-    steps, facts = [], {}
+    steps, failed = [], trial()
     for _ in range(3):
-        verdict = judge(OOM, trial(**facts), config, POLICY)
-        facts = dict(facts) | dict(verdict.facts)
-        steps.append(facts["accumulation_steps"])
+        verdict = judge(OOM, failed, config, POLICY)
+        failed = failed_once_more(failed, OOM, verdict)
+        steps.append(verdict.accumulation_steps)
     assert steps == [4, 8, 12]
-    verdict = judge(OOM, trial(**facts), config, FailuresSpec(memory_halvings=99))
+    verdict = judge(OOM, failed, config, FailuresSpec(memory_halvings=99))
     assert not verdict.again
     assert verdict.reason == "out of memory: OutOfMemoryError: 20 GiB are too much; the micro-batch is 1 already"
 
@@ -51,7 +58,7 @@ def test_out_of_memory_doubles_the_pieces_of_a_batch_until_a_piece_is_one_sample
 def test_out_of_memory_is_tried_again_so_often_as_the_file_allows(halvings: int):
     again, failed = after(OOM, halvings + 1, Config(batch_size=1024), FailuresSpec(memory_halvings=halvings))
     assert again == [True] * halvings + [False]
-    assert failed.facts.get("accumulation_steps", 1) == 2**halvings
+    assert len(failed.failures) == halvings + 1
 
 
 @pytest.mark.parametrize("config", [{"batch_size": 8, "accumulation_steps": 1}, object()])
@@ -65,7 +72,7 @@ def test_without_a_config_that_can_cut_batches_out_of_memory_fails_and_says_so(c
 def test_lost_workers_and_hangs_are_forgiven_until_they_come_without_a_new_epoch(failure: Failure, allowed: int):
     again, failed = after(failure, allowed)
     assert again == [True] * (allowed - 1) + [False]
-    further = trial(2, **failed.facts)
+    further = trial(2, failures=failed.failures)
     assert judge(failure, further, Config(), POLICY).again
 
 
@@ -80,22 +87,25 @@ def test_what_would_happen_again_is_not_tried_again(kind: FailureClass):
     assert not judge(Failure(kind, "as it is"), trial(), Config(), POLICY).again
 
 
-@pytest.mark.parametrize("kind", FailureClass)
-def test_the_reason_of_a_failed_trial_tells_its_class(kind: FailureClass):
-    reason = judge(Failure(kind, "f: g: h"), trial(), {}, POLICY).reason
-    assert class_of(Trial(1, {}, State.FAILED, reason)) is kind
-    assert class_of(Trial(1, {}, State.PAUSED, reason)) is None
-    assert class_of(Trial(1, {}, State.FAILED, "some other words")) is None
+def failures(*kinds: FailureClass) -> tuple[FailedAttempt, ...]:
+    return tuple(FailedAttempt(kind, 1) for kind in kinds)
 
 
 def test_every_failure_is_counted_once_by_its_class():
+    out_of_memory = FailureClass.OUT_OF_MEMORY
     trials = [
-        Trial(1, {}, State.COMPLETED, facts={"retried": {"hang": 1, "out_of_memory": 2}}),
-        Trial(2, {}, State.FAILED, "out of memory: no", facts={"retried": {"out_of_memory": 3}}),
-        Trial(3, {}, State.FAILED, "exception: KeyError: 'x'"),
+        Trial(1, {}, State.COMPLETED, failures=failures(FailureClass.HANG, out_of_memory, out_of_memory)),
+        Trial(2, {}, State.FAILED, failures=failures(*[out_of_memory] * 4, FailureClass.STORAGE)),
+        Trial(3, {}, State.FAILED, failures=failures(FailureClass.EXCEPTION)),
         Trial(4, {}, State.PRUNED, "below the best 1/4 at epoch 1"),
     ]
-    assert count_by_class(trials) == {"exception": 1, "out_of_memory": 6, "hang": 1}
+    assert every_failure(trials) == {"exception": 1, "out_of_memory": 6, "hang": 1}
+
+
+def test_the_failure_that_ended_a_trial_is_none_after_which_it_was_tried_again():
+    kinds = failures(FailureClass.HANG, FailureClass.OUT_OF_MEMORY, FailureClass.HANG)
+    assert Trial(1, {}, State.FAILED, failures=kinds).retried == {"out_of_memory": 1, "hang": 1}
+    assert Trial(1, {}, State.PAUSED, failures=kinds).retried == {"out_of_memory": 1, "hang": 2}
 
 
 def test_a_loss_or_an_objective_that_is_no_number_is_a_problem_and_any_other_metric_is_not():

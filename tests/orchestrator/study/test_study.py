@@ -18,7 +18,7 @@ from orchestrator.home import epoch_directory, trial_directory
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.ledger import Ledger
 from orchestrator.policies.policy import Decision
-from orchestrator.study.failures import count_by_class
+from orchestrator.study.failures import every_failure
 from orchestrator.study.study import Study
 from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.trial import Report, State, Status
@@ -203,12 +203,11 @@ def test_out_of_memory_goes_on_from_the_checkpoint_with_half_the_micro_batch_and
     d.study.fail(job.number, OOM)
     again = started(d.study)
     assert (again.number, again.checkpoint_epoch, again.accumulation_steps, again.config) == (1, 1, 2, job.config)
-    d.study.set_facts(1, {"host": "elsewhere"})  # what is known of the attempt does not hide what is of the trial
     d.study.fail(job.number, OOM)
     d.open()  # the driver was killed here
     assert started(d.study).accumulation_steps == 4
     assert d.study.trials[0].config == job.config
-    assert count_by_class(d.study.trials) == {"out_of_memory": 2}
+    assert every_failure(d.study.trials) == {"out_of_memory": 2}
 
 
 def test_a_hang_is_tried_again_once_and_a_restart_remembers_it(cluster: Callable[..., FakeCluster]):
@@ -314,7 +313,7 @@ def test_used_up_gpu_hours_pause_the_study_and_count_what_sessions_before_took(t
     assert study.report(second.number, report(second, 1)) is Decision.PAUSE
     assert study.report(first.number, report(first, 2)) is Decision.PAUSE
     assert study.outcome == (Status.PAUSED, "the 2 GPU-hours of the budget are used up")
-    assert {trial.facts["gpus"] for trial in d.ledger.trials(d.id)} == {1.0}
+    assert {attempt.gpus for number in (1, 2) for attempt in d.ledger.attempts(d.id, number)} == {1.0}
 
 
 def test_near_the_deadline_nothing_starts_that_would_not_get_far_enough_and_the_session_ends(tmp_path: Path):
@@ -458,5 +457,5 @@ def test_a_study_with_crashes_and_faults_anywhere_ends_like_an_undisturbed_one(
             study, job, epoch, troubles = None, None, 0, troubles + 1
     ended = stormy.open()
     assert outcome(ended) == outcome(calm.study)
-    counted = count_by_class(ended.trials)
+    counted = every_failure(ended.trials)
     assert all(counted.get(kind, 0) <= caused[kind] for kind in FAULTS)  # a driver that dies may not hear of it

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.job import FailureClass
+from orchestrator.trial import FailedAttempt
 from reports.pages.environment import environment
 from reports.words import Words
 from tests.reports.demo_study import demo_trials, demo_view
@@ -27,7 +29,7 @@ def test_what_was_used_of_each_limit_is_told(tmp_path: Path, lang: str, name: st
 
 def test_failures_are_counted_also_where_the_trial_was_tried_again(tmp_path: Path):
     first, *others = demo_trials()
-    trials = [replace(first, facts={"retried": {"out_of_memory": 2}}), *others]
+    trials = [replace(first, failures=(FailedAttempt(FailureClass.OUT_OF_MEMORY, 0),) * 2), *others]
     facts = dict(environment(demo_view(tmp_path, trials=trials), Words("en")))
     assert facts["failures, retried ones too"] == "1 non finite, 3 out of memory"
 
