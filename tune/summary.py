@@ -29,19 +29,11 @@ def study_summary(
         "reason": row.reason,
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "seconds": round(row.seconds, 1),
-<<<<<<< HEAD
-        "used": used_of(row, trials, attempts or {}),
-        "failures": count_by_class(trials),
+        "used": used_of(row, trials, gpu_seconds),
+        "failures": every_failure(trials),
         "trials": [_trial_summary(trial, objective, kept.best_address(trial, objective), history) for trial in trials],
         "best": None if best is None else _best_summary(best, objective, kept.best_address(best, objective)),
         "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.error},
-=======
-        "used": used_of(row, trials, gpu_seconds),
-        "failures": every_failure(trials),
-        "trials": [_trial_summary(trial, objective, kept.shown(trial, objective), history) for trial in trials],
-        "best": None if best is None else _best_summary(best, objective, kept.shown(best, objective)),
-        "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.problem},
->>>>>>> 98fa223 (The ledger's tables have numbered migrations; what steers a trial stands in columns, not in free facts)
     }
 
 
