@@ -13,7 +13,7 @@ from collections.abc import Callable
 from orchestrator.checkpoints.storage import storage_address
 from orchestrator.cluster.ray_process import local_resources
 from orchestrator.cluster.session import work
-from orchestrator.cluster.sharing import placement
+from orchestrator.cluster.sharing import gpus_per_trial
 from orchestrator.cluster.upkeep import Upkeep
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
@@ -51,7 +51,7 @@ def run(
     trainable = load_trainable(spec.trainable)
     fingerprint = fingerprint_of(trainable, spec, file)
     if address is None and not known(home, spec.study):
-        placement(spec, local_resources())  # said before anything is created
+        gpus_per_trial(spec, local_resources())  # said before anything is created
     warm = warm_start(home, spec, trainable, file)
     check_before_first_trial(spec, home, file, fresh=fresh, skip=skip_preflight, say=say)
     if fresh and (moved := move_aside(home, spec.study)):

@@ -1,17 +1,17 @@
-"""One Ray cluster per machine and user: found or started, shared by all studies, gone soon after the last of them.
+"""Finds or starts the one Ray cluster of a machine and user, which all studies share and which ends after the last.
 
-A small process, the host, owns the cluster. It has a session of its own, so that a Ctrl-C or SIGTERM sent to a whole
-group of processes ends no study's Ray under it. Everything that must end when its process dies is a flock, which the
-kernel lets go whatever kills the process:
+A small process, the host, owns the cluster. It leads a process group of its own, so that a Ctrl-C or SIGTERM for a
+whole group does not end the Ray of a study. Whatever must end with a process is a flock, which the kernel releases
+however the process ends:
 
-    /tmp/nightsweep-UID/          0700; RAY_TMPDIR instead of /tmp where it is set
-        start.lock                who starts a cluster, or removes the remains of one
+    /tmp/nightsweep-UID/          mode 0700; below RAY_TMPDIR instead of /tmp where that is set
+        start.lock                locked by the process that starts a cluster or removes the remains of one
         KEY-XXXXXXXX/             one cluster; locked by its host
-            cluster.json          where it listens, once it does
-            members               locked, shared, by each driver that uses the cluster
-            session/              Ray's own
+            cluster.json          its address, once it listens there
+            users                 locked, shared, by each driver that uses the cluster
+            session/              Ray's own files
 
-This file is also the host's program and then stands alone: it imports nothing of ours.
+This file is also the host's program, and therefore imports no other module of this project.
 """
 
 from __future__ import annotations
@@ -36,63 +36,66 @@ from typing import Any
 
 import psutil
 
-LINGER_SECONDS = 10.0  # after the last driver left: the next `tune run` finds the cluster warm
-START_SECONDS = 120.0  # on a machine where everything else runs as well
+LINGER_SECONDS = 10.0  # After its last user has left, so that the next `tune run` finds the cluster ready.
+START_SECONDS = 120.0  # Enough on a machine that is busy with other work.
 POLL_SECONDS = 0.2
 
 
 class HostFailed(RuntimeError):
-    """The cluster of this machine could not be started; one line."""
+    """Says in one line why the cluster of this machine could not be started."""
 
 
 @dataclass(frozen=True)
-class Membership:
-    """A driver's place at a cluster."""
+class LocalCluster:
+    """Names the cluster that a driver uses.
 
-    address: str  # 127.0.0.1:port
+    address: 127.0.0.1:port. environment: of the host, and therefore of every worker.
+    """
+
+    address: str
     directory: Path
-    environment: Mapping[str, str]  # of the host, and so of every worker
-    _lock: int  # the cluster's folder, open
+    environment: Mapping[str, str]
+    _folder: int  # The open descriptor of the directory, which the host keeps locked.
 
     def lost(self) -> bool:
-        """Has the cluster, or its host, died? Costs two system calls."""
+        """Returns whether the cluster, or its host, has died. It costs two system calls."""
         if not (self.directory / "cluster.json").exists():
             return True
-        if not _try_lock(self._lock, fcntl.LOCK_SH):
+        if not _try_lock(self._folder, fcntl.LOCK_SH):
             return False
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        fcntl.flock(self._folder, fcntl.LOCK_UN)
         return True
 
 
 @contextmanager
-def join(environment: Mapping[str, str], linger: float = LINGER_SECONDS) -> Iterator[Membership]:
-    """A join at this machine's cluster for Python as it runs now, started if there is none. Raises HostFailed.
+def use_cluster(environment: Mapping[str, str], linger: float = LINGER_SECONDS) -> Iterator[LocalCluster]:
+    """Yields this machine's cluster for the Python that runs now; starts one if there is none. Raises HostFailed.
 
-    environment: of a cluster that is started, and so of its workers. linger: seconds that it outlives its last join.
+    environment: of a cluster that is started, and so of its workers. linger: seconds that it outlives its last user.
     """
     root, key = _root(environment), _key(environment)
     with _locked(root / "start.lock"):
         _remove_the_dead(root)
         for directory in sorted(root.glob(f"{key}-*")):
-            members = _join_existing(directory)
-            if members is not None:
+            users = _use_existing(directory)
+            if users is not None:
                 break
         else:
             directory = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=root))
-            members = _start(directory, environment, linger)
+            users = _start(directory, environment, linger)
     lock = os.open(directory, os.O_RDONLY)
     try:
         cluster = json.loads((directory / "cluster.json").read_text())
-        yield Membership(cluster["address"], directory, psutil.Process(cluster["pid"]).environ(), lock)
-    except (FileNotFoundError, psutil.Error) as error:  # it died while we sat down
+        yield LocalCluster(cluster["address"], directory, psutil.Process(cluster["pid"]).environ(), lock)
+    except (FileNotFoundError, psutil.Error) as error:  # It died meanwhile.
         raise HostFailed(f"the Ray of {directory} has just ended: {error}") from error
     finally:
         os.close(lock)
-        os.close(members)
+        os.close(users)
 
 
 def _root(environment: Mapping[str, str]) -> Path:
-    """The folder of this user's clusters; nobody else may write there, or could put a cluster of theirs before ours."""
+    """Returns the folder of this user's clusters, in which nobody else may put a cluster. Raises HostFailed."""
     path = Path(environment.get("RAY_TMPDIR") or "/tmp") / f"nightsweep-{os.getuid()}"
     with suppress(FileExistsError):
         path.mkdir(mode=0o700, parents=True)
@@ -106,33 +109,33 @@ def _root(environment: Mapping[str, str]) -> Path:
 
 
 def _key(environment: Mapping[str, str]) -> str:
-    """What drivers of one cluster have in common: interpreter, Ray, the GPUs that they may see, token, container."""
+    """Returns a hash of what drivers of one cluster have in common: Python, Ray, visible GPUs, token, container."""
     spaces = [os.readlink(f"/proc/self/ns/{name}") for name in ("net", "mnt", "pid")]
     values = [environment.get(name) for name in ("CUDA_VISIBLE_DEVICES", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")]
     common = [sys.executable, metadata.version("ray"), *values, *spaces]
     return hashlib.sha256(json.dumps(common).encode()).hexdigest()[:8]
 
 
-def _join_existing(directory: Path) -> int | None:
-    """Lock the cluster's members file; None when the cluster is ending or never came up."""
+def _use_existing(directory: Path) -> int | None:
+    """Returns the cluster's users file, locked; None where the cluster is ending or never started."""
     with suppress(OSError):
-        members = os.open(directory / "members", os.O_RDWR)
-        for _ in range(10):  # the host looks now and then whether anybody holds it
-            if _try_lock(members, fcntl.LOCK_SH):
+        users = os.open(directory / "users", os.O_RDWR)
+        for _ in range(10):  # The host locks it for an instant to see whether anybody else does.
+            if _try_lock(users, fcntl.LOCK_SH):
                 if (directory / "cluster.json").exists():
-                    return members
+                    return users
                 break
             time.sleep(0.05)
-        os.close(members)
+        os.close(users)
     return None
 
 
 def _start(directory: Path, environment: Mapping[str, str], linger: float) -> int:
-    """Start the host and wait until its cluster takes work; returns the members file, locked. Raises HostFailed."""
-    members = os.open(directory / "members", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(members, fcntl.LOCK_SH)
+    """Starts the host, and waits until its cluster takes work; returns the users file, locked. Raises HostFailed."""
+    users = os.open(directory / "users", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(users, fcntl.LOCK_SH)
     lock = os.open(directory, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)  # kept by the host: the lock belongs to what both have open
+    fcntl.flock(lock, fcntl.LOCK_EX)  # The host inherits the descriptor, and with it the lock.
     said = directory / "host.log"
     with said.open("wb") as log:
         host = subprocess.Popen(
@@ -156,16 +159,16 @@ def _start(directory: Path, environment: Mapping[str, str], linger: float) -> in
                 raise HostFailed(f"it took no work within {START_SECONDS:g} s")
             time.sleep(0.02)
     except BaseException:
-        host.kill()  # and with it, by the kernel, what it has started
+        host.kill()  # The kernel then ends what it has started.
         host.wait()
         shutil.rmtree(directory, ignore_errors=True)
-        os.close(members)
+        os.close(users)
         raise
-    return members
+    return users
 
 
 def _remove_the_dead(root: Path) -> None:
-    """Remove what clusters left whose host was killed; the others are locked. The start lock must be held."""
+    """Removes the remains of clusters whose host was killed, which are not locked. The caller has locked start.lock."""
     for directory in root.iterdir():
         if not directory.is_dir():
             continue
@@ -176,6 +179,7 @@ def _remove_the_dead(root: Path) -> None:
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:
+    """Locks the file if that is possible now; returns whether it was."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -185,6 +189,7 @@ def _try_lock(descriptor: int, kind: int) -> bool:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    """Keeps the file locked, once no other process does."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -197,23 +202,27 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def host(directory: Path, lock: int, linger: float) -> None:
-    """Own a cluster until nobody has used it for `linger` seconds, or a part of it died. lock: of the folder, held."""
+    """Runs a cluster until nobody has used it for `linger` seconds, or a part of it has died.
+
+    lock: the open descriptor of the folder, locked.
+    """
     os.set_inheritable(lock, False)
     asked: list[int] = []
     for kind in (signal.SIGINT, signal.SIGHUP):
         signal.signal(kind, signal.SIG_IGN)
     node = _start_node(directory)
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))  # Ray has put its own there
+    # This replaces the handler that Ray has set.
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     file = directory / "cluster.json"
     file.with_suffix(".new").write_text(json.dumps({"address": node.gcs_address, "pid": os.getpid()}))
     file.with_suffix(".new").rename(file)
-    members = os.open(directory / "members", os.O_RDWR)
+    users = os.open(directory / "users", os.O_RDWR)
     used = time.monotonic()
     while not asked and not (dead := node.dead_processes()):
-        if _try_lock(members, fcntl.LOCK_EX):  # nobody is there
+        if _try_lock(users, fcntl.LOCK_EX):  # Nobody uses the cluster.
             if time.monotonic() - used > linger:
-                break  # with the lock: nobody can come any more
-            fcntl.flock(members, fcntl.LOCK_UN)
+                break  # It stays locked, so that nobody can begin to use the cluster.
+            fcntl.flock(users, fcntl.LOCK_UN)
         else:
             used = time.monotonic()
         time.sleep(POLL_SECONDS)
@@ -223,7 +232,7 @@ def host(directory: Path, lock: int, linger: float) -> None:
 
 
 def _start_node(directory: Path) -> Any:
-    """Ray's processes, without its web server and its autoscaler: nobody asks them, and a start is a third quicker."""
+    """Starts Ray's processes, without the web server and autoscaler that nobody needs: it takes a third less time."""
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
@@ -235,7 +244,7 @@ def _start_node(directory: Path) -> Any:
     parameters = RayParams(
         temp_dir=str(directory),
         session_name="session",
-        node_ip_address="127.0.0.1",  # and so listens there alone
+        node_ip_address="127.0.0.1",  # It then listens there only.
         include_dashboard=False,
         include_log_monitor=False,
         no_monitor=True,
@@ -244,7 +253,7 @@ def _start_node(directory: Path) -> Any:
 
 
 def _make_token() -> None:
-    """The word that Ray asks everybody for, on 127.0.0.1 too. Ray lets all users read it who may look into a home."""
+    """Makes the token that Ray asks every client for, readable by this user only, which Ray itself does not see to."""
     from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
 
     before = os.umask(0o077)
@@ -252,8 +261,8 @@ def _make_token() -> None:
         ensure_token_if_auth_enabled()
     finally:
         os.umask(before)
-    with suppress(OSError):  # there is none where RAY_AUTH_TOKEN holds it
-        (Path.home() / ".ray" / "auth_token").chmod(0o600)  # one that was made before
+    with suppress(OSError):  # There is no file where RAY_AUTH_TOKEN holds the token.
+        (Path.home() / ".ray" / "auth_token").chmod(0o600)  # It may have been made before.
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The process that speaks with Ray: it connects, drives a study's trials or calls a function, and asks the driver.
+"""Speaks with Ray, in a process of its own: connects, drives a study's trials or calls a function, asks the driver.
 
-Started by ray_process.py. Two strings tie it to the driver: a connection for requests and questions, and its standard
-input, which ends when the driver does, whatever ended it.
+ray_process.py starts it. Requests and questions go through a connection. Standard input ends when the driver does,
+whatever ended it, and then this process ends, too.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ from orchestrator.job import Workplace
 from orchestrator.secret import mask
 
 EXCHANGE_SECONDS = 0.5
-_CLAIMS = b"nightsweep"  # a namespace of the cluster's own key-value store
+_CLAIMS = b"nightsweep"  # A namespace in the cluster's own key-value store.
 
 
 class Driver:
-    """The other end of the connection: `ask` calls a method of the driver's service by its name."""
+    """Asks the driver, at the other end of the connection.
+
+    news: since there was last no job, an attempt has ended or claims were exchanged, so that there may be one now.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.news = True
@@ -37,13 +40,14 @@ class Driver:
         self._go = False
 
     def ask(self, name: str, *arguments: Any) -> Any:
+        """Returns what the method `name` of the driver's service returns."""
         self._connection.send(("ask", name, arguments))
         answer = self._connection.recv()
         self.news = self.news or name in ("end", "lost", "exchange") or (name == "report" and not answer)
         return answer
 
     def exchange(self, stuck: bool = False) -> bool:
-        """Publish the study's claim on the cluster and read those of the others; may a trial start? Not too often."""
+        """Returns whether a trial may start; now and then publishes the study's claim and reads those of the others."""
         if time.monotonic() - self._exchanged < EXCHANGE_SECONDS:
             return self._go
         self._exchanged = time.monotonic()
@@ -56,13 +60,13 @@ class Driver:
 
 
 def main(descriptor: int) -> None:
-    """Answer requests until told to end."""
+    """Answers requests until one says to end. descriptor: of the connection to the driver."""
     threading.Thread(target=_end_with_the_driver, daemon=True).start()
     connection = Connection(descriptor)
     driver = Driver(connection)
-    for name in ("mlflow", "wandb"):  # Ray would import them, for seconds, to see whether a callback is one of theirs
+    for name in ("mlflow", "wandb"):  # Ray would import them, which takes seconds.
         sys.modules[name] = None  # type: ignore[assignment]
-    # 3 s of imports, while the cluster starts.
+    # These imports take 3 s, in which the cluster starts.
     threading.Thread(target=importlib.import_module, args=("ray.tune",), daemon=True).start()
     while True:
         request, arguments = connection.recv()
@@ -81,18 +85,19 @@ def main(descriptor: int) -> None:
 
 
 def _end_with_the_driver() -> None:
+    """Ends this process when the driver ends, and standard input with it."""
     while sys.stdin.buffer.read(1):
         pass
     os._exit(1)
 
 
 def connect(driver: Driver, address: str, environment: dict[str, str], on_this_machine: bool) -> dict[str, float]:
-    """Connect to the cluster; returns what it has, {"CPU": n, "GPU": n}."""
+    """Connects to the cluster; returns what it has, {"CPU": n, "GPU": n}."""
     import ray
 
-    # Where this is true, Ray takes 127.0.0.1 for another address of this machine; ours listens on 127.0.0.1 alone.
+    # Where this is true, Ray replaces 127.0.0.1 by another address of this machine, on which ours does not listen.
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = not on_this_machine
-    # Ray starts a worker with its variables on a command line, which every user of the machine can read.
+    # Ray puts these variables on the command line of a worker, which every user of the machine can read.
     secret = {name: value for name, value in environment.items() if (line := f"{name}={value}") != mask(line)}
     runtime_env: dict[str, Any] = {"env_vars": {n: value for n, value in environment.items() if n not in secret}}
     if secret:
@@ -104,7 +109,7 @@ def connect(driver: Driver, address: str, environment: dict[str, str], on_this_m
 
 
 def _setting(variables: Mapping[str, str]) -> Callable[[], None]:
-    """What sets the variables, with nothing of ours: a worker may not know this module when it is called."""
+    """Returns a function that sets the variables. It uses no other function here: a worker may not find this module."""
 
     def set_variables() -> None:
         import os
@@ -115,17 +120,20 @@ def _setting(variables: Mapping[str, str]) -> Callable[[], None]:
 
 
 def wait(driver: Driver) -> None:
+    """Waits until a trial may start."""
     while not driver.exchange():
         time.sleep(EXCHANGE_SECONDS / 2)
 
 
 def drive(driver: Driver, workplace: Workplace, cpu: float, gpu: float, storage: str) -> None:
+    """Runs the driver's jobs until it says that it is over."""
     from orchestrator.cluster import ray_bridge
 
     ray_bridge.drive(driver, workplace, cpu=cpu, gpu=gpu, storage=storage)
 
 
 def call(driver: Driver, function: Callable[..., Any], arguments: tuple[Any, ...], cpu: float, gpu: float) -> Any:
+    """Returns what the function returns in a worker with these resources."""
     import ray
 
     result = ray.remote(num_cpus=cpu, num_gpus=gpu, max_retries=0)(function).remote(*arguments)
@@ -138,13 +146,14 @@ _REQUESTS: dict[str, Callable[..., Any]] = {"connect": connect, "wait": wait, "d
 
 
 def own_job() -> str:
+    """Returns Ray's id of this driver."""
     import ray
 
     return str(ray.get_runtime_context().get_job_id())
 
 
 def nodes() -> list[dict[str, float]]:
-    """What each living machine has, {"CPU": n, "GPU": n}."""
+    """Returns what each living machine has, {"CPU": n, "GPU": n}."""
     import ray
 
     alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
@@ -152,7 +161,7 @@ def nodes() -> list[dict[str, float]]:
 
 
 def claims_of_others(own: str) -> list[Claim]:
-    """Those of drivers that live; what dead ones left is removed."""
+    """Returns the claims of the other living drivers; removes those of dead ones."""
     import ray
 
     living = {job["JobID"] for job in ray._private.state.jobs() if not job["IsDead"]}
@@ -173,6 +182,7 @@ def _store() -> Any:
 
 
 def _leave() -> None:
+    """Removes the study's claim and disconnects."""
     import ray
 
     if ray.is_initialized():

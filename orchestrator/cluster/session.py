@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, session
-from orchestrator.cluster.sharing import placement
+from orchestrator.cluster.sharing import gpus_per_trial
 from orchestrator.cluster.study_service import StudyService
 from orchestrator.cluster.upkeep import Upkeep, signals
 from orchestrator.home import trial_directory
@@ -59,7 +59,7 @@ class _ClusterSession:
 
     def run(self) -> None:
         study = self.study
-        gpu, _ = placement(study.spec, self.ray.resources)
+        gpu = gpus_per_trial(study.spec, self.ray.resources)
         study.allowance.gpus = gpu
         service = StudyService(study, gpu, self.progress.say, self.where)
         self.progress.begin(study, self.upkeep.ends)

@@ -1,7 +1,7 @@
-"""How the studies on one cluster share it: who may run how many trials, decided by each driver for itself.
+"""Decides how many trials each study on a shared cluster may run, and how many GPUs one of its trials takes.
 
-Every driver publishes a claim and reads those of the others; the same rule over the same claims gives each its share,
-so nobody has to be asked. Ray's own bookkeeping still holds: a claim that comes late delays a trial, never doubles one.
+Every driver publishes a claim and reads those of the others. All apply the same rule to the same claims, so that nobody
+has to be asked. Ray still counts what is in use: a claim that comes late delays a trial, but never starts one twice.
 """
 
 from __future__ import annotations
@@ -13,31 +13,37 @@ from dataclasses import dataclass
 from orchestrator.errors import InputMistake
 from orchestrator.study_file.study_spec import StudySpec
 
-_EPSILON = 1e-6  # 0.1 goes into 0.3 three times
+_EPSILON = 1e-6  # For rounding: 0.1 must fit into 0.3 three times.
 
-Node = Mapping[str, float]  # {"CPU": n, "GPU": n} of one machine
+Node = Mapping[str, float]  # What one machine has: {"CPU": n, "GPU": n}.
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What one driver has of the cluster, and what it would take."""
+    """Says what one driver uses of the cluster, and what it would use.
 
-    job: str  # Ray's id of the driver
+    job: the driver's id in Ray. cpu, gpu: of one trial. wanted: the trials that it would run now if it were alone.
+    since: the unix time at which it last started an attempt; 0 for never. stuck: Ray has found no room for an attempt
+    that it started.
+    """
+
+    job: str
     study: str
     pid: int
     host: str
-    cpu: float  # of one trial
+    cpu: float
     gpu: float
-    wanted: int  # trials that it would run now if it were alone
+    wanted: int
     running: int
-    since: float  # unix time at which it last started an attempt; 0: never
-    stuck: bool = False  # Ray has not found a place for what it started
+    since: float
+    stuck: bool = False
 
 
 def shares(nodes: Sequence[Node], claims: Iterable[Claim]) -> dict[str, int]:
-    """Trials for each job: one to each in turn, who started something longest ago first, until nothing fits any more.
+    """Returns the trials that each job may run.
 
-    So equals get equal parts, what is left over goes round, and a large trial gets its turn among small ones.
+    Every job gets one in turn, the one that started an attempt longest ago first, until nothing more fits. So equal
+    studies get equal parts, what is left over goes round, and a large trial gets its turn among small ones.
     """
     order = sorted(claims, key=lambda claim: (claim.since, claim.job))
     room = _Room(nodes)
@@ -50,14 +56,14 @@ def shares(nodes: Sequence[Node], claims: Iterable[Claim]) -> dict[str, int]:
 
 
 def allowed(own: Claim, others: Sequence[Claim], nodes: Sequence[Node]) -> int:
-    """How many trials `own` may run now; when it is fewer than it does, as many should end or pause.
+    """Returns how many trials `own` may run now; where it runs more, the rest should end or pause.
 
-    It waits for room that others still use although it is no longer theirs.
+    Room that others still use counts as taken, even where it is no longer theirs.
     """
     if not others:
         return own.wanted
     if own.running and not own.stuck and any(other.stuck for other in others):
-        return 0  # the pieces that are free lie apart
+        return 0  # What is free lies in pieces that are too small for the other study.
     share = shares(nodes, [own, *others])[own.job]
     room = _Room(nodes)
     for claim in [*others, own]:
@@ -70,13 +76,13 @@ def allowed(own: Claim, others: Sequence[Claim], nodes: Sequence[Node]) -> int:
 
 
 class _Room:
-    """What is free on each machine."""
+    """Holds what is free on each machine."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._free = [{"CPU": node["CPU"], "GPU": node["GPU"]} for node in nodes]
 
     def take(self, claim: Claim) -> bool:
-        """Put one trial where it leaves the least; False where there is no room on any machine."""
+        """Puts one trial where it leaves the least; returns False where no machine has room."""
         fitting = [
             free for free in self._free if free["CPU"] + _EPSILON >= claim.cpu and free["GPU"] + _EPSILON >= claim.gpu
         ]
@@ -88,8 +94,8 @@ class _Room:
         return True
 
 
-def placement(spec: StudySpec, available: Mapping[str, float]) -> tuple[float, int]:
-    """The GPUs that each trial takes, and how many trials fit at once. Raises InputMistake when not even one does.
+def gpus_per_trial(spec: StudySpec, available: Mapping[str, float]) -> float:
+    """Returns the GPUs that each trial takes. Raises InputMistake where not even one trial fits.
 
     available: {"CPU": n, "GPU": n} of the machine or cluster.
     """
@@ -112,7 +118,4 @@ def placement(spec: StudySpec, available: Mapping[str, float]) -> tuple[float, i
             f"{spec.study}: budget.gpu_hours: must not be the only limit where trials take no GPU, but is; "
             "add --set budget.hours=8"
         )
-    fits = int(cpus / wanted.cpu)
-    if gpu > 0:
-        fits = min(fits, int(gpus / gpu + 1e-9))  # 0.1 goes into 0.3 three times
-    return gpu, max(1, fits if wanted.concurrent == "auto" else min(fits, wanted.concurrent))
+    return gpu

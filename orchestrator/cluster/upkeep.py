@@ -1,4 +1,4 @@
-"""What goes on beside a session's trials: the heartbeat of its lock, its deadline, and the signals that end it."""
+"""Does what goes on beside a study's trials: the heartbeat of its lease, the deadline, full disks, and signals."""
 
 from __future__ import annotations
 
@@ -19,30 +19,32 @@ INTERRUPTED = "interrupted"
 
 
 class Upkeep:
-    """Called several times a second: shows progress, keeps the lock alive, ends the session at its deadline, and holds
-    the study while a disk is full.
+    """Shows progress, keeps the lease alive, stops the study at its deadline, and lets it wait while a disk is full.
+
+    ends: the deadline in unix time; None for none.
     """
 
     def __init__(self, ledger: Ledger, study_id: int, study: Study, progress: Progress, ends: float | None) -> None:
         self.ends = ends
         self._ledger, self._id, self._study, self._progress = ledger, study_id, study, progress
         self._beat = time.monotonic()
-        self._short = False  # of room, when it was last looked at
-        self._said: str | None = None  # why the study waits for its disk
-        self._told: str | None = None  # why trials pause, once it was said
+        self._short = False  # Whether a disk was short of room when it was last looked at.
+        self._said: str | None = None  # Why the study waits for its disk, as the user was told.
+        self._told: str | None = None  # Why trials pause, as the user was told.
         ledger.wait_for_room_unless(self.over)
-        self.watch()  # before the first trial starts
+        self.watch_disks()  # A disk may be full before the first trial starts.
 
     def beat(self) -> None:
+        """Does all of it; to be called several times a second."""
         self._progress.tick()
         self.over()
-        self.watch()
+        self.watch_disks()
         if time.monotonic() - self._beat >= BEAT_SECONDS:
             self._beat = time.monotonic()
             self._ledger.beat(self._id)
 
-    def watch(self) -> None:
-        """Hold the study while a disk is full; let it go on when there is room again."""
+    def watch_disks(self) -> None:
+        """Lets the study wait while a disk is full, and go on when there is room again."""
         study, reserve = self._study, self._study.spec.checkpoints.reserve
         shortage = shortage_of(study.folders, reserve + reserve // 4 if study.disk_full else reserve)
         if shortage is not None:
@@ -59,19 +61,19 @@ class Upkeep:
         self._said = study.disk_full
 
     def over(self) -> bool:
-        """Is the session to end? Sees to its deadline."""
+        """Returns whether the study is to stop; stops it at its deadline."""
         if self.ends is not None and time.time() >= self.ends and not self._study.stopping:
             self._study.stop("the deadline came")
         why = self._study.stopping or self._study.over
-        if why is not None and why not in (self._told, INTERRUPTED):
-            self._told = why  # an interruption was said by `signals`
+        if why is not None and why not in (self._told, INTERRUPTED):  # The handler of signals tells of an interruption.
+            self._told = why
             self._progress.say(f"{why}: running trials pause at their next report")
         return self._study.stopping is not None
 
 
 @contextmanager
 def signals(study: Study, progress: Progress) -> Iterator[None]:
-    """First Ctrl-C (or SIGTERM): trials pause at their next report. Second: stop now."""
+    """Lets the first Ctrl-C (or SIGTERM) pause trials at their next report, and the second stop at once."""
 
     def handle(number: int, frame: Any) -> None:
         if study.stopping == INTERRUPTED:

@@ -101,12 +101,12 @@ import json, logging, os, sys, time
 start = time.monotonic()
 try:
     sys.path[:] = json.loads(sys.argv[1])
-    from orchestrator.cluster.ray_host import join
+    from orchestrator.cluster.ray_host import use_cluster
     os.environ["RAY_AUTH_MODE"] = "token"
-    with join(os.environ) as place:
+    with use_cluster(os.environ) as cluster:
         import ray
         ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
-        ray.init(address=place.address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
+        ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
         assert ray.get(ray.remote(num_cpus=0)(lambda: 42).remote(), timeout=90) == 42
         report = {"seconds": time.monotonic() - start, "cpus": ray.cluster_resources().get("CPU", 0)}
         ray.shutdown()

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from orchestrator.cluster.ray_host import HostFailed, join
+from orchestrator.cluster.ray_host import HostFailed, use_cluster
 from tests.harness.waiting import wait_for
 
 
@@ -36,8 +36,8 @@ def processes_of(directory: Path) -> list[psutil.Process]:
 
 @pytest.mark.ray
 def test_two_users_have_one_cluster_that_ends_with_its_files_after_the_second(environment):
-    with join(environment, linger=0.0) as first:
-        with join(environment) as second:
+    with use_cluster(environment, linger=0.0) as first:
+        with use_cluster(environment) as second:
             assert second.address == first.address
             host, port = first.address.split(":")
             assert host == "127.0.0.1"
@@ -54,13 +54,13 @@ def test_two_users_have_one_cluster_that_ends_with_its_files_after_the_second(en
 
 @pytest.mark.ray
 def test_a_killed_host_is_noticed_takes_ray_with_it_and_its_remains_are_removed_by_the_next(environment):
-    with join(environment) as first:
+    with use_cluster(environment) as first:
         [host] = [process for process in processes_of(first.directory) if "ray_host.py" in str(process.cmdline())]
         host.send_signal(signal.SIGKILL)
         wait_for(first.lost)
         wait_for(lambda: not processes_of(first.directory))
         assert first.directory.exists()
-        with join(environment, linger=0.0) as second:
+        with use_cluster(environment, linger=0.0) as second:
             assert second.directory != first.directory and not second.lost()
             assert not first.directory.exists()
             root = second.directory.parent
@@ -69,7 +69,7 @@ def test_a_killed_host_is_noticed_takes_ray_with_it_and_its_remains_are_removed_
 
 def test_a_host_that_cannot_start_says_why_and_leaves_nothing(environment):
     folder = Path(environment["RAY_TMPDIR"], 80 * "x")  # It is longer than the path of a socket may be.
-    with pytest.raises(HostFailed, match=r"socket|AF_UNIX"), join(environment | {"RAY_TMPDIR": str(folder)}):
+    with pytest.raises(HostFailed, match=r"socket|AF_UNIX"), use_cluster(environment | {"RAY_TMPDIR": str(folder)}):
         pass
     wait_for(lambda: not processes_of(folder))
     assert [path.name for path in folder.rglob("*")] == [f"nightsweep-{os.getuid()}", "start.lock"]
@@ -97,9 +97,12 @@ def test_a_folder_that_others_may_write_to_is_refused(environment):
     root = Path(environment["RAY_TMPDIR"]) / f"nightsweep-{os.getuid()}"
     root.mkdir()
     root.chmod(0o777)
-    with pytest.raises(HostFailed, match=r"must be a folder that belongs to you .*0700.*drwxrwxrwx"), join(environment):
+    with (
+        pytest.raises(HostFailed, match=r"must be a folder that belongs to you .*0700.*drwxrwxrwx"),
+        use_cluster(environment),
+    ):
         pass
     root.rmdir()
     root.symlink_to("/")
-    with pytest.raises(HostFailed, match="must be a folder"), join(environment):
+    with pytest.raises(HostFailed, match="must be a folder"), use_cluster(environment):
         pass

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cluster.sharing import Claim, allowed, shares
+from orchestrator.cluster.sharing import Claim, allowed, gpus_per_trial, shares
+from orchestrator.errors import InputMistake
+from orchestrator.study_file.sections import BudgetSpec
+from orchestrator.study_file.study_spec import StudySpec, parse_study
 
 TWO_CORES = [{"CPU": 2.0, "GPU": 0.0}]
 ONE_GPU = [{"CPU": 16.0, "GPU": 1.0}]
@@ -107,3 +111,46 @@ def test_studies_that_take_turns_all_finish(nodes, claims):
                 left[job] -= starts
                 state[job] = replace(own, wanted=left[job], running=starts, since=clock)
     assert not any(left.values())
+
+
+# One study
+
+
+def spec(**resources: Any) -> StudySpec:
+    objective = {"metric": "val/score", "mode": "max"}
+    raw = {"study": "toy", "trainable": "tests.toy", "objective": objective, "space": {"lr": 0.1}}
+    return parse_study(raw | {"resources": resources}, "toy.yaml")
+
+
+@pytest.mark.parametrize(
+    ("resources", "available", "gpus"),
+    [
+        ({}, {"CPU": 2.0, "GPU": 0.0}, 0.0),
+        ({}, {"CPU": 16.0, "GPU": 2.0}, 1.0),
+        ({"gpu": 0.5, "cpu": 4}, {"CPU": 16.0, "GPU": 1.0}, 0.5),
+        ({"gpu": 0, "cpu": 0.5}, {"CPU": 2.0, "GPU": 1.0}, 0.0),
+    ],
+)
+def test_a_trial_takes_the_gpus_of_the_file_or_one_where_there_is_one(
+    resources: dict[str, Any], available: dict[str, float], gpus: float
+):
+    assert gpus_per_trial(spec(**resources), available) == gpus
+
+
+def test_a_gpu_that_is_not_there_is_the_users_mistake_with_two_ways_out():
+    with pytest.raises(InputMistake, match=r"resources\.gpu: must be at most the 0 GPUs .* got 1; .*resources\.gpu=0"):
+        gpus_per_trial(spec(gpu=1), {"CPU": 2.0, "GPU": 0.0})
+
+
+def test_more_cores_than_there_are_is_the_users_mistake():
+    with pytest.raises(InputMistake, match=r"resources\.cpu: must be at most the 2 CPU cores .* but got 4"):
+        gpus_per_trial(spec(gpu=0, cpu=4), {"CPU": 2.0, "GPU": 0.0})
+
+
+def test_gpu_hours_alone_do_not_limit_trials_that_take_no_gpu():
+    study = spec(gpu=0)
+    endless = study.model_copy(update={"budget": BudgetSpec(gpu_hours=5.0)})
+    with pytest.raises(InputMistake, match=r"budget\.gpu_hours: must not be the only limit .* budget\.hours=8"):
+        gpus_per_trial(endless, {"CPU": 2.0, "GPU": 0.0})
+    bounded = study.model_copy(update={"budget": BudgetSpec(gpu_hours=5.0, trials=4)})
+    assert gpus_per_trial(bounded, {"CPU": 2.0, "GPU": 0.0}) == 0.0

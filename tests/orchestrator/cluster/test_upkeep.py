@@ -1,4 +1,4 @@
-"""Beside a session's trials: a disk that fills up holds the study, and lets it go on when there is room again."""
+"""Checks that a study waits while a disk is full, goes on when there is room again, and stops at its deadline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECTIONS = {"scheduler": {"name": "none"}, "checkpoints": {"reserve_gb": 0.002}}
 
 
 class Said(list[str]):
-    """A progress display that keeps what it was told."""
+    """Keeps the lines that a progress display was told."""
 
     def begin(self, study: Study, deadline: float | None) -> None: ...
     def event(self, event: object) -> None: ...
@@ -41,19 +41,19 @@ def said() -> Said:
 
 @pytest.fixture
 def cluster(mount_disk: MountDisk) -> Iterator[FakeCluster]:
-    """A study whose home is on a disk of 8 MB."""
+    """Yields a study whose home is on a disk of 8 MB."""
     cluster = FakeCluster(mount_disk("8m"), **SECTIONS)
     yield cluster
     cluster.ledger.close()
 
 
-def heart_of(cluster: FakeCluster, said: Said, ends: float | None = None) -> Upkeep:
+def upkeep_of(cluster: FakeCluster, said: Said, ends: float | None = None) -> Upkeep:
     cluster.ledger.acquire(cluster.id, 1, "elsewhere")
     return Upkeep(cluster.ledger, cluster.id, cluster.study, said, ends)
 
 
 def take(cluster: FakeCluster, free: int) -> Path:
-    """Somebody else's file, which leaves so many bytes free."""
+    """Writes and returns somebody else's file, which leaves so many bytes free."""
     file = cluster.directory / "somebody-elses-data"
     file.unlink(missing_ok=True)
     file.write_bytes(bytes(free_bytes(cluster.directory) - free))
@@ -61,7 +61,7 @@ def take(cluster: FakeCluster, free: int) -> Path:
 
 
 def test_a_disk_that_fills_up_pauses_the_study_until_there_is_room(cluster: FakeCluster, said: Said):
-    upkeep, study = heart_of(cluster, said), cluster.study
+    upkeep, study = upkeep_of(cluster, said), cluster.study
     upkeep.beat()
     job = study.next_job()
     assert job and not said
@@ -81,9 +81,9 @@ def test_a_disk_that_fills_up_pauses_the_study_until_there_is_room(cluster: Fake
 
 def test_a_study_does_not_begin_on_a_full_disk_nor_go_on_with_just_the_reserve(cluster: FakeCluster, said: Said):
     take(cluster, free=1_500_000)
-    upkeep = heart_of(cluster, said)
+    upkeep = upkeep_of(cluster, said)
     assert cluster.study.next_job() is None and len(said) == 1
-    take(cluster, free=2_200_000)  # it would soon be full again
+    take(cluster, free=2_200_000)  # With so little it would soon be full again.
     upkeep.beat()
     assert cluster.study.disk_full
     take(cluster, free=2_600_000)
@@ -92,47 +92,37 @@ def test_a_study_does_not_begin_on_a_full_disk_nor_go_on_with_just_the_reserve(c
 
 
 def test_what_a_worker_could_not_write_is_tried_again_when_its_time_has_come(tmp_path: Path, said: Said):
-    clock = [1000.0]
     cluster = FakeCluster(tmp_path, **SECTIONS)
-    study = Study(
-        cluster.spec,
-        cluster.study._trainable,
-        cluster.ledger,
-        cluster.id,
-        tmp_path / "toy",
-        concurrency=1,
-        now=lambda: clock[0],
-    )
-    study.begin()
-    upkeep = Upkeep(cluster.ledger, cluster.id, study, said, None)
+    upkeep, study = upkeep_of(cluster, said), cluster.study
     job = study.next_job()
     assert job
     study.fail(job.number, Failure(FailureClass.STORAGE, "s3://bucket cannot be used for checkpoints: timeout"))
     study.disk_retry_at = time.time() + 3600
-    upkeep.watch()
+    upkeep.watch_disks()
     assert study.next_job() is None
     assert said == [
         "s3://bucket cannot be used for checkpoints: timeout; nothing starts and running trials pause, until there is "
         "room again"
     ]
     study.disk_retry_at = time.time() - 1
-    upkeep.watch()
+    upkeep.watch_disks()
     assert study.next_job() is not None
 
 
 def test_the_deadline_ends_a_study_that_waits_for_room(cluster: FakeCluster, said: Said):
     take(cluster, free=1_500_000)
-    upkeep = heart_of(cluster, said)
+    upkeep = upkeep_of(cluster, said)
     upkeep.ends = time.time() - 1
     upkeep.beat()
     assert cluster.study.stopping == "the deadline came" and cluster.study.done_starting
 
 
-# The ledger's own disk
+# The disk of the ledger
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a ledger on a full disk try again at once."""
     monkeypatch.setattr(retry, "FULL_PAUSE_SECONDS", 0.01)
 
 
@@ -175,9 +165,17 @@ def test_who_need_not_wait_any_more_is_told_that_every_report_before_is_safe(
     cluster.ledger.close()
     cluster.ledger = ledger = Ledger(home / "ledger.db", patience=60.0)
     study = cluster.open()
+    job = study.next_job()
+    assert job
+    study.report(job.number, report(job, 1))
     fill_disk(home)
     ledger.wait_for_room_unless(lambda: True)
+    recorded = [1]
     with pytest.raises(LedgerError, match="has no room left to write; free some and start again: every report before"):
-        run_out(study)
-    assert all(len(trial.reports) <= 4 for trial in ledger.trials(cluster.id))
+        for epoch in range(2, 1000):
+            study.report(job.number, report(job, epoch))
+            recorded.append(epoch)
     ledger.close()
+    found = Ledger(home / "ledger.db")
+    assert [each.epoch for each in found.trial(cluster.id, job.number).reports] == recorded
+    found.close()
