@@ -1,4 +1,4 @@
-"""The command, and what it prints: verbs, live table, summaries, the next command to type."""
+"""Offers the command, and prints what it has to say: verbs, live table, summaries, the next command to type."""
 
 from tune.command import app
 from tune.program import main

@@ -1,4 +1,4 @@
-"""`python -m tune`: the same program, whatever script on PATH is called `tune`."""
+"""Starts the program as `python -m tune`, whatever script on PATH is called `tune`."""
 
 from tune.program import main
 

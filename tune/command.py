@@ -1,10 +1,12 @@
-"""The command: every verb parses, calls, prints. Imports stay inside the verbs, so that `tune --help` is instant."""
+"""Defines the verbs of the command: each parses, calls and prints.
+
+Imports stay inside the verbs, so that `tune --help` is instant.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,7 @@ from tune.options import (
     HomeOption,
     LedgerOption,
     NameOption,
+    OutputOption,
     SetOption,
     SkipOption,
     SpaceFile,
@@ -25,6 +28,7 @@ from tune.options import (
     home_at,
     home_with_ledger,
     load,
+    written_to,
 )
 
 if TYPE_CHECKING:
@@ -174,7 +178,7 @@ def report(
 @app.command(epilog="Example: tune best quickstart --output best.yaml && tune train best.yaml")
 def best(
     study: StudyName,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of printing.")] = None,
+    output: OutputOption = None,
     home_folder: HomeOption = HOME,
     ledger_url: LedgerOption = None,
 ) -> None:
@@ -182,7 +186,6 @@ def best(
     from orchestrator.errors import NightsweepError
     from orchestrator.trial import best_trial
     from tune.summary import best_config
-    from tune.terminal import output as standard_output
 
     home, ledger = home_with_ledger(home_folder, ledger_url)
     row = ledger.study(study)
@@ -190,18 +193,15 @@ def best(
     if trial is None:
         raise NightsweepError(f"{study}: no trial has reported {row.objective.metric} yet; see `tune show {study}`")
     text = best_config(row, trial, home)
-    if output is None:
-        print(text, end="", file=standard_output())
-    else:
-        output.write_text(text, encoding="utf-8")
-        print(output)
+    with written_to(output) as stream:
+        stream.write(text)
 
 
 @app.command(epilog="Example: tune predict plates crops/ --output readings.csv")
 def predict(
     study: StudyName,
     files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Pictures, or folders of pictures.")],
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of printing.")] = None,
+    output: OutputOption = None,
     home_folder: HomeOption = HOME,
     ledger_url: LedgerOption = None,
 ) -> None:
@@ -209,15 +209,12 @@ def predict(
     from orchestrator.cluster.ray_process import local_resources
     from orchestrator.errors import NightsweepError
     from orchestrator.worker.prediction import predict
-    from tune.terminal import output as standard_output
 
     home, ledger = home_with_ledger(home_folder, ledger_url)
     row = ledger.study(study)
     device = "cuda" if local_resources()["GPU"] >= 1 else "cpu"
-    with nullcontext(standard_output()) if output is None else output.open("w", encoding="utf-8", newline="") as stream:
+    with written_to(output) as stream:
         unread = predict(row, ledger.trials(row.id), home, files, stream, device)
-    if output is not None:
-        print(output)
     if unread:
         raise NightsweepError(*unread)
 

@@ -1,4 +1,4 @@
-"""What a running study shows: a live table in a terminal, plain lines when piped."""
+"""Shows a running study: as a live table in a terminal, as plain lines when piped."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ _COLOURS = {
     State.PRUNED: "dim",
     State.FAILED: "red",
 }
-_ROWS = 12  # trials in the live table: all running ones, then the newest
+_ROWS = 12  # The table shows all running trials, then the newest others, up to so many; fewer in a low terminal.
+_BESIDE = 6  # lines of a terminal that stay free for the heading, the summary and what was said last
 
 
 def build_progress(console: Console) -> Progress:
+    """Chooses how a study is shown on this console."""
     return LiveTable(console) if console.is_terminal else Lines(console)
 
 
 class Lines:
-    """One line whenever a trial ends, a best falls, or half a minute has passed in silence."""
+    """Prints a line when a trial starts or ends, when it becomes the best, and after half a minute of silence."""
 
     def __init__(self, console: Console, silence: float = 30.0) -> None:
         self._console = console
@@ -41,10 +43,12 @@ class Lines:
         self._best: tuple[int, float] | None = None
 
     def begin(self, study: Study, deadline: float | None) -> None:
+        """Takes the study that is shown from now on. deadline: unix time, None without one."""
         self._study, self._deadline = study, deadline
         self._best = _best_of(study)
 
     def event(self, event: Event) -> None:
+        """Prints what happened to a trial, if that is worth a line."""
         study = self._study
         if study is None:
             return
@@ -63,53 +67,64 @@ class Lines:
         self._best = best
 
     def tick(self) -> None:
+        """Prints how the study stands, if nothing was printed for a while."""
         if self._study is not None and time.monotonic() - self._spoke > self._silence:
             self.say(summary(self._study, self._deadline))
 
     def say(self, line: str) -> None:
+        """Prints a line with the time of day before it."""
         self._spoke = time.monotonic()
         self._console.print(f"{time.strftime('%H:%M:%S')}  {line}", highlight=False, markup=False, soft_wrap=True)
 
     def end(self) -> None:
+        """Leaves everything that was printed."""
         return None
 
 
 class LiveTable:
-    """A table that repaints itself, with what was said above it."""
+    """Shows a table that repaints itself at most every `interval` seconds, with what was said above it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, interval: float = 0.5) -> None:
         self._console = console
+        self._interval = interval
         self._live: Live | None = None
         self._study: Study | None = None
         self._deadline: float | None = None
         self._painted = 0.0
 
     def begin(self, study: Study, deadline: float | None) -> None:
+        """Shows the study from now on. deadline: unix time, None without one."""
         self._study, self._deadline = study, deadline
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._live.start()
+        if self._live is None:  # A study that goes on on another cluster begins again, and keeps its table.
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
 
     def event(self, event: Event) -> None:
+        """Says why a trial failed or is tried again; the table shows the rest."""
         if event.kind in ("failed", "retried"):
             self.say(f"{_name(event.trial)}  {event.kind}: {event.trial.reason}")
 
     def tick(self) -> None:
-        if self._live is None or self._study is None or time.monotonic() - self._painted < 0.5:
+        """Repaints the table, unless it has just been painted."""
+        if self._live is None or self._study is None or time.monotonic() - self._painted < self._interval:
             return
         self._painted = time.monotonic()
-        self._live.update(Group(_table(self._study), Text(summary(self._study, self._deadline))), refresh=True)
+        table = _table(self._study, self._console.height - _BESIDE)
+        self._live.update(Group(table, Text(summary(self._study, self._deadline))), refresh=True)
 
     def say(self, line: str) -> None:
+        """Prints a line above the table."""
         self._console.print(line, highlight=False, markup=False)
 
     def end(self) -> None:
+        """Takes the table away; what was said stays."""
         if self._live is not None:
             self._live.stop()
         self._live = None
 
 
 def summary(study: Study, deadline: float | None, now: float | None = None) -> str:
-    """One line: trials by state, best so far, who stands at which rung, time left."""
+    """Says in one line: trials by state, best so far, how many reached which milestone, time left."""
     trials = study.trials
     states = Counter(trial.state.value for trial in trials)
     allowed = study.spec.budget.trials
@@ -132,7 +147,7 @@ def summary(study: Study, deadline: float | None, now: float | None = None) -> s
 
 
 def time_left(study: Study) -> float | None:
-    """Seconds until the last trial ends, judged by those that did; None while few have, or without a limit."""
+    """Estimates the seconds until the last trial ends, by those that ended; None while few have, or without a limit."""
     allowed = study.spec.budget.trials
     ended = [trial for trial in study.trials if trial.state.final]
     if allowed is None or len(ended) < 3:
@@ -142,20 +157,21 @@ def time_left(study: Study) -> float | None:
 
 
 def describe(trial: Trial, study: Study) -> str:
-    """The searched values of a config, short: `lr 3.1e-4, batch_size 8`."""
+    """Writes the searched values of a config briefly: `lr 3.1e-4, batch_size 8`."""
     return ", ".join(
         f"{name} {short(trial.config[name])}" for name in study.spec.space.searched if name in trial.config
     )
 
 
-def _table(study: Study) -> Table:
+def _table(study: Study, height: int) -> Table:
+    """Lists at most `height` trials: the running ones, then the newest others."""
     table = Table(box=None, pad_edge=False, expand=False)
     for heading in ("trial", "state", "epoch", study.objective.metric, "time", "config"):
         table.add_column(heading, no_wrap=heading != "config", overflow="ellipsis")
     running = study.running
     others = [t for t in reversed(study.trials) if t.state is not State.RUNNING][: max(0, _ROWS - len(running))]
     best = study.best
-    for trial in [*running, *others]:
+    for trial in [*running, *others][: max(1, height)]:
         style = "bold" if best is not None and trial.number == best.number else _COLOURS[trial.state]
         mark = " *" if best is not None and trial.number == best.number else ""
         value = trial.value(study.objective)

@@ -1,4 +1,4 @@
-"""The program `tune`: one run of the command, from the words that were typed to the exit code."""
+"""Runs the command once, from the words that were typed to the exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the command; errors of ours become lines on stderr and an exit code, never a traceback."""
     _look_in_the_current_folder_last()
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] in (["list-trials"], ["list-experiments"]):  # Ray's wheel installs a `tune` too: its verbs
+    if arguments[:1] in (["list-trials"], ["list-experiments"]):  # These are verbs of the `tune` that Ray installs.
         from orchestrator.cluster.ray_process import ray_command
 
         ray_command(arguments)
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
         app(arguments)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # tune show STUDY | head
+    except BrokenPipeError:  # Whoever reads the output has read enough: tune show STUDY | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except Exception as error:

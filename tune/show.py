@@ -1,4 +1,4 @@
-"""What the verbs print, in tables and sentences."""
+"""Prints what the verbs have to say, in tables and sentences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tune.terminal import Terminal
 
 
 def console() -> Console:
-    """Standard output; as wide as its lines need when piped. A name in brackets is a name."""
+    """Returns standard output as a console; when piped, as wide as its lines need. A name in brackets stays a name."""
     return Terminal(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
 
 
@@ -35,6 +35,7 @@ def say(line: str) -> None:
 
 
 def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
+    """Prints a table of studies."""
     table = _table("study", "status", "trials", "best", "value", "time", "trainable")
     for row, trials in rows:
         objective = row.objective
@@ -55,6 +56,7 @@ def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
 def show_study(
     row: StudyRow, trials: list[Trial], home: Home, *, gpu_seconds: float = 0.0, history: bool = False
 ) -> None:
+    """Prints how a study stands, what failed, and a table of its trials. history: also every report."""
     summary = study_summary(row, trials, home, gpu_seconds=gpu_seconds)
     objective = row.objective
     reason = f" ({row.reason})" if row.reason else ""
@@ -66,11 +68,11 @@ def show_study(
             say("on the test split: " + _metrics(best["test"]))
         if best["checkpoint"]:
             say(f"checkpoint: {best['checkpoint']}")
-    kept = summary["checkpoints"]
-    if kept["problem"]:
-        say(f"checkpoints: {kept['problem']}")
-    elif kept["count"]:
-        say(f"checkpoints kept: {kept['count']}, {in_gb(kept['bytes'])}")
+    checkpoints = summary["checkpoints"]
+    if checkpoints["problem"]:
+        say(f"checkpoints: {checkpoints['problem']}")
+    elif checkpoints["count"]:
+        say(f"checkpoints kept: {checkpoints['count']}, {in_gb(checkpoints['bytes'])}")
     used = _used(summary["used"], row.raw.get("budget") or {})
     if used:
         say(f"budget used: {used}")
@@ -102,6 +104,7 @@ def show_study(
 
 
 def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
+    """Prints all that is known of one trial."""
     [summary] = study_summary(row, [trial], home)["trials"]
     reason = f": {trial.reason}" if trial.reason else ""
     attempts = "1 attempt" if trial.attempts == 1 else f"{trial.attempts} attempts"
@@ -120,7 +123,7 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
     if trial.retried:
         steps = f"; accumulation_steps {trial.accumulation_steps}" if trial.accumulation_steps else ""
         say(f"tried again after {_by_class(trial.retried)}{steps}")
-    if "checkpoint" in trial.facts:  # of its last attempt: why it did not begin with the newest one
+    if "checkpoint" in trial.facts:  # It says why the last attempt did not begin with the newest one.
         say(f"last attempt: {trial.facts['checkpoint']}")
     say(f"log: {home.shown(trial_directory(home.study(row.name), trial.number) / 'log.txt')}")
     if trial.error:
@@ -128,7 +131,7 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
 
 
 def _particulars(trial: Trial) -> list[str]:
-    """What makes the trial another thing than a config that the searcher proposed and that was trained in one go."""
+    """Says what sets the trial apart from a config that the searcher proposed and that was trained in one go."""
     said = []
     if trial.origin is not None:
         study, _, number = trial.origin.rpartition("/")
@@ -140,7 +143,7 @@ def _particulars(trial: Trial) -> list[str]:
 
 
 def show_check(file: Path, findings: Iterable[Finding]) -> bool:
-    """Print what was found, as it comes; True when nothing is wrong."""
+    """Prints what was found, as it comes; returns whether nothing is wrong."""
     good = True
     for finding in findings:
         good = good and finding.problem is None
@@ -153,7 +156,7 @@ def show_check(file: Path, findings: Iterable[Finding]) -> bool:
 
 
 def show_health(findings: Sequence[HealthFinding]) -> bool:
-    """Print what `tune doctor` found; True when nothing is a problem."""
+    """Prints what `tune doctor` found; returns whether nothing is wrong."""
     for finding in findings:
         say(f"{finding.level:8}  {finding.check}: {finding.detail}")
         if finding.remedy:
@@ -162,7 +165,7 @@ def show_health(findings: Sequence[HealthFinding]) -> bool:
 
 
 def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Path, home: Home, command: str) -> int:
-    """The last lines of `tune run`: what came out, what to type next. Returns the exit code."""
+    """Prints the last lines of `tune run`: what came out, what to type next. Returns the exit code."""
     objective = row.objective
     best = best_trial(trials, objective)
     if outcome.started == 0 and outcome.status is Status.FINISHED:
@@ -204,7 +207,7 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
 
 
 def _used(used: Mapping[str, float], budget: Mapping[str, object]) -> str:
-    """`1.4 of 60 hours, 2.8 GPU-hours`: of what is limited, and the GPU-hours where there are any."""
+    """Writes `1.4 of 60 hours, 2.8 GPU-hours`: what is limited, and the GPU-hours where there are any."""
     words = {"hours": ("hours", "hours"), "gpu_hours": ("gpu_hours", "GPU-hours")}
     words["trials_since_best"] = ("patience", "trials since the best")
     parts = []
@@ -241,7 +244,7 @@ def _show_reports(trial: Trial) -> None:
 
 
 def _searched(trials: Sequence[Trial]) -> list[str]:
-    """The names whose values differ between trials."""
+    """Returns the names whose values differ between trials."""
     names = list(dict.fromkeys(name for trial in trials for name in trial.config))
     return [name for name in names if len({repr(trial.config.get(name)) for trial in trials}) > 1]
 
@@ -252,8 +255,7 @@ def _count(trials: Sequence[Trial]) -> str:
     return f"{len(trials)} trial{'' if len(trials) == 1 else 's'}" + (f" ({parts})" if parts else "")
 
 
-def _metrics(metrics: object) -> str:
-    assert hasattr(metrics, "items")
+def _metrics(metrics: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 

@@ -1,4 +1,4 @@
-"""A study's report as the command writes it: its three files, and the same files in MLflow."""
+"""Writes a study's report for the command: its three files, and the same files in MLflow."""
 
 from __future__ import annotations
 
@@ -35,26 +35,29 @@ def write_study_report(
     if len(rows) == 1:
         try:
             tracking.log_report(ledger, rows[0].id, tracking_uri(home, rows[0]), home.path, directory)
-        except tracking.TrackingError as error:  # the files are written: that is what was asked for
+        except tracking.TrackingError as error:  # The files are written, and that is what was asked for.
             print(visible(f"{error}; `tune report {rows[0].name}` shows the report there later"), file=sys.stderr)
     return page
 
 
 def report_of_run(home: Home, ledger: Ledger, trials: Sequence[Trial], outcome: Outcome) -> Path:
-    """Writes the report after a run, unless it tells all already; returns the path of report.html, written or not."""
+    """Writes the report after a run unless the old one tells all; returns the path of report.html, written or not."""
     page = home.report(outcome.study) / "report.html"
     if not outcome.started and _tells_all(page, trials):
         return page
     try:
         return write_study_report(home, ledger, [outcome.study])
-    except OSError as error:  # the disk is full: the last lines of the run still say how the study stands
+    except OSError as error:  # The disk is full: the last lines of the run still say how the study stands.
         why = error.strerror or error
         print(f"{page}: must be written, but {why}; then type: tune report {outcome.study}", file=sys.stderr)
         return page
 
 
 def _tells_all(page: Path, trials: Sequence[Trial]) -> bool:
-    """Was the page written after the last report and the last end of a trial? A driver that was killed wrote none."""
+    """Returns whether the page was written after the last report and the last end of a trial.
+
+    A driver that was killed wrote none.
+    """
     told = [trial.ended or 0.0 for trial in trials] + [report.at for trial in trials for report in trial.reports]
     return page.exists() and page.stat().st_mtime > max(told, default=0.0)
 

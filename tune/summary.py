@@ -1,4 +1,4 @@
-"""A study as `tune show --json` prints it, and its best config as a file that `tune train` accepts."""
+"""Describes a study as `tune show --json` prints it, and its best config as a file that `tune train` accepts."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from reports.numbers.symptoms import symptom_of
 def study_summary(
     row: StudyRow, trials: list[Trial], home: Home, *, gpu_seconds: float = 0.0, history: bool = False
 ) -> dict[str, Any]:
-    """The schema is a promise: docs/interface.md. gpu_seconds: of all attempts."""
-    objective, kept = row.objective, Inventory.of(row.raw, row.uid, row.name, home)
+    """Returns a study as JSON data. docs/interface.md promises the schema: it must not change.
+
+    gpu_seconds: of all attempts. history: with every report.
+    """
+    objective, inventory = row.objective, Inventory.of(row.raw, row.uid, row.name, home)
     best = best_trial(trials, objective)
     return {
         "study": row.name,
@@ -31,9 +34,11 @@ def study_summary(
         "seconds": round(row.seconds, 1),
         "used": used_of(row, trials, gpu_seconds),
         "failures": every_failure(trials),
-        "trials": [_trial_summary(trial, objective, kept.best_address(trial, objective), history) for trial in trials],
-        "best": None if best is None else _best_summary(best, objective, kept.best_address(best, objective)),
-        "checkpoints": {"count": kept.count, "bytes": kept.bytes, "problem": kept.error},
+        "trials": [
+            _trial_summary(trial, objective, inventory.best_address(trial, objective), history) for trial in trials
+        ],
+        "best": None if best is None else _best_summary(best, objective, inventory.best_address(best, objective)),
+        "checkpoints": {"count": inventory.count, "bytes": inventory.bytes, "problem": inventory.error},
     }
 
 
@@ -80,15 +85,15 @@ def _best_summary(trial: Trial, objective: Objective, checkpoint: str | None) ->
 
 
 def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
-    """YAML: the study file's trainable, data and objective, every value of `space` fixed, and where it came from."""
+    """Returns YAML: the study's trainable, data and objective, every value of `space` fixed, and where it came from."""
     objective = row.objective
     best = trial.best_report(objective)
     assert best is not None
     value = best.metrics[objective.metric]
     raw = row.raw
-    checkpoint, complaint = Inventory.of(raw, row.uid, row.name, home).verified_best_address(trial, objective)
+    checkpoint, warning = Inventory.of(raw, row.uid, row.name, home).verified_best_address(trial, objective)
     content = {
-        "study": f"{row.name[:95]}-best",  # a name has at most 100 characters
+        "study": f"{row.name[:95]}-best",  # A name has at most 100 characters.
         "trainable": raw["trainable"],
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "data": raw.get("data", {}),
@@ -106,7 +111,8 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
     }
     content = {key: part for key, part in content.items() if part not in ({}, None)}
     said = [f"Trial {trial.number} of {row.name}: {objective.metric} {value:.4f} at epoch {best.epoch}."]
-    if complaint is not None:
-        said.append(f"{complaint[0].upper()}{complaint[1:]}.")
-    heading = "".join(f"# {one_line(line, 1000)}\n" for line in said)  # whatever a metric is called, it stays a comment
+    if warning is not None:
+        said.append(f"{warning[0].upper()}{warning[1:]}.")
+    # Whatever a metric is called, its line stays a comment.
+    heading = "".join(f"# {one_line(line, 1000)}\n" for line in said)
     return heading + "# Train it again: tune train FILE\n" + write_yaml(content)

@@ -1,4 +1,4 @@
-"""What reaches a terminal: text and our own colours, never an order that a name, a metric or a traceback holds."""
+"""Lets only text and our own colours reach a terminal, never an order hidden in a name, a metric or a traceback."""
 
 from __future__ import annotations
 
@@ -12,38 +12,41 @@ from typing import TextIO
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-# Control characters but for tab and line feed, line and paragraph separators, what turns the direction of writing
-# around, halves of characters, annotations, and tags that cannot be seen.
+# Control characters but for tab and line feed, line and paragraph separators, characters that turn the direction of
+# writing around, halves of characters, annotations, and tags that cannot be seen.
 _ORDERS = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
 
 def visible(text: str) -> str:
-    r"""The text with what a terminal would obey written out: \x1b."""
+    r"""Returns the text with what a terminal would obey written out: \x1b."""
     return _ORDERS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def visible_json(text: str) -> str:
-    """The same for JSON, which stays the same JSON."""
+    """Writes the same out in JSON, which stays the same JSON."""
     return _ORDERS.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 class Terminal(Console):
-    """A console that prints no order but its own."""
+    """Prints no order but its own."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Writes out the orders that a text holds."""
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else visible(segment.text)
             yield segment if text == segment.text else Segment(text, segment.style)
 
 
 class _Visible(io.TextIOBase):
+    """Writes to standard output what a terminal would obey as text."""
+
     def write(self, text: str) -> int:
         sys.stdout.write(visible(text))
         return len(text)
 
 
 def output() -> TextIO:
-    """Standard output for what is a file: exactly as it is where it is piped, without orders where a person sees it."""
-    return _Visible() if sys.stdout.isatty() else sys.stdout  # type: ignore[return-value]  # all that writers need
+    """Returns standard output for what is a file: as it is where it is piped, without orders where a person sees it."""
+    return _Visible() if sys.stdout.isatty() else sys.stdout  # type: ignore[return-value]  # It has all that writers need.

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -27,6 +28,23 @@ def start(repository: Path, arguments: Sequence[str], environment: dict[str, str
         text=True,
         start_new_session=True,
     )
+
+
+@contextmanager
+def commands(folder: Path, home: Path) -> Iterator[Tune]:
+    """Yields a function that starts `tune ...` in the folder; keywords are environment variables.
+
+    What still runs at the end is killed.
+    """
+    started: list[Started] = []
+
+    def run(*arguments: str, **environment: str) -> Started:
+        started.append(start(folder, arguments, {"NIGHTSWEEP_HOME": str(home)} | environment))
+        return started[-1]
+
+    yield run
+    for process in started:
+        end(process)
 
 
 def end(process: Started) -> None:

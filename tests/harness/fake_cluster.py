@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.job import Job
 from orchestrator.ledger import Ledger
 from orchestrator.policies.policy import Decision
-from orchestrator.study.study import Study
+from orchestrator.study.study import Event, Study
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Report
 from tests import toy
@@ -20,8 +20,11 @@ from trainables import load_trainable
 class FakeCluster:
     """Holds a study with a ledger of its own, and can start it again as after a crash."""
 
-    def __init__(self, directory: Path, **sections: Any) -> None:
+    def __init__(
+        self, directory: Path, *, on_event: Callable[[Event], None] = lambda event: None, **sections: Any
+    ) -> None:
         self.directory = directory
+        self.on_event = on_event
         self.spec = parse_study(
             {
                 "study": "toy",
@@ -47,6 +50,7 @@ class FakeCluster:
             self.id,
             self.directory / "toy",
             concurrency=concurrency,
+            on_event=self.on_event,
             now=now,
         )
         self.study.begin()

@@ -1,4 +1,4 @@
-"""The graph of what imports what, between modules and between rooms."""
+"""Reads the graph of what imports what, between modules and between rooms."""
 
 from __future__ import annotations
 

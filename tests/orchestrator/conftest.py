@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import disks
-from tests.harness.command import Started, Tune, end, start
+from tests.harness.command import Tune, commands
 from tests.harness.fake_cluster import FakeCluster
 from tests.harness.postgresql import PostgreSQL, postgresql_programs
 
@@ -47,16 +47,9 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def tune(home: Path, repository: Path) -> Iterator[Tune]:
-    """Returns a function that starts `tune ...`; keywords are environment variables. The end kills what still runs."""
-    started: list[Started] = []
-
-    def run(*arguments: str, **environment: str) -> Started:
-        started.append(start(repository, arguments, {"NIGHTSWEEP_HOME": str(home)} | environment))
-        return started[-1]
-
-    yield run
-    for process in started:
-        end(process)
+    """Returns a function that starts `tune ...` in the repository; keywords are environment variables."""
+    with commands(repository, home) as run:
+        yield run
 
 
 @pytest.fixture

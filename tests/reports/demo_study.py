@@ -32,7 +32,7 @@ BEGUN = 1_760_000_000.0
 
 
 def goodness(config: dict[str, Any]) -> float:
-    """The value that a config tends to: best at lr 4.5e-4 and the smallest weight decay."""
+    """Returns the value that a config tends to: best at lr 4.5e-4 and the smallest weight decay."""
     value = 0.9665 - 0.030 * (math.log10(config["lr"] / 4.5e-4)) ** 2
     value -= 0.012 * math.log10(config["weight_decay"] / 5e-5)
     value -= 0.006 * (config["lr_schedule"] == "constant") + 0.008 * abs(config["rotate_prob"] - 0.4)
@@ -53,7 +53,7 @@ def draw_config(rng: random.Random) -> dict[str, Any]:
 
 
 def demo_trials(count: int = 20, seed: int = 3, epochs: int = EPOCHS) -> list[Trial]:
-    """Trial 1 is a baseline; two fail, one of memory and one of a NaN; the rest meet ASHA at 1, 3 and 9 epochs."""
+    """Makes the trials: 1 is a baseline; one fails of memory, one of a NaN; the rest meet ASHA at 1, 3 and 9 epochs."""
     rng = random.Random(seed)
     asha = Asha(eta=3, grace_epochs=1)
     trials = []
@@ -108,7 +108,7 @@ def demo_trials(count: int = 20, seed: int = 3, epochs: int = EPOCHS) -> list[Tr
 
 
 def demo_view(directory: Path, **changes: Any) -> StudyView:
-    """The study, finished; the winner and the baseline tested, four pictures drawn. changes: other fields."""
+    """Makes the study, finished; the winner and the baseline tested, four pictures drawn. changes: other fields."""
     trials = changes.pop("trials", None)
     objective = Objective("val/hmean", "max")
     if trials is None:
@@ -145,7 +145,7 @@ def demo_view(directory: Path, **changes: Any) -> StudyView:
 
 
 def draw_pictures(directory: Path) -> None:
-    """Receipts with found boxes, as a trainable would leave them."""
+    """Draws receipts with found boxes, as a trainable would leave them."""
     from PIL import Image, ImageDraw
 
     directory.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ def trial(
     config: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Trial:
-    """A trial that reported `values` from epoch 1 on, each after `seconds`."""
+    """Makes a trial that reported `values` from epoch 1 on, each after `seconds`."""
     reports = tuple(
         Report(epoch, {metric: value}, seconds, 1000.0 * number + seconds * epoch)
         for epoch, value in enumerate(values, start=1)

@@ -23,7 +23,7 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>%{x}{{7
 
 
 class Page(HTMLParser):
-    """What a browser would act on: (tag, attributes), the text outside scripts, the scripts."""
+    """Reads what a browser would act on: (tag, attributes), the text outside scripts, the scripts."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -288,7 +288,7 @@ def test_a_thousand_trials_are_drawn_in_part_and_written_in_full(tmp_path):
 
 
 def dumped(browser: str, page: Path, profile: Path) -> tuple[str, list[str]]:
-    """The page after its scripts ran, and what they wrote to the console."""
+    """Returns the page after its scripts ran, and what they wrote to the console."""
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
     command += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}"]
     command += ["--enable-logging=stderr", "--virtual-time-budget=6000", "--dump-dom", page.as_uri()]

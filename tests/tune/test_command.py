@@ -41,7 +41,7 @@ def ended_study(home: Path) -> Ledger:
 
 
 def add_ended(ledger: Ledger, name: str) -> None:
-    """A study of three trials: completed, pruned, failed."""
+    """Adds a study of three trials: completed, pruned, failed."""
     spec = parse_study(
         {
             "study": name,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.command import Started, Tune, end, ended, shown, start
+from tests.harness.command import Tune, commands, ended, shown
 
 TRAINABLE = """
 def train(config, run):
@@ -26,7 +26,7 @@ budget: {trials: 1}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a trainable of the user's, and with packages of theirs that ours must not be taken for."""
+    """Makes a folder with a trainable of the user's, and with packages that bear the names of ours."""
     folder = tmp_path / "of the user"
     for name in ("reports", "orchestrator", "trainables"):
         (folder / name).mkdir(parents=True)
@@ -38,16 +38,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tune(folder: Path, home: Path) -> Iterator[Tune]:
-    """Starts the command in that folder."""
-    started: list[Started] = []
-
-    def run(*arguments: str, **environment: str) -> Started:
-        started.append(start(folder, arguments, {"NIGHTSWEEP_HOME": str(home)} | environment))
-        return started[-1]
-
-    yield run
-    for process in started:
-        end(process)
+    """Returns a function that starts the command in that folder."""
+    with commands(folder, home) as run:
+        yield run
 
 
 def test_packages_of_the_user_do_not_stand_in_for_ours(tune: Tune, home: Path):

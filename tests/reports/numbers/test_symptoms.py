@@ -1,4 +1,4 @@
-"""Curves as the hand-run experiments had them, and what they were found to mean."""
+"""Curves as experiments run by hand had them, and what they were found to mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCURACY = Objective("val/acc", "max")
 
 
 def course(epochs: int, **series) -> Trial:
-    """A trial whose metrics are functions of the share of the course that is done, from 0 to 1."""
+    """Makes a trial whose metrics are functions of the share of it that is done, from 0 to 1."""
     names = {"loss": "train/loss", "acc": "val/acc", "ned": "val/ned", "train_acc": "train/acc", "lr": "lr"}
     metrics = [
         {names[name]: float(value(epoch / epochs)) for name, value in series.items()} for epoch in range(1, epochs + 1)
@@ -32,7 +32,7 @@ def cosine(done: float) -> float:
 
 
 def test_a_loss_that_falls_while_accuracy_stays_at_nothing_is_stuck():
-    # exp2: accuracy never above 0.015, similarity flat at 0.3 while the loss keeps falling
+    # Run by hand, accuracy never rose above 0.015 and similarity stayed at 0.3 while the loss kept falling.
     trial = course(
         60, loss=lambda t: 3 - 2 * t, acc=lambda t: 0.015 * t, ned=lambda t: 0.3 + 0.01 * math.sin(40 * t), lr=cosine
     )
@@ -41,13 +41,13 @@ def test_a_loss_that_falls_while_accuracy_stays_at_nothing_is_stuck():
 
 
 def test_loss_and_accuracy_that_never_move_are_labels_without_effect():
-    # exp7: loss and accuracy never move, similarity 0.5
+    # Run by hand, loss and accuracy never moved, and similarity was 0.5.
     trial = course(20, loss=lambda t: 2.9 + 0.02 * math.cos(9 * t), acc=lambda t: 0, ned=lambda t: 0.5, lr=cosine)
     assert kind_of(trial) is Kind.LABELS
 
 
 def test_labels_learnt_by_heart_that_carry_nothing_over_are_labels_without_effect():
-    # as training on 500 drawn plates with shuffled labels went
+    # Training on 500 drawn plates with shuffled labels went like this.
     trial = course(
         40,
         loss=lambda t: 3.3 - 2.3 * t,
@@ -59,26 +59,26 @@ def test_labels_learnt_by_heart_that_carry_nothing_over_are_labels_without_effec
     assert kind_of(trial) is Kind.LABELS
 
 
-def test_a_learning_rate_that_is_spent_in_the_middle_of_the_course_is_named():
-    # exp12: learning rate decayed too low to learn; exp13 mended it with a min_lr
+def test_a_learning_rate_that_is_spent_in_the_middle_of_training_is_named():
+    # Run by hand, the learning rate fell too low to learn; a min_lr mended it in the next run.
     learnt = {"loss": lambda t: 2.5 - 4 * min(t, 0.2), "acc": lambda t: 2 * min(t, 0.2), "ned": lambda t: min(t, 0.2)}
     decayed = course(20, lr=lambda t: 1e-3 * 0.1 ** int(t * 10), **learnt)
     symptom = symptom_of(decayed, ACCURACY)
     assert symptom is not None
     assert symptom.kind is Kind.LR_SPENT
-    assert symptom.numbers["epoch"] == 4  # lr is 1e-5 from t = 0.2 on
+    assert symptom.numbers["epoch"] == 4  # The learning rate is 1e-5 from a fifth of the epochs on.
     held = course(20, lr=lambda t: max(1e-3 * 0.1 ** int(t * 10), 1e-4), **learnt)
     assert kind_of(held) is not Kind.LR_SPENT
 
 
 def test_a_training_loss_that_still_falls_below_a_falling_validation_is_overfit():
-    # exp4: train accuracy 0.85 while validation falls
+    # Run by hand, accuracy in training was 0.85 while that in validation fell.
     trial = course(40, loss=lambda t: 2 * math.exp(-3 * t), acc=lambda t: 0.8 - 0.3 * abs(t - 0.4), lr=cosine)
     assert kind_of(trial) is Kind.OVERFIT
 
 
 def test_training_far_above_validation_is_overfit():
-    # exp6: train-validation gap over 13 points
+    # Run by hand, training was 13 points ahead of validation.
     trial = course(
         40,
         loss=lambda t: 2 * math.exp(-3 * t),

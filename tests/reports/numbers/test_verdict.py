@@ -11,7 +11,7 @@ from tests.reports.few_trials import LOSS, study, trial
 
 
 def said(view, lang: str = "en") -> tuple[str, str, list[str]]:
-    """(standing, headline, support)."""
+    """Returns (standing, headline, support)."""
     comparison = compare(view)
     words, found = Words(lang, comparison.scale), verdict(comparison)
     plain = [words.say(each).replace("\u00a0", " ") for each in (found.headline, *found.support)]
@@ -19,7 +19,7 @@ def said(view, lang: str = "en") -> tuple[str, str, list[str]]:
 
 
 def curve(end: float, noise: float = 0.0, epochs: int = 12) -> list[float]:
-    """Rises to `end` by epoch 6, then alternates by +-noise around it."""
+    """Returns values that rise to `end` by epoch 6, then alternate by +-noise around it."""
     return [end * epoch / 6 for epoch in range(1, 6)] + [end - noise * (epoch % 2) for epoch in range(epochs - 5)]
 
 
