@@ -53,9 +53,11 @@ class Words:
         return phrase.format_map({name: self._filled(value) for name, value in values.items()})
 
     def say(self, sentence: Sentence) -> str:
+        """Writes a sentence in this language."""
         return self(sentence.key, **sentence.values)
 
     def _filled(self, value: Quantity | str | float) -> str:
+        """Writes what fills a placeholder."""
         return self.quantity(value) if isinstance(value, Quantity) else one_line(value)
 
     # Quantities
@@ -134,6 +136,7 @@ class Words:
         return "" if at is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
     def _unit(self, name: str, text: str, number: int = 2) -> str:
+        """Writes a number with its unit, in the singular where `number` is 1."""
         phrase = self._phrases[f"unit.{name}"]
         form = phrase if isinstance(phrase, str) else phrase["one" if number == 1 else "other"]
         return form.format(n=text).replace(" ", NO_BREAK)
@@ -154,6 +157,7 @@ def with_sign(number: float, decimals: int) -> str:
 
 
 def _percent_decimals(share: float) -> int:
+    """Returns as many decimals as show two digits of a percentage."""
     return 0 if abs(share) >= 0.1 else 1 if abs(share) >= 0.01 else 2
 
 

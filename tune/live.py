@@ -188,16 +188,19 @@ def _table(study: Study, height: int) -> Table:
 
 
 def _name(trial: Trial) -> str:
+    """Returns the trial's number, and its name if it is a baseline."""
     return f"{trial.number:04d}" + (f" ({trial.baseline})" if trial.baseline else "")
 
 
 def _value(trial: Trial, study: Study) -> str:
+    """Says the trial's best value and its epochs."""
     value = trial.value(study.objective)
     epochs = "1 epoch" if trial.epochs == 1 else f"{trial.epochs} epochs"
     return f"no {study.objective.metric}" if value is None else f"{study.objective.metric} {value:.4f}, {epochs}"
 
 
 def _best_of(study: Study) -> tuple[int, float] | None:
+    """Returns (number, value) of the best trial; None while no trial has a value."""
     best = study.best
     value = None if best is None else best.value(study.objective)
     return None if best is None or value is None else (best.number, value)

@@ -45,4 +45,5 @@ def _parts(command: str) -> Iterator[tuple[str, ...]]:
 
 
 def _join(parts: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:
+    """Returns the words as one line for a shell."""
     return shlex.join(word for part in parts for word in part)

@@ -219,22 +219,26 @@ def _used(used: Mapping[str, float], budget: Mapping[str, object]) -> str:
 
 
 def _by_class(counts: Mapping[str, int]) -> str:
+    """Writes `2 out of memory, 1 hang`."""
     return ", ".join(f"{times} {key.replace('_', ' ')}" for key, times in counts.items())
 
 
 def _print_failures(row: StudyRow, trials: Sequence[Trial]) -> None:
+    """Prints a line for every trial that failed, with the reason."""
     for trial in trials:
         if trial.state is State.FAILED:
             say(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
 
 
 def _print_symptoms(row: StudyRow, trials: Sequence[Trial]) -> None:
+    """Prints a line for every symptom, with the trials whose curves show it."""
     for group in symptoms_of(trials, row.objective):
         others = ", ".join(str(trial.number) for trial in group.trials[1:])
         say(f"trial {group.trials[0].number} is {group.first}" + (f"; so are trials {others}" if others else ""))
 
 
 def _show_reports(trial: Trial) -> None:
+    """Prints a table of all reports of a trial."""
     names = list(dict.fromkeys(name for report in trial.reports for name in report.metrics))
     table = _table("epoch", *names, "seconds")
     for report in trial.reports:
@@ -250,6 +254,7 @@ def _searched(trials: Sequence[Trial]) -> list[str]:
 
 
 def _count(trials: Sequence[Trial]) -> str:
+    """Writes `5 trials (3 completed, 2 pruned)`."""
     states = Counter(trial.state for trial in trials)
     parts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
     return f"{len(trials)} trial{'' if len(trials) == 1 else 's'}" + (f" ({parts})" if parts else "")
@@ -260,6 +265,7 @@ def _metrics(metrics: Mapping[str, float]) -> str:
 
 
 def _table(*columns: str) -> Table:
+    """Makes a table without lines whose cells stay whole."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(Text(column), no_wrap=True)

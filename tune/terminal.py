@@ -43,6 +43,7 @@ class _Visible(io.TextIOBase):
     """Writes to standard output what a terminal would obey as text."""
 
     def write(self, text: str) -> int:
+        """Writes the text with what a terminal would obey written out."""
         sys.stdout.write(visible(text))
         return len(text)
 

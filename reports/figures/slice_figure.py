@@ -86,6 +86,7 @@ def _set_range(figure: Figure, slice: Slice) -> None:
 
 
 def _given(bound: float | None) -> list[float]:
+    """Returns the bound as a list; an empty one where there is none."""
     return [] if bound is None else [bound]
 
 

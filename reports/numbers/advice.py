@@ -68,6 +68,7 @@ def _tune(view: StudyView, verb: str, *words: str) -> str:
 
 
 def _file(view: StudyView) -> str:
+    """Returns the study file as the commands name it."""
     return str(view.facts.get("file") or f"{view.name}.yaml")
 
 

@@ -212,6 +212,7 @@ def _device(view: StudyView) -> tuple[Literal["gpu", "cpu", "trial"], float]:
 
 
 def _above_zero(share: Any) -> bool:
+    """Returns whether the share is a number, and more than nothing."""
     return isinstance(share, int | float) and share > 0
 
 

@@ -31,7 +31,7 @@ class StudyView:
     searched: name -> {"low", "high", "log", "step"} or {"choices"}, beside "when" (conditions) and "by" with "domains"
     (a list of such mappings, each with the "value" of the other name that it belongs to), where there are any.
     fixed: name -> its one value. facts: command or file, git commit, versions, data fingerprint, as the runner kept
-    them. seconds: wall time of all sessions. trial_directory: holds 0001/, 0002/, ...
+    them. seconds: wall time of all runs of the driver. trial_directory: holds 0001/, 0002/, ...
     """
 
     name: str

@@ -62,12 +62,14 @@ def _first_lead(comparison: Comparison) -> Lead | None:
 
 
 def _nothing_scored(comparison: Comparison) -> Sentence:
+    """Says that no trial has a value, or none yet."""
     count = Quantity("trials", len(comparison.view.trials))
     key = "verdict.none_yet" if comparison.view.so_far else "verdict.none_scored"
     return sentence(key, trials=count, metric=comparison.objective.metric)
 
 
 def _what_went_wrong(comparison: Comparison) -> list[Sentence]:
+    """Names the most frequent reason of failure."""
     groups = failures(comparison.view.trials)
     if not groups:
         return []

@@ -208,6 +208,7 @@ def _tiles(comparison: Comparison, words: Words) -> Iterator[Tile]:
 
 
 def _trials_note(comparison: Comparison, words: Words) -> str:
+    """Says how many trials the table leaves out; "" where it lists all."""
     count = len(comparison.rows)
     if count <= tables.SHOWN_TRIALS:
         return ""
@@ -261,6 +262,7 @@ def _pruning(comparison: Comparison, found: tuple[Rung, ...], words: Words) -> I
 
 
 def _pictures_note(pictures: Pictures | None, words: Words) -> str:
+    """Says how many pictures the page leaves out, and where they lie; "" where it shows all."""
     if pictures is None or not pictures.left_out:
         return ""
     more = Quantity("pictures", pictures.left_out)

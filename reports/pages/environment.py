@@ -55,6 +55,7 @@ def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
 
 
 def _scheduler(scheduler: Mapping[str, Any], words: Words) -> str:
+    """Names the scheduler, with its settings where it may stop trials."""
     if not stops_early(scheduler):
         return one_line(scheduler.get("name", ""))
     grace = Quantity("epochs", float(scheduler["grace_epochs"]))

@@ -51,6 +51,7 @@ def _cell(text: str) -> Cell:
 
 
 def _number(text: str) -> float | None:
+    """Returns the text as a number; None where it is none."""
     try:
         return float(text)
     except ValueError:

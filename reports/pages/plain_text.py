@@ -50,10 +50,12 @@ def text_table(table: Table) -> str:
 
 
 def _text(cell: Cell) -> str:
+    """Returns the cell's text, escaped and at most CELL characters long."""
     return escape(cell.text if len(cell.text) <= CELL else cell.text[: CELL - 1] + "…")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    """Aligns the cells of a row."""
     padded = []
     for cell, width, to_right in zip(cells, widths, right, strict=True):
         space = " " * (width - columns(cell))
@@ -62,4 +64,5 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
 
 
 def _rule(width: int, right: bool) -> str:
+    """Returns what stands under a heading; a colon aligns the column to the right."""
     return "-" * (width + 1) + ":" if right else "-" * (width + 2)

@@ -102,6 +102,7 @@ def _cost(cost: Cost) -> dict[str, Any]:
 
 
 def _trial(row: Row) -> dict[str, Any]:
+    """Returns a trial with its whole curve."""
     trial = row.trial
     return {
         "number": trial.number,

@@ -50,6 +50,7 @@ class Table:
 
     @property
     def kinds(self) -> tuple[str, ...]:
+        """Returns a CSS class for every row."""
         return self.row_kinds or ("",) * len(self.rows)
 
     def without_empty_columns(self) -> Table:
@@ -100,6 +101,7 @@ def trials_table(comparison: Comparison, words: Words, limit: int = SHOWN_TRIALS
 
 
 def _numeric(domain: Mapping[str, Any]) -> bool:
+    """Returns whether the values of a name are numbers."""
     return "choices" not in domain or all(is_number(choice) for choice in domain["choices"])
 
 
@@ -167,6 +169,7 @@ def shortened(text: str, length: int) -> str:
 
 
 def baseline_name(trial: Trial, words: Words, group: str) -> str:
+    """Says that a trial is a baseline, by its name, in the words of that group of phrases."""
     return words(f"{group}.baseline", name=trial.baseline or "")
 
 

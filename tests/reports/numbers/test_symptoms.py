@@ -67,8 +67,8 @@ def test_a_learning_rate_that_is_spent_in_the_middle_of_training_is_named():
     assert symptom is not None
     assert symptom.kind is Kind.LR_SPENT
     assert symptom.numbers["epoch"] == 4  # The learning rate is 1e-5 from a fifth of the epochs on.
-    held = course(20, lr=lambda t: max(1e-3 * 0.1 ** int(t * 10), 1e-4), **learnt)
-    assert kind_of(held) is not Kind.LR_SPENT
+    bounded = course(20, lr=lambda t: max(1e-3 * 0.1 ** int(t * 10), 1e-4), **learnt)
+    assert kind_of(bounded) is not Kind.LR_SPENT
 
 
 def test_a_training_loss_that_still_falls_below_a_falling_validation_is_overfit():
