@@ -43,9 +43,14 @@ class Revision:
     extended: Mapping[int, tuple[Mapping[str, Any], Extension]]
 
 
-def _facts(fingerprint: str | None, file: str) -> dict[str, Any]:
-    """Where a study comes from; asked for once, because git and the GPU driver are asked too."""
-    return provenance.facts() | {"data_fingerprint": fingerprint, "file": file}
+def _facts(spec: StudySpec, fingerprint: str | None, file: str) -> dict[str, Any]:
+    """Returns where a study comes from; asked for once, because git and the GPU driver are asked too."""
+    return provenance.facts() | {"data_fingerprint": fingerprint, "file": file, "settings": settings_of(spec)}
+
+
+def settings_of(spec: StudySpec) -> dict[str, Any]:
+    """Returns the sections that decide how a study is run, with the defaults that hold for what the file leaves out."""
+    return {name: getattr(spec, name).model_dump(mode="json") for name in ("search", "scheduler", "failures")}
 
 
 def known(home: Home, name: str) -> bool:
@@ -60,9 +65,9 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
     except UnknownStudy:
         if spec.storage is not None:
             try_writing(spec.storage, file or spec.study)
-        return ledger.create_study(spec.study, spec.raw, spec.objective.objective, _facts(fingerprint, file))
+        return ledger.create_study(spec.study, spec.raw, spec.objective.objective, _facts(spec, fingerprint, file))
     if row.objective == spec.objective.objective and not ledger.trials(row.id, reports=False):
-        ledger.update_study(row.id, facts=_facts(fingerprint, file))  # no trial hangs on what it was begun with
+        ledger.update_study(row.id, facts=_facts(spec, fingerprint, file))  # no trial hangs on what it was begun with
         return row
     mistakes = forbidden_changes(row, spec, defaults_of(trainable))
     if mistakes:
@@ -138,7 +143,7 @@ def adopt(ledger: Ledger, row: StudyRow, spec: StudySpec, trainable: Trainable) 
         return row, []
     trials = ledger.trials(row.id)
     found = revision(row.raw, spec, trials, defaults_of(trainable))
-    facts = row.facts
+    facts = row.facts | {"settings": settings_of(spec)}
     if trials:
         change = {
             "at": time.time(),

@@ -20,7 +20,7 @@ from orchestrator.trial import Objective, Trial, best_trial
 if TYPE_CHECKING:
     from orchestrator.ledger import StudyRow  # It would bring in the database, which a report does not need.
 
-# What a study file means where it says nothing.
+# The defaults of a study whose ledger is older than the settings that are kept with every study now.
 SCHEDULER = {"name": "asha", "eta": 4, "grace_epochs": 1}
 
 
@@ -88,7 +88,7 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path, gpu_seconds: float 
         trials=counted,
         searched=searched,
         fixed=fixed,
-        scheduler=SCHEDULER | dict(raw.get("scheduler") or {}),
+        scheduler=_scheduler(row),
         facts=row.facts,
         seconds=row.seconds,
         trial_directory=trial_directory(Home.at(home).study(row.name), 1).parent,
@@ -106,6 +106,12 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path, gpu_seconds: float 
         more_until=None if row.more is None else row.more.until,
         used=used_of(row, list(trials), gpu_seconds),
     )
+
+
+def _scheduler(row: StudyRow) -> dict[str, Any]:
+    """Returns the scheduler's settings, with the defaults that held when the study was started."""
+    kept = row.facts.get("settings", {}).get("scheduler", SCHEDULER)
+    return dict(kept) | dict(row.raw.get("scheduler") or {})
 
 
 def _space(raw: Mapping[str, Any], trials: Sequence[Trial]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:

@@ -51,7 +51,9 @@ def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
     if attempts > len(view.trials):
         count = Quantity("trials", len(view.trials))
         yield words("facts.attempts"), words("facts.attempts_detail", attempts=attempts, trials=count)
-    yield from flattened({name: value for name, value in view.facts.items() if name != "data_fingerprint"})
+    yield from flattened(
+        {name: value for name, value in view.facts.items() if name not in ("data_fingerprint", "settings")}
+    )
 
 
 def _scheduler(scheduler: Mapping[str, Any], words: Words) -> str:

@@ -141,6 +141,14 @@ def test_more_trials_and_more_hours_go_on(cluster: Callable[..., FakeCluster]):
     assert (change["was"], change["left_out"], change["extended"]) == ({"budget": {"trials": 4, "hours": 1}}, [], [])
 
 
+def test_the_defaults_that_a_study_was_started_with_are_kept_with_it(cluster: Callable[..., FakeCluster]):
+    d = cluster(scheduler={"eta": 2})
+    kept = d.ledger.study("toy").facts["settings"]
+    assert kept["scheduler"] == {"name": "asha", "eta": 2, "grace_epochs": 1, "metric": None, "mode": None}
+    d.start(scheduler={"eta": 2}, failures={"hangs": 5})
+    assert d.ledger.study("toy").facts["settings"]["failures"]["hangs"] == 5
+
+
 def test_plus_n_counts_only_trials_that_count(cluster: Callable[..., FakeCluster]):
     d = cluster()
     d.run_out()

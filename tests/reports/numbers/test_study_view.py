@@ -61,6 +61,13 @@ def test_a_ledger_row_becomes_a_view_without_importing_the_trainable(ledger, tmp
     assert [trial.number for trial in found.trials] == [1]
 
 
+def test_the_defaults_are_those_that_the_study_was_started_with(ledger, tmp_path):
+    kept = {"settings": {"scheduler": {"name": "asha", "eta": 7, "grace_epochs": 3}}}
+    ledger.create_study("old", RAW | {"scheduler": {"grace_epochs": 5}}, Objective("val/hmean", "max"), kept)
+    found = view(ledger.study("old"), [], tmp_path / "runs")
+    assert found.scheduler == {"name": "asha", "eta": 7, "grace_epochs": 5}
+
+
 def test_a_domain_that_depends_on_another_name_is_the_one_beside_its_value(ledger, tmp_path):
     found = view(*row_of(ledger, RAW, []), tmp_path / "runs")
     assert found.searched["weight_decay"]["low"] == 5e-5 and found.searched["weight_decay"]["high"] == 3e-4
