@@ -77,13 +77,9 @@ class Words:
             return self._unit("percent", plain(100.0 * number, 0 if abs(number) >= 0.1 else 1))
         if kind == "duration":
             return self.duration(number)
-        if kind in ("gpu_hours", "cpu_hours", "trial_hours"):
-            return self.hours(number, kind.removesuffix("_hours"))
         if kind == "correlation":
             return with_sign(number, 2) if number < 0 else plain(number, 2)
-        if kind in ("trials", "epochs", "studies", "pictures"):
-            return self._unit(kind, f"{int(number):,}", int(number))
-        return short(number)
+        return self._unit(kind, f"{int(number):,}", int(number))
 
     def value(self, number: float | None) -> str:
         """Writes a value of the objective; a dash where there is none."""

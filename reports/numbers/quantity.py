@@ -73,7 +73,6 @@ def _decimals(values: Sequence[float], objective: Objective, least: int) -> int:
 
 Kind = Literal[
     "value",  # of the objective
-    "metric",  # of another metric: shown in full
     "points",  # a difference of two values of the objective, without its sign
     "signed_points",
     "relative",  # a fraction, shown as a signed percentage
@@ -83,11 +82,7 @@ Kind = Literal[
     "epochs",
     "studies",
     "pictures",
-    "number",
     "correlation",
-    "gpu_hours",
-    "cpu_hours",
-    "trial_hours",
 ]
 
 

@@ -62,10 +62,6 @@ def test_quantities_are_written_as_each_language_writes_them():
         Quantity("share", 0.613): ("61 %", "61%"),
         Quantity("duration", 4920): ("82 min", "82분"),
         Quantity("duration", 8000): ("2 h 13 min", "2시간 13분"),
-        Quantity("gpu_hours", 8.63): ("8.6 GPU-hours", "GPU 8.6시간"),
-        Quantity("gpu_hours", 0.05): ("3.0 GPU-minutes", "GPU 3.0분"),
-        Quantity("cpu_hours", 0.002): ("7.2 CPU-seconds", "CPU 7.2초"),
-        Quantity("gpu_hours", 0.0): ("0 GPU-hours", "GPU 0시간"),
         Quantity("trials", 1): ("1 trial", "시도 1개"),
         Quantity("trials", 1200): ("1,200 trials", "시도 1,200개"),
         Quantity("correlation", -0.5): ("−0.50", "−0.50"),
@@ -73,6 +69,19 @@ def test_quantities_are_written_as_each_language_writes_them():
     for quantity, expected in cases.items():
         shown = tuple(words.quantity(quantity).replace("\u00a0", " ") for words in (english, korean))
         assert shown == expected, quantity
+
+
+@pytest.mark.parametrize(
+    ("hours", "device", "expected"),
+    [
+        (8.63, "gpu", ("8.6 GPU-hours", "GPU 8.6시간")),
+        (0.05, "gpu", ("3.0 GPU-minutes", "GPU 3.0분")),
+        (0.002, "cpu", ("7.2 CPU-seconds", "CPU 7.2초")),
+        (0.0, "gpu", ("0 GPU-hours", "GPU 0시간")),
+    ],
+)
+def test_device_hours_are_written_in_the_unit_that_suits_them(hours: float, device: str, expected: tuple[str, str]):
+    assert tuple(Words(lang).hours(hours, device).replace("\u00a0", " ") for lang in ("en", "ko")) == expected
 
 
 def test_a_loss_has_no_points():
@@ -85,7 +94,7 @@ def test_control_characters_of_a_name_never_reach_a_terminal():
     assert one_line("a\x1b[31mred\nline\x07") == "a [31mred line"
 
 
-def test_an_unknown_language_is_refused_with_the_known_ones():
+def test_an_unknown_language_is_an_error_that_names_the_known_ones():
     with pytest.raises(ValueError, match="must be one of en, ko, but got 'de'"):
         Words("de")
 

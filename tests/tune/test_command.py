@@ -171,7 +171,7 @@ def test_a_wrong_option_is_the_users_mistake(
     assert list(home.iterdir()) == []
 
 
-def test_train_refuses_a_file_that_searches(tune: Tune, home: Path, toy_study: Callable[..., Path]):
+def test_a_file_that_searches_cannot_be_trained(tune: Tune, home: Path, toy_study: Callable[..., Path]):
     ended = tune("train", str(toy_study()))
     assert ended.returncode == 2
     assert "space.lr: must be one value, but is searched; use `tune run`" in ended.stderr
