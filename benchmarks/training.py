@@ -37,12 +37,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.paddleocr_trainer import BACKBONES, PaddleTrainer, Recipe, trainer_config, write_labels
 from benchmarks.window import Window, alternate, ratio, speed, timed
 from trainables.data.batches import training_batches
+from trainables.data.image_file import ImageFile
 from trainables.engine import Learner, Task, seed_everything, train_epoch
 from trainables.recognition import Config
 from trainables.recognition.augment import Augment
 from trainables.recognition.charset import Charset
 from trainables.recognition.crnn import CRNN, build_crnn
-from trainables.recognition.crop import Crop, ImageFile
+from trainables.recognition.crop import Crop
 from trainables.recognition.dataset import CropDataset, charset_of, collate, load_crops
 from trainables.recognition.encoders import Encoder, build_encoder
 

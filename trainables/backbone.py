@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import timm
+import torch
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
@@ -54,6 +55,24 @@ class Backbone(nn.Module):
         return [_channels_first(features[i], c) for i, c in zip(self.picked, self.channels, strict=True)]
 
 
+class Normalisation(nn.Module):
+    """Brings images from 0..255 to what a network expects.
+
+    mean, std: of the images that its weights were trained on, in 0..1, one number a channel.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Takes uint8 or float, B x C x H x W in 0..255; returns float32 of the same shape."""
+        return (images.float() - self.mean) / self.std
+
+
 class TinyNet(nn.Module):
     """Eight 3 x 3 convolutions, 0.2 million weights: learns drawn pages from scratch in seconds on one core."""
 
@@ -61,9 +80,9 @@ class TinyNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = _convolution(3, 12, stride=2)
+        self.stem = convolution(3, 12, stride=2)
         steps = zip((12, *self.widths[:-1]), self.widths, strict=True)
-        self.stages = nn.ModuleList(nn.Sequential(_convolution(a, b, stride=2), _convolution(b, b)) for a, b in steps)
+        self.stages = nn.ModuleList(nn.Sequential(convolution(a, b, stride=2), convolution(b, b)) for a, b in steps)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
@@ -218,7 +237,8 @@ def _channels_first(feature: Tensor, channels: int) -> Tensor:
     return feature
 
 
-def _convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+def convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+    """Builds a 3 x 3 convolution with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
         nn.BatchNorm2d(channels_out),

@@ -16,13 +16,12 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
+from trainables.checkpoint import MODEL_FILE, TRAINING_FILE, load_weights, write
 from trainables.optim import build_lr_schedule, build_optimizer
 from trainables.tensor_file import load_tensors
 from trainables.train_config import TrainConfig
 from trainables.trainable import Run
 
-MODEL_FILE = "model.pt"  # the weights to predict with: a plain state dict
-TRAINING_FILE = "training.pt"  # what else is needed to go on as if nothing had happened
 CHECK_EVERY = 8  # batches between two looks at whether the loss is still finite: each look waits for the GPU
 
 Batch = Mapping[str, Tensor]
@@ -232,21 +231,3 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
-
-
-def write(content: Any, file: Path) -> None:
-    """Through a file of Python's: torch's own is no faster, and says of a full disk `unexpected pos 576 vs 534`."""
-    with file.open("wb") as stream:
-        torch.save(content, stream)
-
-
-def load_weights(directory: Path) -> dict[str, Tensor]:
-    """The state dict of a checkpoint's model.pt, on the CPU; nothing but tensors is ever unpickled."""
-    weights: dict[str, Tensor] = load_tensors(directory / MODEL_FILE)
-    return weights
-
-
-def checkpoint_epoch(directory: Path) -> int:
-    """The epoch after which a checkpoint was saved."""
-    training = load_tensors(directory / TRAINING_FILE, mmap=True)
-    return int(training["epoch"])

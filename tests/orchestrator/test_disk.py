@@ -49,7 +49,7 @@ def test_a_full_disk_is_recognised_behind_every_writer(mount_disk: MountDisk, fi
     import numpy as np
     import torch
 
-    from trainables.engine import write
+    from trainables.checkpoint import write
 
     disk = mount_disk("2m")
     file, weights = disk / "model.pt", {"layer": torch.zeros(10**6)}

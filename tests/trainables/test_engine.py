@@ -14,18 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from trainables import LocalRun, check_resumes
-from trainables.engine import (
-    MODEL_FILE,
-    TRAINING_FILE,
-    Task,
-    checkpoint_epoch,
-    cut,
-    fit,
-    load_weights,
-    random_states,
-    restore_random_states,
-    seed_everything,
-)
+from trainables.checkpoint import MODEL_FILE, TRAINING_FILE, checkpoint_epoch, load_weights
+from trainables.engine import Task, cut, fit, random_states, restore_random_states, seed_everything
 from trainables.train_config import TrainConfig
 
 DEFAULTS = {"epochs": 4, "lr": 0.05, "lr_schedule": "constant", "gradient_clip": 0.0, "weight_decay": 0.0}

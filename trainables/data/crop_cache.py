@@ -13,7 +13,7 @@ from typing import Protocol
 
 import cv2
 
-from trainables.data.disk_cache import cache_folder, make_once, remove_disused, touch
+from trainables.data.disk_cache import cache_folder, load_or_make, remove_disused, touch
 from trainables.data.image_file import BadImage, Pixels
 from trainables.data.label_mistakes import SHOWN
 from trainables.data.pixel_store import PixelStore, hold_pixels, open_pixels, write_pixels
@@ -85,18 +85,12 @@ def cached_crops(sources: Sequence[CropSource], size: CropSize) -> PixelStore:
 def _on_disk(sources: Sequence[CropSource], size: CropSize) -> PixelStore:
     folder = cache_folder() / f"crops-{_key(sources, size)}"
 
-    def is_whole(folder: Path) -> bool:
-        return open_pixels(folder, len(sources)) is not None
-
     def fill(beside: Path) -> None:
         remove_disused("crops-" + "[0-9a-f]" * _KEY_DIGITS)
         write_pixels(beside, _decode(sources, size))
 
-    make_once(folder, is_whole, fill)
+    store = load_or_make(folder, lambda made: open_pixels(made, len(sources)), fill)
     touch(folder)
-    store = open_pixels(folder, len(sources))
-    if store is None:
-        raise OSError(f"{folder} cannot be read")
     return store
 
 

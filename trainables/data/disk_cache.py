@@ -13,10 +13,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 _DAY = 24 * 3600
 ABANDONED_DAYS = 1  # after which a folder that was never finished is what a killed process left
 DISUSED_DAYS = 30
+
+Made = TypeVar("Made")
 
 
 def cache_folder() -> Path:
@@ -67,6 +70,18 @@ def make_once(folder: Path, is_whole: Callable[[Path], bool], fill: Callable[[Pa
                     raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def load_or_make(folder: Path, load: Callable[[Path], Made | None], fill: Callable[[Path], None]) -> Made:
+    """Returns what `load` makes of `folder`, which `fill` fills first where `load` returns None.
+
+    Raises OSError, also where `load` returns None of what was just filled, and what `fill` raises.
+    """
+    make_once(folder, lambda made: load(made) is not None, fill)
+    found = load(folder)
+    if found is None:
+        raise OSError(f"{folder}: must hold what was just written there, but cannot be read; is the disk full?")
+    return found
 
 
 def _make_own(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Digests of files, to tell whether data are the same as before."""
+"""Tells whether data are the same as before: digests of files, and the fingerprint that is kept with a study."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ HASHED_WHOLE = 2**30  # files of up to this many bytes in all are hashed whole, 
 PIECE = 2**16
 
 
-def digest_files(files: Iterable[Path]) -> Iterator[bytes]:
-    """A digest of the size and the bytes of each file, of b"absent" where there is none.
+def fingerprint(parts: Iterable[bytes]) -> str:
+    """Returns 16 hex digits of all parts together, in their order: data are the same as before where these are."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
 
-    All bytes where the files are up to 1 GiB together, else 64 KiB each from the beginning, the middle and the end.
+
+def digest_files(files: Iterable[Path]) -> Iterator[bytes]:
+    """Yields, in the order of the paths, a digest of the size and the bytes of each file, or b"absent".
+
+    All bytes count where the files have up to 1 GiB together, else 64 KiB of each from its beginning, middle and end.
     """
-    found = [(file, _size(file)) for file in files]
+    found = [(file, _size(file)) for file in sorted(set(files))]
     whole = sum(size or 0 for _, size in found) <= HASHED_WHOLE
     for file, size in found:
         yield b"absent" if size is None else _digest(file, size, whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,38 @@ _ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held
 
 class BadImage(ValueError):
     """A file that cannot be read as the image it should be; the message names the file."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture that is a file of its own; `labelled_size` (width, height) is the size that its labels are made for."""
+
+    path: Path
+    labelled_size: tuple[int, int] | None = None
+
+    def read(self) -> Pixels:
+        """Reads the picture (see read_image). Raises BadImage."""
+        return read_image(self.path, self.labelled_size)
+
+    def check(self) -> None:
+        """Reads the head of the file alone. Raises BadImage where it is no image, or one of another size."""
+        check_image(self.path, self.labelled_size)
+
+    def size(self) -> tuple[int, int]:
+        """Reads (width, height) of the upright picture from the head of the file. Raises BadImage."""
+        return read_size(self.path)
+
+    def identity(self) -> str:
+        """Returns a text that changes when the file does: its path, inode, size and times.
+
+        The time of change is the kernel's and cannot be set back, as tools that copy do with the time of modification.
+        Reading the bytes of all pictures for each trial would cost more than a cache saves.
+        """
+        try:
+            found = self.path.stat()
+        except OSError:
+            return f"{self.path} absent"
+        return f"{self.path} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
 
 def read_image(path: Path, size: tuple[int, int] | None = None) -> Pixels:

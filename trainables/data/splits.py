@@ -11,6 +11,12 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
+def drawn_sizes(train: int) -> dict[Split, int]:
+    """Returns how many examples of each split to draw: of val and test 3 of 10 as many as of train, four at least."""
+    rest = max(4, round(train * 0.3))
+    return {"train": train, "val": rest, "test": rest}
+
+
 def held_out(groups: Sequence[str], folds: int, fold: int, seed: int) -> frozenset[str]:
     """The groups that are val in fold `fold` (from 0) of `folds`; `groups` names the group of each example.
 

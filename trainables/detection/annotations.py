@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from trainables.data.image_file import ImageFile
 from trainables.data.label_mistakes import raise_mistakes
 from trainables.data.splits import SPLITS
-from trainables.detection.page import ImageFile, Page
+from trainables.detection.data_section import ANNOTATIONS
+from trainables.detection.page import Page
 
 _FAR = 1_000_000  # no pixel is further out; not a number (NaN) is not within it either
 
@@ -25,7 +27,7 @@ def read_annotations(folder: Path, *, need_split: bool) -> dict[str | None, list
     `image` a path below the folder, `points` three or more [x, y] in pixels; `transcription` and `ignore` are optional,
     and so is `split` unless `need_split`. Other keys are left alone. Raises ValueError with the first mistakes found.
     """
-    file = folder / "annotations.json"
+    file = folder / ANNOTATIONS
     entries = _read_json(file)
     mistakes = [f"{file}: {mistake}" for mistake in _mistakes(entries, need_split)]
     raise_mistakes(file, mistakes)

@@ -1,29 +1,26 @@
-"""Tells whether data are the same as before. No torch here: every start of a study asks."""
+"""Tells whether pages and labels are the same as before. No torch here: every start of a study asks."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from trainables.data.file_digest import digest_files
+from trainables.data import file_digest
 from trainables.detection.annotations import read_annotations
-from trainables.detection.data_section import DataSection
+from trainables.detection.data_section import ANNOTATIONS, PageSection
 from trainables.synthetic import DRAWING_VERSION
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
-    """16 hex digits that change when the labels or the images do; folds and fold have no part in it.
+    """Returns 16 hex digits that change when the labels or the images do, and not with folds and fold.
 
-    Covers the bytes of annotations.json and each image it names (see file_digest); an absent image counts as absent.
-    For drawn pages: their number, size, hardness, seed and the version of the drawing.
+    Covers the bytes of annotations.json and of each image that it names (see file_digest); an absent image counts as
+    absent. Of drawn pages: their number, size, hardness and seed, and the version of the drawing.
     """
-    section = DataSection.parse(data)
+    section = PageSection.parse(data)
     if section.drawn:
-        drawing = (DRAWING_VERSION, section.pages, section.size, section.hardness, section.seed)
-        return hashlib.sha256(repr(drawing).encode()).hexdigest()[:16]
-    digest = hashlib.sha256((section.folder / "annotations.json").read_bytes())
+        return file_digest.fingerprint([section.drawing(DRAWING_VERSION)])
+    labels = (section.folder / ANNOTATIONS).read_bytes()
     splits = read_annotations(section.folder, need_split=False)
-    for found in digest_files(sorted({section.folder / page.name for pages in splits.values() for page in pages})):
-        digest.update(found)
-    return digest.hexdigest()[:16]
+    images = (section.folder / page.name for pages in splits.values() for page in pages)
+    return file_digest.fingerprint([labels, *file_digest.digest_files(images)])

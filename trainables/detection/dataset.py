@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import default_collate
 
 from trainables.augment import Augment
+from trainables.data.batches import AugmentedDataset
 from trainables.data.image_file import Pixels
-from trainables.data.splits import SPLITS, Split, held_out
+from trainables.data.splits import SPLITS, Split, drawn_sizes
 from trainables.detection.annotations import read_annotations
-from trainables.detection.data_section import DataSection
+from trainables.detection.data_section import PageSection
 from trainables.detection.page import Float, Page, letterbox, letterbox_scale
 from trainables.detection.targets import draw_targets
 from trainables.synthetic.drawn_receipts import ReceiptSet, drawn_receipts
@@ -27,23 +28,20 @@ Item = dict[str, torch.Tensor]
 def load_pages(data: Mapping[str, Any], split: Split) -> list[Page]:
     """The pages of one split, in the order of the annotations; only test may be empty.
 
-    `data` is the `data:` section of a study file (see DataSection). With `folds`, the pages of all splits but test are
+    `data` is the `data:` section of a study file (see PageSection). With `folds`, the pages of all splits but test are
     dealt anew: those of fold `fold` are val, the others train. Raises ValueError, a line for each mistake.
     """
-    section = DataSection.parse(data)
-    if section.folds is None or split == "test":
-        pages = _pages_of(section, split)
+    section = PageSection.parse(data)
+    if section.is_dealt(split):
+        pool = _pages_of(section, "train", "val", None)
+        pages = [pool[place] for place in section.deal([page.name for page in pool], split)]
     else:
-        pages = _deal(_pages_of(section, "train", "val", None), section, split)
-    if not pages and split != "test":
-        raise ValueError(
-            f"data.root: must hold pages of split {split}, but {section.root} has none; "
-            "add some, or deal the pages with data.folds"
-        )
+        pages = _pages_of(section, split)
+    section.require(pages, split)
     return pages
 
 
-class PageDataset(Dataset[Item]):
+class PageDataset(AugmentedDataset[Item]):
     """Pages as a network takes them; the item of an index is the same whenever (seed, epoch, index) are."""
 
     def __init__(
@@ -52,16 +50,11 @@ class PageDataset(Dataset[Item]):
         """`resolution` is the side of the square, in pixels; `augment` None leaves the pages as they are."""
         if resolution < 32:
             raise ValueError(f"resolution: resolution >= 32 must hold, but got {resolution}")
+        super().__init__(seed)
         self.pages = list(pages)
         self.resolution = resolution
         self._augment = augment
         self._shrink_ratio = shrink_ratio
-        self._seed = seed
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # loader processes that live on see it change
-
-    def set_epoch(self, epoch: int) -> None:
-        """Augment anew: call it before each epoch."""
-        self._epoch.fill_(epoch)
 
     def scale(self, index: int) -> float:
         """Letterboxed pixels per pixel of the original page."""
@@ -88,8 +81,7 @@ class PageDataset(Dataset[Item]):
         polygons = tuple(polygon * np.float32(self.scale(index)) for polygon in page.polygons)
         if self._augment is None:
             return image, polygons
-        rng = np.random.default_rng((self._seed, int(self._epoch), index))
-        return self._augment(image, polygons, rng)
+        return self._augment(image, polygons, self.random_numbers(index))
 
 
 def collate(items: Sequence[Item]) -> Item:
@@ -109,7 +101,7 @@ class DrawnPage:
         return self.receipts.image(self.index)
 
 
-def _pages_of(section: DataSection, *splits: Split | None) -> list[Page]:
+def _pages_of(section: PageSection, *splits: Split | None) -> list[Page]:
     """The pages labelled with one of `splits`, None for those without a split."""
     if section.drawn:
         return [page for split in splits if split is not None for page in _drawn_pages(section, split)]
@@ -117,8 +109,8 @@ def _pages_of(section: DataSection, *splits: Split | None) -> list[Page]:
     return [page for split in splits for page in labelled.get(split, [])]
 
 
-def _drawn_pages(section: DataSection, split: Split) -> list[Page]:
-    count = section.pages if split == "train" else max(4, round(section.pages * 0.3))
+def _drawn_pages(section: PageSection, split: Split) -> list[Page]:
+    count = drawn_sizes(section.pages)[split]
     receipts = drawn_receipts(split, count, section.size, section.seed, section.hardness)
     return [
         Page(
@@ -130,9 +122,3 @@ def _drawn_pages(section: DataSection, split: Split) -> list[Page]:
         )
         for index in range(count)
     ]
-
-
-def _deal(pool: Sequence[Page], section: DataSection, split: Split) -> list[Page]:
-    """Folds of equal size (but for one page), by the hash of names, so that the order of the labels is no matter."""
-    val = held_out([page.name for page in pool], section.folds or 1, section.fold, section.seed)
-    return [page for page in pool if (page.name in val) == (split == "val")]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.backbone import Backbone, build_backbone
+from trainables.backbone import Backbone, Normalisation, build_backbone
 from trainables.detection.config import Config
 from trainables.detection.losses import balanced_bce, dice_loss, masked_l1
 
@@ -76,10 +76,7 @@ class DBNet(nn.Module):
         self.weights = weights
         for module in (self.pyramid, self.probability, self.threshold):
             module.apply(_initialise)
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", 255 * torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
+        self.normalise = Normalisation(backbone.mean, backbone.std)
 
     def forward(self, images: Tensor) -> Maps:
         """uint8 RGB, B x 3 x H x W with H and W multiples of 32."""
@@ -109,7 +106,7 @@ class DBNet(nn.Module):
         return {"loss": total, "bce": bce, "l1": l1, "dice": dice}
 
     def _merge(self, images: Tensor) -> Tensor:
-        return self.pyramid(self.backbone((images.float() - self.mean) / self.std))
+        return self.pyramid(self.backbone(self.normalise(images)))
 
 
 def build_dbnet(config: Config, *, pretrained: bool | None = None) -> DBNet:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import shapely
 
-from trainables.data.image_file import BadImage
+from trainables.data.image_file import ImageFile
+from trainables.data.label_checks import (
+    Look,
+    count_twins,
+    leaks_of,
+    look_at,
+    name_first,
+    name_leaks,
+    twins_of,
+    unreadable,
+)
 from trainables.detection.dataset import Split
-from trainables.detection.page import Float, ImageFile, Page, letterbox_scale
+from trainables.detection.page import Float, Page, letterbox_scale
 from trainables.detection.targets import shrink_polygon
 from trainables.trainable import Finding
 
 Splits = Mapping[Split, Sequence[Page]]
 
 DECODED = 400  # pages whose image is decoded whole; of the others the head is read
-NAMED = 5  # mistakes of one kind that are named
 OUTSIDE_SHARE = 0.25  # of a polygon's area: more of it beyond the page is a mistake, less is a label drawn by hand
 VANISHED_SHARE = 0.02  # of the polygons: more of them too small to learn asks for a higher resolution
 BROKEN_SHARE = 0.1  # of the polygons: each piece is found as a text of its own
@@ -28,7 +34,8 @@ IGNORED_SHARE = 0.5
 
 def check_labels(splits: Splits) -> list[Finding]:
     """Counts, polygons and leaks of the pages of each split, and whether their images can be read."""
-    return [_count(splits), _read_images(splits), _check_polygons(splits), _find_leaks(splits)]
+    looks = look_at(splits, DECODED, _check_head)
+    return [_count(splits), _check_images(splits, looks), _check_polygons(splits), _check_splits(looks)]
 
 
 def check_shrinking(pages: Sequence[Page], resolution: int, ratio: float) -> Finding:
@@ -70,33 +77,17 @@ def _count(splits: Splits) -> Finding:
     return Finding("labels", detail, "; ".join(problems) or None)
 
 
-def _read_images(splits: Splits) -> Finding:
-    pages = [page for pages in splits.values() for page in pages]
-    step = max(1, -(-len(pages) // DECODED))
-    whole, rest = pages[::step], [page for index, page in enumerate(pages) if index % step]
-    with ThreadPoolExecutor() as threads:
-        problems = [*threads.map(_decode, whole), *threads.map(_open, rest)]
-    sizes = np.array([page.size for page in pages])
+def _check_images(splits: Splits, looks: Sequence[Look[Page]]) -> Finding:
+    sizes = np.array([page.size for pages in splits.values() for page in pages])
     low, high = sizes.min(axis=0), sizes.max(axis=0)
-    detail = f"{len(whole)} of {len(pages)} decoded, {low[0]} x {low[1]} to {high[0]} x {high[1]} px"
-    return Finding("images", detail, _name([problem for problem in problems if problem]))
+    decoded = sum(look.size is not None for look in looks)
+    detail = f"{decoded} of {len(looks)} decoded, {low[0]} x {low[1]} to {high[0]} x {high[1]} px"
+    return Finding("images", detail, name_first(unreadable(looks)) or None)
 
 
-def _decode(page: Page) -> str | None:
-    try:
-        height, width = page.read().shape[:2]
-    except BadImage as error:
-        return str(error)
-    return None if (width, height) == page.size else f"{page.name}: is {width} x {height} px, not {page.size}"
-
-
-def _open(page: Page) -> str | None:
-    try:
-        if isinstance(page.source, ImageFile):
-            page.source.check()
-    except BadImage as error:
-        return str(error)
-    return None
+def _check_head(page: Page) -> None:
+    if isinstance(page.source, ImageFile):
+        page.source.check()
 
 
 def _check_polygons(splits: Splits) -> Finding:
@@ -124,7 +115,7 @@ def _check_polygons(splits: Splits) -> Finding:
         f"{count} polygons, each with area and inside its page{crossed}"
         if not problems
         else f"{count} polygons, {len(problems)} of them wrong{crossed}",
-        _name(problems),
+        name_first(problems) or None,
     )
 
 
@@ -133,30 +124,7 @@ def _count_pieces(polygon: Float, ratio: float) -> int:
     return sum(shapely.Polygon(piece).area >= 1 for piece in shrink_polygon(polygon, ratio))
 
 
-def _find_leaks(splits: Splits) -> Finding:
-    """Images of equal bytes; only files whose sizes are equal are read."""
-    by_size: dict[int, list[tuple[str, Page, ImageFile]]] = defaultdict(list)
-    for name, pages in splits.items():
-        for page in pages:
-            if isinstance(page.source, ImageFile) and page.source.path.is_file():
-                by_size[page.source.path.stat().st_size].append((name, page, page.source))
-    by_bytes: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
-    for alike in (group for group in by_size.values() if len(group) > 1):
-        for split, page, source in alike:
-            by_bytes[hashlib.sha256(source.path.read_bytes()).digest()].append((split, page.name))
-    twins = [group for group in by_bytes.values() if len(group) > 1]
-    leaks = [
-        " = ".join(f"{name} ({split})" for split, name in group)
-        for group in twins
-        if len({split for split, _ in group}) > 1
-    ]
-    detail = f"{len(twins)} images are there more than once, {len(leaks)} of them in several splits"
-    problem = _name(leaks)
-    return Finding(
-        "splits", detail, f"the same image is learnt and scored: {problem}; keep one of each" if problem else None
-    )
-
-
-def _name(problems: Sequence[str]) -> str | None:
-    more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
-    return "; ".join(problems[:NAMED]) + more if problems else None
+def _check_splits(looks: Sequence[Look[Page]]) -> Finding:
+    twins = twins_of(looks)
+    leaks = leaks_of(twins)
+    return Finding("splits", count_twins(twins, leaks), name_leaks(leaks))

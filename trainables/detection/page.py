@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from trainables.data.image_file import Pixels, check_image, read_image
+from trainables.data.image_file import ImageFile, Pixels
 
 Float = npt.NDArray[np.float32]
 
@@ -19,21 +19,6 @@ class PixelSource(Protocol):
     """Where the pixels of a page come from."""
 
     def read(self) -> Pixels: ...
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """An image on disk that must have the `size` (width, height) its annotation was made for."""
-
-    path: Path
-    size: tuple[int, int]
-
-    def read(self) -> Pixels:
-        return read_image(self.path, self.size)
-
-    def check(self) -> None:
-        """Look at the head of the file alone. Raises BadImage where it is no image, or one of another size."""
-        check_image(self.path, self.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +35,11 @@ class Page:
     ignore: npt.NDArray[np.bool_]
     size: tuple[int, int]
     source: PixelSource
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the page; None where it was drawn."""
+        return self.source.path if isinstance(self.source, ImageFile) else None
 
     def read(self) -> Pixels:
         """Height x width x 3, uint8 RGB. Raises trainables.data.image_file.BadImage."""

@@ -20,12 +20,11 @@ from trainables.detection.config import Config
 from trainables.detection.dataset import SPLITS, Item, PageDataset, collate, load_pages
 from trainables.detection.dbnet import build_dbnet
 from trainables.detection.label_checks import check_labels, check_shrinking
-from trainables.engine import Learner, Task, seed_everything
+from trainables.one_step import build_learner, out_of_memory, time_step
 from trainables.trainable import Finding
 
 SHOWN = 4  # pages of the batch in its picture
 SHOWN_SIDE = 480  # pixels of a page in the picture
-TIMED_STEPS = 3
 
 
 def check(config: Config, data: Mapping[str, Any], directory: Path) -> list[Finding]:
@@ -93,40 +92,25 @@ def _resize(picture: Pixels) -> Pixels:
 
 
 def _learn_one_step(config: Config, batch: Item, pages: int) -> Finding:
-    """A few optimizer steps of the real network; the fastest after the first is multiplied into an epoch."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    seed_everything(0)
+    """Learns the batch a few times with the real network; the fastest step is multiplied into an epoch."""
     steps = batches_per_epoch(pages, config.batch_size)
     try:
-        task = Task(build_dbnet(config), lambda epoch: [batch], steps, lambda model, epoch: {}, metric="val/hmean")
-        learner = Learner(task, config, device)
-        learner.model.train()
-        learner.learn(batch)
-        seconds = math.inf
-        for _ in range(TIMED_STEPS):
-            started = time.perf_counter()
-            losses = {
-                name: float(value) for name, value in learner.learn(batch).items()
-            }  # float() waits for the device
-            seconds = min(seconds, time.perf_counter() - started)
+        learner = build_learner(lambda: build_dbnet(config), config, steps)
+        timed = time_step(learner, lambda step: batch)
     except (NoWeights, ValueError) as error:
         return Finding("one step", "the network cannot be built", str(error))
     except torch.OutOfMemoryError as error:
-        return Finding(
-            "one step",
-            f"out of memory on {device}: {error}",
-            "the batch does not fit; lower `batch_size` or `resolution`, or raise `accumulation_steps`",
-        )
+        return out_of_memory(error, "resolution")
     weights = sum(parameter.numel() for parameter in learner.model.parameters())
-    memory = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GB" if device.type == "cuda" else ""
+    memory = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GB" if learner.device.type == "cuda" else ""
     detail = (
-        f"{config.backbone}, {weights / 1e6:.1f} M weights on {device}: "
-        f"loss {losses['loss']:.2f}, {seconds:.2f} s{memory}; "
-        f"{steps} steps make an epoch of about {_duration(steps * seconds)}"
+        f"{config.backbone}, {weights / 1e6:.1f} M weights on {learner.device}: "
+        f"loss {timed.losses['loss']:.2f}, {timed.seconds:.2f} s{memory}; "
+        f"{steps} steps make an epoch of about {_duration(steps * timed.seconds)}"
     )
-    wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+    wrong = [name for name, value in timed.losses.items() if not math.isfinite(value)]
     problem = f"{', '.join(wrong)} not finite after one step; lower `lr`, or try `precision: fp32`" if wrong else None
-    return Finding("one step", detail, problem, epoch_seconds=steps * seconds)
+    return Finding("one step", detail, problem, epoch_seconds=steps * timed.seconds)
 
 
 def _duration(seconds: float) -> str:

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from trainables.augment import Augment
+from trainables.checkpoint import checkpoint_epoch, checkpoint_of, load_weights, make_trained
 from trainables.data.batches import batches_per_epoch, evaluation_batches, training_batches
 from trainables.detection.config import Config
 from trainables.detection.dataset import Page, PageDataset, collate, load_pages
 from trainables.detection.dbnet import DBNet, build_dbnet
 from trainables.detection.metrics import Score, score_page, sum_scores
 from trainables.detection.postprocess import Detections, find_text
-from trainables.engine import Task, checkpoint_epoch, fit, load_weights, seed_everything
+from trainables.engine import Task, fit, seed_everything
 from trainables.trainable import Run
 
 
@@ -51,13 +52,9 @@ def score_test_split(config: Config, run: Run) -> dict[str, float]:
 
 def load_detector(config: Config, run: Run) -> tuple[DBNet, int]:
     """The network of run.checkpoint_dir, ready to predict, and the epoch it was saved after."""
-    if run.checkpoint_dir is None:
-        raise ValueError("a checkpoint is needed to predict with, but there is none; train the config first")
+    checkpoint = checkpoint_of(run)
     model = build_dbnet(config, pretrained=False)
-    model.load_state_dict(load_weights(run.checkpoint_dir))
-    if config.channels_last:
-        model = model.to(memory_format=torch.channels_last)
-    return model.to(run.device).eval(), checkpoint_epoch(run.checkpoint_dir)
+    return make_trained(model, load_weights(checkpoint), config, run.device), checkpoint_epoch(checkpoint)
 
 
 def score_pages(model: DBNet, pages: Sequence[Page], config: Config, run: Run, epoch: int) -> Score:

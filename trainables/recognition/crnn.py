@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.backbone import Normalisation
 from trainables.recognition.charset import BLANK, Charset
 from trainables.recognition.config import WIDTH_STRIDE, Config, time_steps
 from trainables.recognition.ctc import Reading, count_exact, decode_greedy
@@ -64,10 +65,7 @@ class CRNN(nn.Module):
         self.head = nn.Linear(channels, charset.size)
         self.own_weight_decay = {"head.weight": config.fc_decay}
         self.padded = config.width == 0
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", 255 * torch.tensor(encoder.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(encoder.std).view(1, 3, 1, 1), persistent=False)
+        self.normalise = Normalisation(encoder.mean, encoder.std)
         self.register_buffer("characters", torch.tensor([ord(c) for c in charset.characters], dtype=torch.int32))
 
     def forward(self, images: Tensor, valid_width: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,7 +74,7 @@ class CRNN(nn.Module):
         Steps beyond a row's own are padding and mean nothing. A picture's reading hardly depends on how far it was
         padded: padding is as nothing to the first convolution and is not read by the LSTM.
         """
-        x = (images.float() - self.mean) / self.std
+        x = self.normalise(images)
         steps = torch.div(valid_width + WIDTH_STRIDE - 1, WIDTH_STRIDE, rounding_mode="floor")
         if self.padded:
             inside = torch.arange(images.shape[-1], device=images.device) < valid_width[:, None]

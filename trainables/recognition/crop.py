@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from trainables.data.crop_cache import CropSource
-from trainables.data.image_file import Pixels, read_image, read_size
+from trainables.data.image_file import ImageFile, Pixels
 from trainables.data.pixel_store import PixelStore
 
 
@@ -16,29 +16,6 @@ class PixelSource(CropSource, Protocol):
 
     def size(self) -> tuple[int, int]:
         """(width, height), as cheaply as can be. Raises BadImage."""
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """A crop that is a file of its own."""
-
-    path: Path
-
-    def read(self) -> Pixels:
-        """Height x width x 3, uint8 RGB. Raises BadImage."""
-        return read_image(self.path)
-
-    def size(self) -> tuple[int, int]:
-        return read_size(self.path)
-
-    def identity(self) -> str:
-        """Path, inode, size and times: the time of change is the kernel's and cannot be set back, as copying tools do
-        with the time of modification. Reading the bytes of all crops for each trial would cost more than it saves."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return f"{self.path} absent"
-        return f"{self.path} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +51,11 @@ class Crop:
     group: str
     source: PixelSource
     labelled_group: str | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the crop; None where it was drawn."""
+        return self.source.path if isinstance(self.source, ImageFile) else None
 
     def read(self) -> Pixels:
         """Height x width x 3, uint8 RGB. Raises trainables.data.image_file.BadImage."""

@@ -1,19 +1,16 @@
-"""The `data:` section of a study of text recognition: its keys, their bounds, and every mistake in them at once."""
+"""The `data:` section of a study of text recognition, and the files of labels that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainables.data.data_keys import DEALING, fold_mistakes, share_mistakes, unknown_keys, whole_number_mistakes
+from trainables.data.data_section import DataSection
 from trainables.data.splits import SPLITS, Split
 
-DRAWN_PLATES = "synthetic/plates"
 LABELS = "labels.csv"
-_DRAWN_ONLY = ("crops", "hardness")
-_WHOLE = {"crops": (4, 100_000)} | DEALING
 _FORMS = "a file, or a mapping of train, val and test to a file or a list of files"
 
 
@@ -30,7 +27,7 @@ class LabelFile:
 
 
 @dataclass(frozen=True)
-class DataSection:
+class CropSection(DataSection):
     """Where the crops are, what is written on them, and how they are split.
 
     root: a folder, or `synthetic/plates`, which draws Korean licence plates.
@@ -39,70 +36,35 @@ class DataSection:
         the split of each file. Without `labels`: labels.csv in root, else its train.txt, val.txt and test.txt.
     charset: a file with a character a line; without it the characters of train are the charset.
     crops: drawn crops of train; val and test get 3 of 10 as many each. hardness: 0 (by day, clean) to 1 (dirt, night).
-    folds, fold: deal train and val anew into `folds` parts, of which part `fold` (from 0) is val.
-    seed: of the drawing and of the dealing.
     """
 
-    root: str
     labels: tuple[LabelFile, ...] = ()
     charset: Path | None = None
     crops: int = 1000
-    hardness: float = 0.5
-    folds: int | None = None
-    fold: int = 0
-    seed: int = 0
 
-    @property
-    def drawn(self) -> bool:
-        return self.root == DRAWN_PLATES
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.root)
+    task = "text recognition"
+    examples = "crops"
+    wanted = "a folder of labelled crops"
+    drawn_root = "synthetic/plates"
+    drawn_keys = {"crops": (4, 100_000)}
 
     @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> DataSection:
-        """Raises ValueError, a line for each mistake: `data.KEY: what must hold, but got X; what to do`."""
-        mistakes = [
-            *unknown_keys(data, (field.name for field in fields(DataSection))),
-            *_root_mistakes(data),
-            *_label_mistakes(data),
-            *_charset_mistakes(data),
-            *whole_number_mistakes(data, _WHOLE),
-            *share_mistakes(data, ("hardness",)),
-            *fold_mistakes(data),
-        ]
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        values = {key: value for key, value in data.items() if value is not None}
-        values["root"] = str(values["root"])
-        if values["root"] != DRAWN_PLATES:
-            values["labels"] = _label_files(Path(values["root"]), values.get("labels"))
+    def _own_mistakes(cls, data: Mapping[str, Any]) -> list[str]:
+        return [*_label_mistakes(data), *_charset_mistakes(data)]
+
+    @classmethod
+    def _resolved(cls, values: dict[str, Any]) -> dict[str, Any]:
+        root = values["root"]
+        if root != cls.drawn_root:
+            values["labels"] = _label_files(Path(root), values.get("labels"))
         if "charset" in values:
-            values["charset"] = _below(values["root"], values["charset"])
-        return cls(**values)
-
-
-def _root_mistakes(data: Mapping[str, Any]) -> list[str]:
-    root = data.get("root")
-    wanted = f"data.root: must be a folder of labelled crops, or {DRAWN_PLATES}"
-    if not isinstance(root, (str, Path)) or not str(root):
-        return [f"{wanted}, but got {'nothing' if root is None else repr(root)}; give its path"]
-    if str(root) == DRAWN_PLATES:
-        return []
-    if str(root).startswith("synthetic/"):
-        return [f"{wanted}, but got {str(root)!r}; nothing else is drawn for text recognition"]
-    mistakes = [
-        f"data.{key}: is for {DRAWN_PLATES} alone, but root is {root}; remove it" for key in _DRAWN_ONLY if key in data
-    ]
-    if not Path(root).is_dir():
-        mistakes.append(f"{wanted}, but {Path(root).absolute()} is not a folder; correct the path")
-    return mistakes
+            values["charset"] = _below(root, values["charset"])
+        return values
 
 
 def _label_mistakes(data: Mapping[str, Any]) -> list[str]:
     root, labels = data.get("root"), data.get("labels")
-    if str(root) == DRAWN_PLATES:
+    if str(root) == CropSection.drawn_root:
         return [] if labels is None else [f"data.labels: drawn plates bring theirs, but got {labels!r}; remove it"]
     if not isinstance(root, (str, Path)) or not Path(root).is_dir():
         return []
@@ -135,7 +97,7 @@ def _charset_mistakes(data: Mapping[str, Any]) -> list[str]:
     if not isinstance(charset, (str, Path)) or not str(charset):
         return [f"{wanted}, but got {charset!r}"]
     file = _below(root, charset)
-    if str(root) == DRAWN_PLATES and not file.is_absolute():
+    if str(root) == CropSection.drawn_root and not file.is_absolute():
         return [f"{wanted}, and absolute where plates are drawn, but got {str(charset)!r}; give its whole path"]
     return [] if file.is_file() else [f"{wanted}, but {file.absolute()} is not a file; correct the path"]
 

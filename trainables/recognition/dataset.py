@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
+from trainables.data.batches import AugmentedDataset
 from trainables.data.crop_cache import CropSize, cached_crops
-from trainables.data.image_file import Pixels
-from trainables.data.splits import SPLITS, Split, held_out
+from trainables.data.image_file import ImageFile, Pixels
+from trainables.data.splits import SPLITS, Split
 from trainables.recognition.charset import Charset, read_charset
 from trainables.recognition.config import MIN_WIDTH, Config
-from trainables.recognition.crop import Crop, DrawnCrop, ImageFile
-from trainables.recognition.data_section import DataSection
+from trainables.recognition.crop import Crop, DrawnCrop
+from trainables.recognition.data_section import CropSection
 from trainables.recognition.labels import read_labels
 from trainables.synthetic.drawn_plates import CHARACTERS, drawn_plates
 
@@ -30,17 +30,13 @@ WIDTH_STEP = 32  # px that padded batches are rounded up to: cuDNN looks for its
 def load_crops(data: Mapping[str, Any], split: Split) -> list[Crop]:
     """The crops of one split, in the order of the labels; only test may be empty.
 
-    `data` is the `data:` section of a study file (see DataSection). With `folds`, the crops of all splits but test are
+    `data` is the `data:` section of a study file (see CropSection). With `folds`, the crops of all splits but test are
     dealt anew, all of a group to the same side: those of fold `fold` are val, the others train.
     Raises ValueError, a line for each mistake; OSError.
     """
-    section = DataSection.parse(data)
+    section = CropSection.parse(data)
     crops = _drawn_crops(section, split) if section.drawn else _labelled_crops(section, split)
-    if not crops and split != "test":
-        raise ValueError(
-            f"data.root: must hold crops of split {split}, but {section.root} has none; "
-            "add some, or deal the crops with data.folds"
-        )
+    section.require(crops, split)
     return crops
 
 
@@ -49,7 +45,7 @@ def charset_of(data: Mapping[str, Any]) -> Charset:
 
     Raises as load_crops.
     """
-    section = DataSection.parse(data)
+    section = CropSection.parse(data)
     if section.charset is not None:
         return read_charset(section.charset)
     if section.drawn:
@@ -62,7 +58,7 @@ def crop_size(config: Config) -> CropSize:
     return CropSize(config.height, config.width, config.max_width, MIN_WIDTH)
 
 
-class CropDataset(Dataset[Batch]):
+class CropDataset(AugmentedDataset[Batch]):
     """Crops as a network takes them, a batch at a time.
 
     A batch is decided by seed, epoch and its indices, whichever process makes it: the random numbers of augmentation
@@ -79,17 +75,12 @@ class CropDataset(Dataset[Batch]):
     ) -> None:
         """Decodes all crops, unless this machine has (see crop_cache). Characters that `charset` lacks are left out of
         the targets. Raises BadImage, a line for each crop that cannot be read."""
+        super().__init__(seed)
         self.crops = list(crops)
         self.store = cached_crops([crop.source for crop in self.crops], crop_size(config))
         self._targets = [np.array(charset.encode_known(crop.text), np.int64) for crop in self.crops]
         self._width_step = 1 if config.width else WIDTH_STEP
         self._augment = augment
-        self._seed = seed
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # loader processes that live on see it change
-
-    def set_epoch(self, epoch: int) -> None:
-        """Augment anew: call it before each epoch."""
-        self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -123,7 +114,7 @@ class CropDataset(Dataset[Batch]):
         images = self.store.read_batch(indices)
         if self._augment is None:
             return images
-        return self._augment(images, np.random.default_rng((self._seed, int(self._epoch), indices[0])))
+        return self._augment(images, self.random_numbers(indices[0]))
 
 
 def collate(items: Batch | Sequence[Batch]) -> Batch:
@@ -152,7 +143,7 @@ def _stack(images: Sequence[Pixels], step: int) -> tuple[Pixels, list[int]]:
     return stacked, widths
 
 
-def _labelled_crops(section: DataSection, split: Split) -> list[Crop]:
+def _labelled_crops(section: CropSection, split: Split) -> list[Crop]:
     labels = read_labels(section)
     groups = [label.group or label.text for label in labels]
     chosen = _choose([label.split for label in labels], groups, section, split)
@@ -162,7 +153,7 @@ def _labelled_crops(section: DataSection, split: Split) -> list[Crop]:
     ]
 
 
-def _drawn_crops(section: DataSection, split: Split) -> list[Crop]:
+def _drawn_crops(section: CropSection, split: Split) -> list[Crop]:
     plates = drawn_plates(section.crops, section.seed, section.hardness)
     drawn = [(of, number, text) for of in SPLITS for number, text in enumerate(plates.texts[of])]
     chosen = _choose([of for of, _, _ in drawn], [text for _, _, text in drawn], section, split)
@@ -172,10 +163,9 @@ def _drawn_crops(section: DataSection, split: Split) -> list[Crop]:
     ]
 
 
-def _choose(given: Sequence[Split | None], groups: Sequence[str], section: DataSection, split: Split) -> list[int]:
+def _choose(given: Sequence[Split | None], groups: Sequence[str], section: CropSection, split: Split) -> list[int]:
     """The places of the crops of a split: of those `given` to it, or with folds as their groups are dealt."""
-    if section.folds is None or split == "test":
+    if not section.is_dealt(split):
         return [index for index, of in enumerate(given) if of == split]
     pool = [index for index, of in enumerate(given) if of != "test"]
-    val = held_out([groups[index] for index in pool], section.folds, section.fold, section.seed)
-    return [index for index in pool if (groups[index] in val) == (split == "val")]
+    return [pool[place] for place in section.deal([groups[index] for index in pool], split)]

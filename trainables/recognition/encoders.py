@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainables.backbone import build_backbone
+from trainables.backbone import build_backbone, convolution
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -43,14 +43,14 @@ class SmallNet(nn.Sequential):
     def __init__(self) -> None:
         a, b, c, d, e = self.widths
         super().__init__(
-            _convolution(3, a, stride=2),  # H/2 x W/2
-            _convolution(a, b),
+            convolution(3, a, stride=2),  # H/2 x W/2
+            convolution(a, b),
             nn.MaxPool2d(2, ceil_mode=True),  # H/4 x W/4
-            _convolution(b, c),
+            convolution(b, c),
             nn.MaxPool2d((2, 1), ceil_mode=True),  # H/8 x W/4
-            _convolution(c, d),
+            convolution(c, d),
             nn.MaxPool2d((2, 1), ceil_mode=True),  # H/16 x W/4
-            _convolution(d, e),
+            convolution(d, e),
         )
 
 
@@ -84,11 +84,3 @@ def remove_squeeze_excite(net: nn.Module) -> None:
     for block in net.modules():
         if isinstance(getattr(block, "se", None), nn.Module):
             block.se = nn.Identity()
-
-
-def _convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(inplace=True),
-    )

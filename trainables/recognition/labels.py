@@ -21,7 +21,7 @@ from trainables.data.splits import SPLITS, Split
 from trainables.data.spreadsheet import written
 from trainables.data.text_file import read_utf8
 from trainables.recognition.charset import name_character, normalise
-from trainables.recognition.data_section import DataSection, LabelFile
+from trainables.recognition.data_section import CropSection, LabelFile
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
@@ -41,7 +41,7 @@ class Label:
     where: str
 
 
-def read_labels(section: DataSection, *, strict: bool = True) -> tuple[Label, ...]:
+def read_labels(section: CropSection, *, strict: bool = True) -> tuple[Label, ...]:
     """The labels of all files of `section`, in their order.
 
     A .csv file has a header with the columns `path` and `text`, `split` unless data.labels or data.folds make it

@@ -15,13 +15,14 @@ from statistics import fmean
 
 import torch
 
-from trainables.engine import Learner, Task, seed_everything
+from trainables.engine import Learner
+from trainables.one_step import build_learner, time_step
 from trainables.optim import lr_at
 from trainables.recognition.augment import Augment
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import Config
 from trainables.recognition.crnn import build_crnn
-from trainables.recognition.dataset import Crop, CropDataset
+from trainables.recognition.dataset import Batch, Crop, CropDataset
 from trainables.trainable import Finding
 
 CROPS = 8  # learnt by upkeep
@@ -116,25 +117,19 @@ def learn(
 
 
 def _learner(charset: Charset, config: Config) -> Learner:
-    seed_everything(0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = Task(build_crnn(config, charset), lambda epoch: [], 1, lambda model, epoch: {}, metric="val/acc")
-    learner = Learner(task, config, device)
-    learner.model.train()
-    return learner
+    return build_learner(lambda: build_crnn(config, charset), config)
 
 
 def _time_epoch(crops: Sequence[Crop], charset: Charset, config: Config, steps_per_epoch: int) -> Finding:
-    """One step of the real batch size, the faster of two after the first; multiplied into an epoch."""
+    """Times a step of the real batch size, and multiplies it into an epoch."""
     batch_size = min(config.batch_size, len(crops))
     dataset = CropDataset(crops[:batch_size], charset, config, Augment.from_config(config))
-    learner = _learner(charset, config)
-    seconds = math.inf
-    for step in range(3):
-        started = time.perf_counter()
-        dataset.set_epoch(step + 1)
-        float(learner.learn(dataset.__getitems__(range(batch_size)))["loss"])  # float() waits for the device
-        seconds = min(seconds, time.perf_counter() - started) if step else math.inf
+
+    def batch(step: int) -> Batch:
+        dataset.set_epoch(step)
+        return dataset.__getitems__(range(batch_size))
+
+    seconds = time_step(_learner(charset, config), batch).seconds
     detail = f"{batch_size} crops in {seconds:.3f} s; {steps_per_epoch} steps make an epoch"
     return Finding("one step", detail, epoch_seconds=steps_per_epoch * seconds)
 

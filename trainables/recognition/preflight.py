@@ -13,6 +13,7 @@ import torch
 from trainables.backbone import NoWeights
 from trainables.data.batches import batches_per_epoch
 from trainables.data.image_file import BadImage, Pixels
+from trainables.one_step import out_of_memory
 from trainables.recognition.augment import Augment
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import Config
@@ -49,8 +50,7 @@ def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[
     except (BadImage, NoWeights, ValueError) as error:
         yield Finding("one batch", "cannot be made", str(error))
     except torch.OutOfMemoryError as error:
-        remedy = "the batch does not fit; lower `batch_size` or `width`, or raise `accumulation_steps`"
-        yield Finding("one batch", f"out of memory: {error}", remedy)
+        yield out_of_memory(error, "width")
 
 
 def _count_weights(charset: Charset, config: Config) -> Finding:

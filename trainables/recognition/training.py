@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
+from trainables.checkpoint import checkpoint_of, load_weights, make_trained
 from trainables.data.batches import batches_per_epoch, evaluation_batches, training_batches
 from trainables.data.label_mistakes import raise_mistakes
-from trainables.engine import Task, fit, load_weights, seed_everything
+from trainables.engine import Task, fit, seed_everything
 from trainables.recognition.augment import Augment
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import WIDTH_STRIDE, Config, time_steps
@@ -62,15 +63,9 @@ def score_test_split(config: Config, run: Run) -> dict[str, float]:
 
 def load_recogniser(config: Config, run: Run) -> tuple[CRNN, Charset]:
     """The network of run.checkpoint_dir, ready to read, and the charset it learnt: the data are not needed."""
-    if run.checkpoint_dir is None:
-        raise ValueError("a checkpoint is needed to read with, but there is none; train the config first")
-    weights = load_weights(run.checkpoint_dir)
+    weights = load_weights(checkpoint_of(run))
     charset = Charset(tuple(map(chr, weights["characters"].tolist())))
-    model = build_crnn(config, charset, pretrained=False)
-    model.load_state_dict(weights)
-    if config.channels_last:
-        model = model.to(memory_format=torch.channels_last)
-    return model.to(run.device).eval(), charset
+    return make_trained(build_crnn(config, charset, pretrained=False), weights, config, run.device), charset
 
 
 def score_crops(model: CRNN, dataset: CropDataset, charset: Charset, config: Config, run: Run) -> Score:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.data.disk_cache import cache_folder, make_once
+from trainables.data.disk_cache import cache_folder, load_or_make
 from trainables.data.image_file import Pixels
 from trainables.data.pixel_store import PixelStore, open_pixels, write_pixels
-from trainables.data.splits import SPLITS, Split
+from trainables.data.splits import SPLITS, Split, drawn_sizes
 from trainables.synthetic import PLATE_DRAWING_VERSION
 from trainables.synthetic.plate_layout import LETTERS, REGIONS
 from trainables.synthetic.plates import draw_plate
@@ -35,28 +35,18 @@ class PlateSet:
     pixels: PixelStore
 
 
-def split_sizes(crops: int) -> dict[Split, int]:
-    """How many plates each split gets for `crops` of train."""
-    rest = max(4, round(crops * 0.3))
-    return {"train": crops, "val": rest, "test": rest}
-
-
 @lru_cache(maxsize=4)
 def drawn_plates(crops: int, seed: int, hardness: float) -> PlateSet:
     """`crops` plates of train and 3 of 10 as many of val and of test, no text twice. Raises FontsMissing, OSError."""
     folder = cache_folder() / f"plates-{PLATE_DRAWING_VERSION}-{crops}-seed{seed}-hardness{hardness:g}"
-    make_once(folder, lambda folder: _load(folder, crops) is not None, partial(_draw, crops, seed, hardness))
-    plates = _load(folder, crops)
-    if plates is None:
-        raise OSError(f"{folder}: must hold the plates just drawn, but cannot be read; is the disk full?")
-    return plates
+    return load_or_make(folder, lambda made: _load(made, crops), partial(_draw, crops, seed, hardness))
 
 
 def _draw(crops: int, seed: int, hardness: float, folder: Path) -> None:
     texts: dict[str, Split] = {}
 
     def pictures() -> Iterator[Pixels]:
-        for split, size in split_sizes(crops).items():
+        for split, size in drawn_sizes(crops).items():
             for index in range(size):
                 for attempt in count_from():
                     rng = np.random.default_rng((seed, SPLITS.index(split), index, attempt))
@@ -73,7 +63,7 @@ def _draw(crops: int, seed: int, hardness: float, folder: Path) -> None:
 
 def _load(folder: Path, crops: int) -> PlateSet | None:
     """The set in `folder`, None where there is none or not a whole one."""
-    sizes = split_sizes(crops)
+    sizes = drawn_sizes(crops)
     try:
         by_split = json.loads((folder / _TEXTS).read_text(encoding="utf-8"))
         texts = {split: tuple(by_split[split]) for split in SPLITS}

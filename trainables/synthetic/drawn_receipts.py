@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.data.disk_cache import cache_folder, make_once
+from trainables.data.disk_cache import cache_folder, load_or_make
 from trainables.data.pixel_store import PixelStore, open_pixels, write_pixels
+from trainables.data.splits import SPLITS, Split
 from trainables.synthetic import DRAWING_VERSION
 from trainables.synthetic.paper import Float, Pixels
 from trainables.synthetic.receipts import draw_receipt
-
-_SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,23 +32,18 @@ class ReceiptSet:
 
 
 @lru_cache(maxsize=16)
-def drawn_receipts(split: str, count: int, size: int, seed: int, hardness: float) -> ReceiptSet:
+def drawn_receipts(split: Split, count: int, size: int, seed: int, hardness: float) -> ReceiptSet:
     """`count` receipts of a split; the first ones are the same whatever `count` is. Raises FontsMissing, OSError."""
-    name = f"receipts-{DRAWING_VERSION}-{split}-{count}-{size}px-seed{seed}-hardness{hardness:g}"
-    folder = cache_folder() / name
-    make_once(folder, lambda made: _load(made, count) is not None, partial(_draw, split, count, size, seed, hardness))
-    receipts = _load(folder, count)
-    if receipts is None:
-        raise OSError(f"{folder}: must hold the receipts just drawn, but cannot be read; is the disk full?")
-    return receipts
+    folder = cache_folder() / f"receipts-{DRAWING_VERSION}-{split}-{count}-{size}px-seed{seed}-hardness{hardness:g}"
+    return load_or_make(folder, lambda made: _load(made, count), partial(_draw, split, count, size, seed, hardness))
 
 
-def _draw(split: str, count: int, size: int, seed: int, hardness: float, folder: Path) -> None:
+def _draw(split: Split, count: int, size: int, seed: int, hardness: float, folder: Path) -> None:
     labels = []
 
     def pages() -> Iterator[Pixels]:
         for index in range(count):
-            rng = np.random.default_rng((seed, _SPLITS.index(split), index))
+            rng = np.random.default_rng((seed, SPLITS.index(split), index))
             image, polygons, texts = draw_receipt(rng, size, hardness)
             labels.append({"polygons": [polygon.tolist() for polygon in polygons], "texts": texts})
             yield image

@@ -87,7 +87,7 @@ def test_the_same_image_twice_in_one_split_is_no_leak(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "1.png", tmp_path / "0.png")
     findings = check(TINY, data, tmp_path)
     assert "splits" not in problems(findings)
-    assert any("1 images are there more than once" in finding.detail for finding in findings)
+    assert any("1 pictures are there more than once" in finding.detail for finding in findings)
 
 
 def test_polygons_outside_of_the_page_or_without_area_are_named(tmp_path: Path) -> None:

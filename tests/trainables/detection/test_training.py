@@ -15,8 +15,8 @@ import torch
 
 from tests.trainables.detection.bars import write_bars
 from trainables import LocalRun, check_resumes, detection
+from trainables.checkpoint import load_weights
 from trainables.detection.config import Config
-from trainables.engine import load_weights
 from trainables.local_run import MEASURED
 
 SMALL: dict[str, Any] = {

@@ -112,7 +112,7 @@ def test_the_same_picture_in_two_splits_is_named(tmp_path: Path) -> None:
     data = folder(tmp_path, ROWS)
     shutil.copy(tmp_path / "0.png", tmp_path / "3.png")
     found = problems(check(data))
-    assert "the same picture is learned and scored: 0.png (train) = 3.png (test); keep one" in found["splits"]
+    assert "the same picture is learnt and scored: 0.png (train) = 3.png (test); keep one" in found["splits"]
 
 
 def test_the_same_pixels_in_another_file_are_the_same_picture(tmp_path: Path) -> None:

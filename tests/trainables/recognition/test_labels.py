@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.harness.folders import DATA
-from trainables.recognition.data_section import DataSection
+from trainables.recognition.data_section import CropSection
 from trainables.recognition.labels import Label, read_labels
 
 
@@ -20,7 +20,7 @@ def read(root: Path, content: str | bytes | None = None, name: str = "labels.csv
         (root / crop).touch()
     if content is not None:
         (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_labels(DataSection.parse({"root": str(root)} | data))
+    return read_labels(CropSection.parse({"root": str(root)} | data))
 
 
 def seen(labels: tuple[Label, ...]) -> list[tuple[object, ...]]:
@@ -171,8 +171,8 @@ def test_labels_that_changed_are_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_real_labels_are_read_by_split_and_page() -> None:
-    plates = read_labels(DataSection.parse({"root": str(DATA / "ccpd_plates")}))
-    lines = read_labels(DataSection.parse({"root": str(DATA / "tapuscorpus_lines")}))
+    plates = read_labels(CropSection.parse({"root": str(DATA / "ccpd_plates")}))
+    lines = read_labels(CropSection.parse({"root": str(DATA / "tapuscorpus_lines")}))
     assert [sum(label.split == split for label in plates) for split in ("train", "val", "test")] == [700, 150, 150]
     assert [sum(label.split == split for label in lines) for split in ("train", "val", "test")] == [809, 251, 256]
     assert plates[0].text == "苏AP48A8" and lines[0].group == "93" and lines[1].text == "Croquons, il est excellent"

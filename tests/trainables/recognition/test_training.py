@@ -16,7 +16,7 @@ import torch
 
 from tests.trainables.recognition.digits import DIGITS, write_digits
 from trainables import LocalRun, check_resumes, load_trainable, recognition
-from trainables.engine import load_weights
+from trainables.checkpoint import load_weights
 from trainables.local_run import MEASURED
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import Config
