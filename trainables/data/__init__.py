@@ -1,1 +1,1 @@
-"""What all tasks share of reading data: files, tables, splits, caches, batches, mistakes in labels."""
+"""Holds what all tasks share of reading data: files, tables, splits, caches, batches, checks of labels."""

@@ -1,4 +1,4 @@
-"""The batches of an epoch, in an order that only the seed and the epoch decide."""
+"""Makes the batches of an epoch, in an order that only the seed and the epoch decide."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ Item = TypeVar("Item", covariant=True)
 
 
 class LoaderSettings(Protocol):
-    """What of a config decides how batches are loaded."""
+    """Names the settings of a config that decide how batches are loaded."""
 
     @property
     def batch_size(self) -> int:
-        """Examples of a batch."""
+        """Returns the number of examples of a batch."""
 
     @property
     def workers(self) -> int:
-        """Processes that load examples; -1 lets loader_processes choose."""
+        """Returns the number of processes that load examples; -1: see loader_processes."""
 
 
 class AugmentedDataset(Dataset[Item]):
-    """Examples that each epoch shows changed in another way; the same seed, epoch and index give the same change."""
+    """Shows its examples changed in another way each epoch; seed, epoch and index alone decide how."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # loader processes that live on see it change
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # Shared: loader processes see it change.
 
     def set_epoch(self, epoch: int) -> None:
-        """Changes what is shown; call it before each epoch."""
+        """Tells which epoch (from 1) the next examples are shown in, also to loader processes that run already."""
         self._epoch.fill_(epoch)
 
     def random_numbers(self, index: int) -> np.random.Generator:
-        """Returns a generator that depends on the seed, the epoch and `index` alone."""
+        """Returns a generator that only the seed, the epoch and `index` decide."""
         return np.random.default_rng((self._seed, int(self._epoch), index))
 
 
 def training_batches(
     dataset: Dataset[Any], collate: Callable[[Any], Any], config: LoaderSettings, run: Run, epoch: int
 ) -> Iterable[Any]:
-    """All items in shuffled order; the rest that fills no batch is left out, another one each epoch."""
+    """Yields all examples in shuffled order; those that fill no whole batch are left out, other ones each epoch."""
     count = len(dataset)  # type: ignore[arg-type]
-    # A generator of its own: the order neither depends on the random numbers drawn so far nor uses any up.
+    # With a generator of its own, the order neither depends on numbers drawn before nor uses up any for others.
     generator = torch.Generator().manual_seed(run.seed * 100_003 + epoch)
     order = torch.randperm(count, generator=generator).tolist()
     kept = order[: batches_per_epoch(count, config.batch_size) * config.batch_size]
@@ -58,18 +58,21 @@ def training_batches(
 def evaluation_batches(
     dataset: Dataset[Any], collate: Callable[[Any], Any], config: LoaderSettings, run: Run
 ) -> Iterable[Any]:
-    """All items in their own order, none left out."""
+    """Yields all examples in their own order; none is left out."""
     count = len(dataset)  # type: ignore[arg-type]
     return _loader(dataset, collate, config, run, list(range(count)), torch.Generator().manual_seed(run.seed))
 
 
 def batches_per_epoch(count: int, batch_size: int) -> int:
-    """Whole batches only, so that no step sees a single image (batch normalisation needs several); one at least."""
+    """Returns the number of whole batches of `count` examples, one at least.
+
+    No step may see a single image: batch normalisation needs several.
+    """
     return max(count // batch_size, 1)
 
 
 def loader_processes(config: LoaderSettings, run: Run) -> int:
-    """config.workers, or beside a GPU as many as torch has threads: one per CPU of the trial."""
+    """Returns config.workers; where that is -1, torch's number of threads beside a GPU (one a CPU), else 0."""
     if config.workers >= 0:
         return config.workers
     return 0 if run.device == "cpu" else torch.get_num_threads()
@@ -83,7 +86,7 @@ def _loader(
     order: list[int],
     generator: torch.Generator,
 ) -> DataLoader[Any]:
-    cv2.setNumThreads(torch.get_num_threads())  # OpenCV would take every core of the machine
+    cv2.setNumThreads(torch.get_num_threads())  # Otherwise OpenCV takes every core of the machine.
     return DataLoader(
         dataset,
         batch_size=config.batch_size,

@@ -1,4 +1,4 @@
-"""Crops as a network takes them, decoded and resized once per machine and shared by all its trials."""
+"""Keeps crops as a network takes them: decoded and resized once per machine, and shared by all its trials."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from trainables.data.image_file import BadImage, Pixels
 from trainables.data.label_mistakes import SHOWN
 from trainables.data.pixel_store import PixelStore, hold_pixels, open_pixels, write_pixels
 
-RESIZING_VERSION = 1  # raise it whenever the same file gives other pixels: what is kept on disk is then made anew
+# Raise it whenever the same file gives other pixels: what caches hold is then made anew.
+RESIZING_VERSION = 1
 _CHUNK = 1024  # crops in memory at once while they are decoded
 _THREADS = 8
 _KEY_DIGITS = 32
 
 
 class CropSource(Protocol):
-    """Where the pixels of a crop come from."""
+    """Reads the pixels of one crop, wherever they are."""
 
     def read(self) -> Pixels:
-        """Height x width x 3, uint8 RGB. Raises BadImage."""
+        """Returns height x width x 3, uint8 RGB. Raises BadImage."""
 
     def identity(self) -> str:
-        """A text that changes when the pixels do. Raises OSError."""
+        """Returns a text that changes when the pixels do. Raises OSError."""
 
 
 @dataclass(frozen=True)
 class CropSize:
-    """Pixels that crops are resized to; with width 0 the proportions are kept, from min_width to max_width."""
+    """Says how large crops become, in px; with width 0 proportions are kept, within min_width and max_width."""
 
     height: int
     width: int = 0
@@ -44,17 +45,17 @@ class CropSize:
     min_width: int = 8
 
     def fitted_width(self, width: int, height: int) -> int:
-        """The width that a crop of width x height px gets."""
+        """Returns the width that a crop of width x height px gets."""
         if self.width:
             return self.width
         return min(max(round(width * self.height / height), self.min_width), self.max_width)
 
 
 def resize_crop(image: Pixels, size: CropSize) -> Pixels:
-    """The crop (height x width x 3) in the pixels that a network takes."""
+    """Resizes a crop (height x width x 3) to the pixels that a network takes."""
     height, width = image.shape[:2]
     wanted = (size.fitted_width(width, height), size.height)
-    # Averaged where it shrinks and interpolated where it grows; a long flat crop does one across and the other down.
+    # A side that shrinks is averaged, one that grows is interpolated; a long flat crop may need both.
     shrunk = (min(wanted[0], width), min(wanted[1], height))
     if shrunk != (width, height):
         image = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
@@ -64,10 +65,10 @@ def resize_crop(image: Pixels, size: CropSize) -> Pixels:
 
 
 def cached_crops(sources: Sequence[CropSource], size: CropSize) -> PixelStore:
-    """The crops of `sources`, in their order, resized; decoded now or, once per machine, before.
+    """Returns the crops of `sources` resized, in their order; decodes them unless this machine has done so before.
 
-    What is kept is found by the identities of all crops and the size. Where the cache cannot be written (a full disk, a
-    read-only folder), a warning says so and the crops are held in memory, by each process for itself.
+    The cache finds them by the identities of all sources and the size. Where it cannot be written (a full disk, a
+    read-only folder), a warning says so, and each process keeps the crops in its own memory.
     Raises BadImage, a line for each of the first crops that cannot be read.
     """
     try:
@@ -83,6 +84,7 @@ def cached_crops(sources: Sequence[CropSource], size: CropSize) -> PixelStore:
 
 
 def _on_disk(sources: Sequence[CropSource], size: CropSize) -> PixelStore:
+    """Returns the crops from the cache, after writing them there if they are absent. Raises OSError, BadImage."""
     folder = cache_folder() / f"crops-{_key(sources, size)}"
 
     def fill(beside: Path) -> None:
@@ -95,6 +97,7 @@ def _on_disk(sources: Sequence[CropSource], size: CropSize) -> PixelStore:
 
 
 def _key(sources: Sequence[CropSource], size: CropSize) -> str:
+    """Returns the name under which these crops of this size are kept."""
     digest = hashlib.sha256(repr((RESIZING_VERSION, astuple(size))).encode())
     for source in sources:
         digest.update(source.identity().encode(errors="surrogateescape") + b"\0")
@@ -102,7 +105,7 @@ def _key(sources: Sequence[CropSource], size: CropSize) -> str:
 
 
 def _decode(sources: Sequence[CropSource], size: CropSize) -> Iterator[Pixels]:
-    """The resized crops, decoded by threads, a chunk at a time."""
+    """Yields the resized crops, decoded by several threads, a chunk at a time. Raises BadImage at the end."""
 
     def read(source: CropSource) -> Pixels | BadImage:
         try:

@@ -1,4 +1,4 @@
-"""Mistakes that can be made with the keys of a `data:` section, whatever the task."""
+"""Finds the mistakes that can be made with the keys of a `data:` section, whatever the task."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-DEALING = {"seed": (0, 2**31 - 1), "folds": (2, 1000), "fold": (0, 999)}  # bounds of what every task has
+DEALING = {"seed": (0, 2**31 - 1), "folds": (2, 1000), "fold": (0, 999)}  # inclusive bounds, the same for all tasks
 
 
 def unknown_keys(data: Mapping[str, Any], known: Iterable[str]) -> list[str]:
-    """A line for each key that is not one of `known`, with a suggestion."""
+    """Returns a line for each key that is not one of `known`, with a suggestion."""
     names = list(known)
     mistakes = []
     for key in data:
@@ -22,7 +22,7 @@ def unknown_keys(data: Mapping[str, Any], known: Iterable[str]) -> list[str]:
 
 
 def whole_number_mistakes(data: Mapping[str, Any], bounds: Mapping[str, tuple[int, int]]) -> list[str]:
-    """A line for each key of `bounds` (inclusive) whose value is no whole number within them; absent and None pass."""
+    """Returns a line for each key whose value is no whole number within its inclusive bounds; None passes."""
     return [
         f"data.{key}: must be a whole number from {low} to {high}, but got {data[key]!r}"
         for key, (low, high) in bounds.items()
@@ -31,7 +31,7 @@ def whole_number_mistakes(data: Mapping[str, Any], bounds: Mapping[str, tuple[in
 
 
 def share_mistakes(data: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
-    """A line for each of `keys` whose value is no number from 0 to 1; absent and None pass."""
+    """Returns a line for each of `keys` whose value is no number from 0 to 1; absent and None pass."""
     return [
         f"data.{key}: must be a number from 0 to 1, but got {data[key]!r}"
         for key in keys
@@ -40,7 +40,7 @@ def share_mistakes(data: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
 
 
 def fold_mistakes(data: Mapping[str, Any]) -> list[str]:
-    """What `folds` and `fold` say of each other."""
+    """Returns a line where `folds` and `fold` contradict each other."""
     folds, fold = data.get("folds"), data.get("fold")
     if fold is not None and folds is None:
         return [f"data.fold: needs `folds`, the number of parts, but got fold {fold!r} alone; add `folds: 5`"]

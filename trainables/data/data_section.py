@@ -1,4 +1,4 @@
-"""The `data:` section of a study file, as far as all tasks share it: its keys, their bounds, every mistake in them."""
+"""Reads what the `data:` sections of all tasks share: their keys and bounds, and every mistake in them at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.data.splits import Split, held_out
 
 @dataclass(frozen=True)
 class DataSection:
-    """Where the examples are and how they are split; a task derives its own section with keys of its own.
+    """Says where the examples are and how they are split; each task derives a section with keys of its own.
 
     root: a folder of the user's, or `drawn_root`, for examples that are drawn.
     hardness: how hard drawn examples are to read, from 0 to 1.
@@ -40,12 +40,12 @@ class DataSection:
 
     @property
     def drawn(self) -> bool:
-        """True where the examples are drawn, False where they lie in the user's folder."""
+        """Returns True where the examples are drawn, False where they lie in the user's folder."""
         return self.root == self.drawn_root
 
     @property
     def folder(self) -> Path:
-        """The user's folder; means nothing where the examples are drawn."""
+        """Returns the user's folder; there is none where the examples are drawn."""
         return Path(self.root)
 
     @classmethod
@@ -72,7 +72,7 @@ class DataSection:
         return self.folds is not None and split != "test"
 
     def deal(self, groups: Sequence[str], split: Split) -> list[int]:
-        """Returns which examples the fold gives to `split`, by their places in `groups`, the group of each example.
+        """Returns the places in `groups`, which names the group of each example, that the fold gives to `split`.
 
         `groups` holds the examples of train and val and those without a split. Raises ValueError where there are fewer
         groups than folds. Call it only where is_dealt says so.
@@ -110,6 +110,7 @@ class DataSection:
 
     @classmethod
     def _root_mistakes(cls, data: Mapping[str, Any]) -> list[str]:
+        """Returns the mistakes in `root`, and in keys that only drawn examples have."""
         root = data.get("root")
         wanted = f"data.root: must be {cls.wanted}, or {cls.drawn_root}"
         if not isinstance(root, (str, Path)) or not str(root):

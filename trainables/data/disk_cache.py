@@ -1,4 +1,4 @@
-"""Folders that are costly to make, each made once per machine and found by all processes that need the same."""
+"""Makes folders that are costly to make once per machine, for all processes that need the same."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TypeVar
 
 _DAY = 24 * 3600
-ABANDONED_DAYS = 1  # after which a folder that was never finished is what a killed process left
-DISUSED_DAYS = 30
+ABANDONED_DAYS = 1  # An unfinished folder of this age was left by a process that was killed.
+DISUSED_DAYS = 30  # A folder that nobody has touched for so long is removed.
 
 Made = TypeVar("Made")
 
 
 def cache_folder() -> Path:
-    """$NIGHTSWEEP_CACHE, else `nightsweep` in the user's cache folder, else (read-only) in the temp folder."""
+    """Returns $NIGHTSWEEP_CACHE, else `nightsweep` in the user's cache folder, else one in the temp folder."""
     if chosen := os.environ.get("NIGHTSWEEP_CACHE"):
         return Path(chosen)
     try:
@@ -31,7 +31,7 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return folder
-    except (OSError, RuntimeError):  # RuntimeError: this user has no home
+    except (OSError, RuntimeError):  # A user without a home gives a RuntimeError.
         pass
     return _temporary()
 
@@ -41,10 +41,11 @@ def _temporary() -> Path:
 
 
 def make_once(folder: Path, is_whole: Callable[[Path], bool], fill: Callable[[Path], None]) -> None:
-    """Have `fill` fill `folder`, unless it `is_whole`; other processes that want the same meanwhile wait.
+    """Calls `fill` on a new folder that becomes `folder`, unless that `is_whole`; other processes wait meanwhile.
 
-    It is filled beside and then renamed: whoever finds `folder` finds it whole. Where locks do not work (some network
-    file systems) several may fill; the first wins, and the others use that. Raises OSError, and what `fill` raises.
+    The new folder is filled beside the old one and then renamed, so that nobody finds half a folder. Where locks do not
+    work (some network file systems) several may fill; the first wins, and the others use its folder.
+    Raises OSError, and what `fill` raises.
     """
     if folder.parent == _temporary():
         _make_own(folder.parent)
@@ -62,7 +63,7 @@ def make_once(folder: Path, is_whole: Callable[[Path], bool], fill: Callable[[Pa
         try:
             fill(beside)
             if folder.exists() and not is_whole(folder):
-                shutil.rmtree(folder, ignore_errors=True)  # half a folder, left by a power cut
+                shutil.rmtree(folder, ignore_errors=True)  # A power cut left half a folder.
             try:
                 beside.rename(folder)
             except OSError:
@@ -85,7 +86,10 @@ def load_or_make(folder: Path, load: Callable[[Path], Made | None], fill: Callab
 
 
 def _make_own(folder: Path) -> None:
-    """A folder where everybody may make one, under a name that everybody can guess. Raises PermissionError."""
+    """Creates the cache in the temp folder, where others can guess its name and might have created it first.
+
+    Raises PermissionError where somebody else could write to it.
+    """
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
@@ -95,15 +99,15 @@ def _make_own(folder: Path) -> None:
 
 
 def touch(folder: Path) -> None:
-    """Note that `folder` is in use."""
+    """Marks `folder` as in use."""
     with suppress(OSError):
         os.utime(folder)
 
 
 def remove_disused(pattern: str) -> None:
-    """Remove the folders of the cache that match `pattern` and that nobody has touched for DISUSED_DAYS.
+    """Removes the folders of the cache that match `pattern` and that nobody has touched for DISUSED_DAYS.
 
-    The folder of the cache may hold other people's: the pattern must fit nothing but what was made here.
+    The folder of the cache may hold other people's too: the pattern must match nothing but what was made here.
     """
     for folder in cache_folder().glob(pattern):
         if _age_days(folder) > DISUSED_DAYS:
@@ -111,6 +115,7 @@ def remove_disused(pattern: str) -> None:
 
 
 def _age_days(folder: Path) -> float:
+    """Returns the days since the folder was last changed or touched; 0 where that cannot be said."""
     try:
         return (time.time() - folder.stat().st_mtime) / _DAY
     except OSError:
@@ -119,10 +124,10 @@ def _age_days(folder: Path) -> float:
 
 @contextmanager
 def _one_at_a_time(lock: Path) -> Iterator[None]:
-    """Waits until no other process is within; the end of a process, however violent, lets the next one in."""
+    """Waits until no other process is within; a process that dies lets the next one in."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
-        with suppress(OSError):  # no locks here: what follows is right without them, only done twice
+        with suppress(OSError):  # Without locks the result is the same, only made twice.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

@@ -7,12 +7,12 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-HASHED_WHOLE = 2**30  # files of up to this many bytes in all are hashed whole, above it three pieces of each
-PIECE = 2**16
+HASHED_WHOLE = 2**30  # bytes of all files together; above it three pieces of each are hashed
+PIECE = 2**16  # bytes
 
 
 def fingerprint(parts: Iterable[bytes]) -> str:
-    """Returns 16 hex digits of all parts together, in their order: data are the same as before where these are."""
+    """Returns 16 hex digits of the SHA-256 of all parts, one after another: the same digits mean the same data."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -31,6 +31,7 @@ def digest_files(files: Iterable[Path]) -> Iterator[bytes]:
 
 
 def _size(file: Path) -> int | None:
+    """Returns the size of a file in bytes; None where there is no ordinary file."""
     try:
         status = file.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -39,6 +40,7 @@ def _size(file: Path) -> int | None:
 
 
 def _digest(file: Path, size: int, whole: bool) -> bytes:
+    """Returns the SHA-256 of the size and the bytes, or of three pieces of them unless `whole`."""
     digest = hashlib.sha256(str(size).encode())
     with file.open("rb", buffering=0) as stream:
         if whole or size <= 3 * PIECE:

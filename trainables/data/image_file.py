@@ -14,18 +14,18 @@ from PIL import Image, ImageOps
 
 Pixels = npt.NDArray[np.uint8]
 
-# Of PIL's forty: those that pictures of pages and crops come in. PIL reads EPS by starting Ghostscript.
+# Pictures of pages and crops come in these. PIL knows forty, and starts Ghostscript to read one of them, EPS.
 FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 _ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held
 
 
 class BadImage(ValueError):
-    """A file that cannot be read as the image it should be; the message names the file."""
+    """Raised for a file that cannot be read as the image it should be; the message names the file."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture that is a file of its own; `labelled_size` (width, height) is the size that its labels are made for."""
+    """Holds the path of a picture; `labelled_size` (width, height) is what its labels were made for, if they say."""
 
     path: Path
     labelled_size: tuple[int, int] | None = None
@@ -56,12 +56,12 @@ class ImageFile:
 
 
 def read_image(path: Path, size: tuple[int, int] | None = None) -> Pixels:
-    """The image at `path`, height x width x 3, uint8 RGB, turned upright by its EXIF orientation.
+    """Returns the image at `path`, height x width x 3, uint8 RGB, turned upright by its EXIF orientation.
 
-    `size` (width, height) is what the labels were made for. Where only the picture as stored has that size, it is not
-    turned. Transparent parts become white, 16 bits become 8. Raises BadImage for a file that is absent, no file but a
-    pipe or a device, of none of FORMATS, corrupt, cut short, of another size, or of more pixels than
-    PIL.Image.MAX_IMAGE_PIXELS (a decompression bomb).
+    size: (width, height) that the labels were made for; where only the image as stored has it, nothing is turned.
+    Transparent parts become white, 16 bits become 8. Raises BadImage for a file that is absent, a pipe or a device, of
+    none of FORMATS, corrupt, cut short, of another size, or of more pixels than PIL.Image.MAX_IMAGE_PIXELS (a
+    decompression bomb).
     """
     with _opened(path) as image:
         _check_size(path, image, size)
@@ -69,24 +69,24 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> Pixels:
 
 
 def check_image(path: Path, size: tuple[int, int] | None = None) -> None:
-    """Look at the head of the file alone: is it an image, of that size, small enough? Raises BadImage."""
+    """Checks by the head of the file alone that it is an image, of that size, small enough. Raises BadImage."""
     with _opened(path) as image:
         _check_size(path, image, size)
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """(width, height) of the upright image, from the head of the file alone. Raises BadImage."""
+    """Returns (width, height) of the upright image, from the head of the file alone. Raises BadImage."""
     with _opened(path) as image:
         return _upright_size(image)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The open image; whatever goes wrong with it becomes a BadImage that names the file and what to do."""
+    """Opens the image; turns whatever goes wrong with it into a BadImage that names the file and what to do."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # of a pipe the first bytes may never come, of a device the last
+        if not stat.S_ISREG(path.stat().st_mode):  # A pipe may never send its first byte, a device may never end.
             raise BadImage(f"{path}: must be a file, but is a folder, a pipe or a device; replace or remove it")
-        # Not a warning as error: filters belong to the process, and images are read in threads.
+        # PIL only warns. Turning warnings into errors would change the whole process, and images are read in threads.
         with Image.open(path, formats=FORMATS) as image:
             if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError(f"it has {image.width} x {image.height}")
@@ -103,11 +103,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Returns (width, height) after the turn that EXIF asks for."""
     turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
     return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def _check_size(path: Path, image: Image.Image, size: tuple[int, int] | None) -> None:
+    """Raises BadImage unless the image has that size, upright or as stored."""
     if size is None or size in (_upright_size(image), image.size):
         return
     width, height = _upright_size(image)
@@ -118,13 +120,15 @@ def _check_size(path: Path, image: Image.Image, size: tuple[int, int] | None) ->
 
 
 def _oriented(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
+    """Returns the image turned as EXIF says, unless only the image as stored has the size of the labels."""
     if size is not None and size != _upright_size(image):
         return image
     return ImageOps.exif_transpose(image)
 
 
 def _to_rgb(image: Image.Image) -> Pixels:
-    if image.mode.startswith("I"):  # PIL would clip 16 bits at 255
+    """Converts any mode to 8-bit RGB. Raises ValueError for 32-bit floats."""
+    if image.mode.startswith("I"):  # PIL would clip 16 bits at 255.
         wide = np.asarray(image).astype(np.int64)
         top = 65535 if wide.max(initial=0) > 255 else 255
         gray = np.clip(wide * 255 // top, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What every task checks of its labelled pictures: whether they can be read, and whether one stands in two splits."""
+"""Checks the labelled pictures of any task: can they be read, and does one stand in two splits?"""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import numpy as np
 from trainables.data.image_file import BadImage, Pixels
 from trainables.data.splits import Split
 
-NAMED = 5  # mistakes of one kind that are named; the others are counted
+NAMED = 5  # of the mistakes of one kind; the others are counted
 
 
 class LabelledPicture(Protocol):
-    """A labelled picture, as far as these checks are concerned; a task's own class has more."""
+    """Describes a labelled picture as far as these checks need it."""
 
     @property
     def name(self) -> str:
@@ -27,7 +27,7 @@ class LabelledPicture(Protocol):
 
     @property
     def file(self) -> Path | None:
-        """The file of this picture alone; None for a drawn one."""
+        """Returns the file that holds this picture alone; None where it is drawn."""
 
     def read(self) -> Pixels:
         """Returns height x width x 3, uint8 RGB. Raises BadImage."""
@@ -39,7 +39,7 @@ Splits = Mapping[Split, Sequence[P]]
 
 @dataclass(frozen=True)
 class Look(Generic[P]):
-    """What was seen of a labelled picture.
+    """Holds what was seen of a labelled picture.
 
     size: (width, height), and pixels: a digest of the decoded picture; both None where it was not decoded.
     content: a digest of the file; None where no other file has as many bytes, which then cannot be the same.
@@ -81,33 +81,40 @@ def unreadable(looks: Sequence[Look[P]]) -> list[str]:
     return [look.mistake for look in looks if look.mistake is not None]
 
 
-def twins_of(looks: Sequence[Look[P]]) -> list[list[Look[P]]]:
-    """Returns the groups of looks at the same picture: equal pixels where it was decoded, else equal files."""
-    pixels_of = {look.content: look.pixels for look in looks if look.content and look.pixels}
-    alike: dict[bytes, list[Look[P]]] = defaultdict(list)
-    for look in looks:
-        key = look.pixels or (pixels_of.get(look.content, look.content) if look.content else None)
-        if key is not None and look.mistake is None:
-            alike[key].append(look)
-    return [group for group in alike.values() if len(group) > 1]
+@dataclass(frozen=True)
+class Twins(Generic[P]):
+    """Holds the groups of looks at the same picture, the leaks between splits among them, and says what they are."""
 
+    groups: Sequence[Sequence[Look[P]]]
 
-def leaks_of(twins: Sequence[Sequence[Look[P]]]) -> list[Sequence[Look[P]]]:
-    """Returns the groups of twins that stand in several splits."""
-    return [group for group in twins if len({look.split for look in group}) > 1]
+    @classmethod
+    def among(cls, looks: Sequence[Look[P]]) -> Twins[P]:
+        """Compares the pixels of pictures that were decoded, and the files of the others."""
+        pixels_of = {look.content: look.pixels for look in looks if look.content and look.pixels}
+        alike: dict[bytes, list[Look[P]]] = defaultdict(list)
+        for look in looks:
+            key = look.pixels or (pixels_of.get(look.content, look.content) if look.content else None)
+            if key is not None and look.mistake is None:
+                alike[key].append(look)
+        return cls([group for group in alike.values() if len(group) > 1])
 
+    @property
+    def leaks(self) -> list[Sequence[Look[P]]]:
+        """Returns the groups that stand in several splits."""
+        return [group for group in self.groups if len({look.split for look in group}) > 1]
 
-def count_twins(twins: Sequence[object], leaks: Sequence[object]) -> str:
-    """Says in a sentence without an end how many pictures recur, and how many of them in several splits."""
-    return f"{len(twins)} pictures are there more than once, {len(leaks)} of them in several splits"
+    @property
+    def detail(self) -> str:
+        """Says how many pictures recur, and how many of them in several splits."""
+        return f"{len(self.groups)} pictures are there more than once, {len(self.leaks)} of them in several splits"
 
-
-def name_leaks(leaks: Sequence[Sequence[Look[P]]]) -> str | None:
-    """Says which pictures are learnt and scored as well, and what to do; None where there are none."""
-    if not leaks:
-        return None
-    groups = [" = ".join(f"{look.example.name} ({look.split})" for look in group[:3]) for group in leaks]
-    return f"the same picture is learnt and scored: {name_first(groups)}; keep one of each"
+    @property
+    def problem(self) -> str | None:
+        """Says which pictures are learnt and scored as well, and what to do; None where there are none."""
+        if not self.leaks:
+            return None
+        named = [" = ".join(f"{look.example.name} ({look.split})" for look in group[:3]) for group in self.leaks]
+        return f"the same picture is learnt and scored: {name_first(named)}; keep one of each"
 
 
 def name_first(mistakes: Sequence[str], between: str = "; ") -> str:
@@ -117,6 +124,7 @@ def name_first(mistakes: Sequence[str], between: str = "; ") -> str:
 
 
 def _look(split: Split, example: P, decode: bool, check_head: Callable[[P], None] | None) -> Look[P]:
+    """Decodes the picture or has `check_head` look at it; whatever that raises becomes the mistake of this look."""
     try:
         if not decode:
             if check_head is not None:
@@ -142,6 +150,7 @@ def _file_size(look: Look[P]) -> int | None:
 
 
 def _with_content(look: Look[P]) -> Look[P]:
+    """Returns the look with the digest of its file."""
     assert look.example.file is not None
     try:
         return replace(look, content=hashlib.sha256(look.example.file.read_bytes()).digest())

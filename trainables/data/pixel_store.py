@@ -1,4 +1,4 @@
-"""Many small pictures in one file that is mapped into memory, so that all processes of a machine share its pages."""
+"""Stores many small pictures in one file that is mapped into memory: all processes of a machine share its pages."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from trainables.data.image_file import Pixels
 
 PIXELS = "pixels.bin"  # the pictures one after another: height x width x 3, uint8 RGB
 SHAPES = "shapes.npy"  # N x 2, int32: height and width of each
-LONGEST = 2**15  # px; the sizes of a file that somebody else wrote must not overflow
+LONGEST = 2**15  # px of a side; larger ones, in a file that somebody else wrote, could overflow
 
 Shapes = npt.NDArray[np.int32]
 
 
 class PixelStore:
-    """Pictures by index. What is in a file is handed to another process as the file's name, not as its content."""
+    """Reads pictures by index. Of pictures in a file, another process receives the name and not the content."""
 
     def __init__(self, shapes: Shapes, pixels: Path | npt.NDArray[np.uint8]) -> None:
-        """shapes: N x 2 (height, width). pixels: all pictures, flat, in memory or in a file."""
+        """Takes pictures that lie one after another.
+
+        shapes: N x 2 (height, width). pixels: all pictures, flat, in memory or in a file.
+        """
         self.shapes = shapes
         self._pixels = pixels
         self._ends = np.cumsum(shapes.prod(axis=1, dtype=np.int64) * 3)
@@ -31,17 +34,18 @@ class PixelStore:
 
     @property
     def on_disk(self) -> bool:
+        """Returns whether the pixels are in a file."""
         return isinstance(self._pixels, Path)
 
     def __len__(self) -> int:
         return len(self.shapes)
 
     def read(self, index: int) -> Pixels:
-        """A copy of one picture, height x width x 3, uint8."""
+        """Returns a copy of one picture, height x width x 3, uint8."""
         return np.array(self._view(index))
 
     def read_batch(self, indices: Sequence[int]) -> Sequence[Pixels]:
-        """Copies of some pictures; where all pictures of the store have one shape, one array B x H x W x 3."""
+        """Returns copies of some pictures; one array, B x H x W x 3, where all pictures of the store have one shape."""
         if self._uniform:
             height, width = self.shapes[0]
             batch: Pixels = self._flat().reshape(-1, height, width, 3)[indices]
@@ -59,9 +63,10 @@ class PixelStore:
 
 
 def write_pixels(folder: Path, images: Iterable[Pixels]) -> None:
-    """Write the pictures into `folder`, one at a time. Raises OSError, also for a full disk."""
+    """Writes the pictures into `folder`, one at a time. Raises OSError, also for a full disk."""
     shapes = []
-    with (folder / PIXELS).open("wb") as file:  # written, not mapped: a full disk is an error here, there a SIGBUS
+    # Written and not mapped: on a full disk this raises OSError, where a mapped file would kill the process.
+    with (folder / PIXELS).open("wb") as file:
         for image in images:
             shapes.append(image.shape[:2])
             file.write(np.ascontiguousarray(image).data)
@@ -74,9 +79,10 @@ def write_pixels(folder: Path, images: Iterable[Pixels]) -> None:
 
 
 def open_pixels(folder: Path, count: int) -> PixelStore | None:
-    """The `count` pictures that write_pixels wrote into `folder`; None where they are not there, or not all."""
+    """Opens the `count` pictures that write_pixels wrote into `folder`; None where they are not there, or not all."""
     try:
-        found = np.load(folder / SHAPES, mmap_mode="r", allow_pickle=False)  # mapped: as much is read as there is
+        # Mapped, so that a header that promises more than the file holds allocates nothing.
+        found = np.load(folder / SHAPES, mmap_mode="r", allow_pickle=False)
         size = (folder / PIXELS).stat().st_size
     except (OSError, EOFError, ValueError):
         return None
@@ -90,7 +96,7 @@ def open_pixels(folder: Path, count: int) -> PixelStore | None:
 
 
 def hold_pixels(images: Iterable[Pixels]) -> PixelStore:
-    """The pictures in memory."""
+    """Keeps the pictures in memory."""
     kept = list(images)
     shapes = np.asarray([image.shape[:2] for image in kept], np.int32).reshape(-1, 2)
     return PixelStore(shapes, np.concatenate([image.ravel() for image in kept] or [np.zeros(0, np.uint8)]))
@@ -98,5 +104,6 @@ def hold_pixels(images: Iterable[Pixels]) -> PixelStore:
 
 @lru_cache(maxsize=16)
 def _mapped(file: Path) -> npt.NDArray[np.uint8]:
-    # A plain array: the subclass memmap takes three times as long to index.
+    # Indexing the subclass memmap takes three times as long as indexing a plain array.
+    """Returns all pixels of the file, flat; each process maps a file once."""
     return np.memmap(file, np.uint8, "r").view(np.ndarray) if file.stat().st_size else np.zeros(0, np.uint8)

@@ -1,4 +1,4 @@
-"""The splits of a data set, and folds: train and val dealt anew, so that what belongs together stays together."""
+"""Names the splits of a data set, and deals train and val anew into folds that keep together what belongs together."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def drawn_sizes(train: int) -> dict[Split, int]:
 
 
 def held_out(groups: Sequence[str], folds: int, fold: int, seed: int) -> frozenset[str]:
-    """The groups that are val in fold `fold` (from 0) of `folds`; `groups` names the group of each example.
+    """Returns the groups that are val in fold `fold` (from 0) of `folds`; `groups` names the group of each example.
 
-    Largest first, equal ones by the hash of their names, each group goes to the fold with the fewest examples so far:
-    neither the order of the labels nor the splits they give matter, and folds of single examples differ by one at most.
-    Raises ValueError where there are fewer groups than folds.
+    The largest group first, equal ones in the order of a hash of their names, each goes to the fold that has the fewest
+    examples so far. So the order of the labels does not matter, nor do the splits that they give, and where each
+    example is its own group, folds differ by one at most. Raises ValueError where there are fewer groups than folds.
     """
     sizes = Counter(groups)
     if len(sizes) < folds:
@@ -38,4 +38,5 @@ def held_out(groups: Sequence[str], folds: int, fold: int, seed: int) -> frozens
 
 
 def _hash(group: str, seed: int) -> bytes:
+    """Orders groups of equal size in a way that only their names and the seed decide."""
     return hashlib.sha256(f"{seed} {group}".encode()).digest()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read_utf8(file: Path) -> str:
-    """The text of `file`, without a byte order mark; line ends as they stand. Raises ValueError naming the line."""
+    """Returns the text of `file` without a byte order mark; line ends stay. Raises ValueError naming the line."""
     content = file.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{file}:1: must be UTF-8, but begins as UTF-16 does; save the file as UTF-8")

@@ -1,4 +1,4 @@
-"""What can be wrong with labelled pages, found before training: images, polygons, leaks between splits."""
+"""Checks labelled pages before training: counts, images, polygons, leaks between splits."""
 
 from __future__ import annotations
 
@@ -8,16 +8,7 @@ import numpy as np
 import shapely
 
 from trainables.data.image_file import ImageFile
-from trainables.data.label_checks import (
-    Look,
-    count_twins,
-    leaks_of,
-    look_at,
-    name_first,
-    name_leaks,
-    twins_of,
-    unreadable,
-)
+from trainables.data.label_checks import Look, Twins, look_at, name_first, unreadable
 from trainables.detection.dataset import Split
 from trainables.detection.page import Float, Page, letterbox_scale
 from trainables.detection.targets import shrink_polygon
@@ -25,21 +16,21 @@ from trainables.trainable import Finding
 
 Splits = Mapping[Split, Sequence[Page]]
 
-DECODED = 400  # pages whose image is decoded whole; of the others the head is read
-OUTSIDE_SHARE = 0.25  # of a polygon's area: more of it beyond the page is a mistake, less is a label drawn by hand
-VANISHED_SHARE = 0.02  # of the polygons: more of them too small to learn asks for a higher resolution
-BROKEN_SHARE = 0.1  # of the polygons: each piece is found as a text of its own
-IGNORED_SHARE = 0.5
+DECODED = 400  # pages whose image is decoded; of the others the head is read
+OUTSIDE_SHARE = 0.25  # of a polygon's area; less beyond the page is usual in labels drawn by hand, more is a mistake
+VANISHED_SHARE = 0.02  # of the polygons; where more are too small to be learnt, the resolution should be higher
+BROKEN_SHARE = 0.1  # of the polygons; where more fall apart, pieces are found as texts of their own
+IGNORED_SHARE = 0.5  # of the texts of a split; where more are ignored, `ignore` may be inverted
 
 
 def check_labels(splits: Splits) -> list[Finding]:
-    """Counts, polygons and leaks of the pages of each split, and whether their images can be read."""
+    """Checks counts, polygons and leaks of the pages of each split, and whether their images can be read."""
     looks = look_at(splits, DECODED, _check_head)
     return [_count(splits), _check_images(splits, looks), _check_polygons(splits), _check_splits(looks)]
 
 
 def check_shrinking(pages: Sequence[Page], resolution: int, ratio: float) -> Finding:
-    """How much of the text is too small to be learnt at `resolution`, or falls apart when shrunk by `ratio`."""
+    """Counts the texts too small to be learnt at `resolution`, and those that `ratio` shrinks into several pieces."""
     pieces = []
     for page in pages:
         scale = np.float32(letterbox_scale(page.size, resolution))
@@ -60,6 +51,7 @@ def check_shrinking(pages: Sequence[Page], resolution: int, ratio: float) -> Fin
 
 
 def _count(splits: Splits) -> Finding:
+    """Counts pages and texts; names a split without text to find, or with too much of it ignored."""
     texts = {name: sum(len(page.polygons) for page in pages) for name, pages in splits.items()}
     ignored = {name: sum(int(page.ignore.sum()) for page in pages) for name, pages in splits.items()}
     detail = "; ".join(
@@ -78,6 +70,7 @@ def _count(splits: Splits) -> Finding:
 
 
 def _check_images(splits: Splits, looks: Sequence[Look[Page]]) -> Finding:
+    """Names the images that cannot be read."""
     sizes = np.array([page.size for pages in splits.values() for page in pages])
     low, high = sizes.min(axis=0), sizes.max(axis=0)
     decoded = sum(look.size is not None for look in looks)
@@ -86,11 +79,13 @@ def _check_images(splits: Splits, looks: Sequence[Look[Page]]) -> Finding:
 
 
 def _check_head(page: Page) -> None:
+    """Looks at the head of the page's file. Raises BadImage."""
     if isinstance(page.source, ImageFile):
         page.source.check()
 
 
 def _check_polygons(splits: Splits) -> Finding:
+    """Names the polygons without area, and those that lie outside of their page."""
     problems, count, crossing = [], 0, 0
     for page in (page for pages in splits.values() for page in pages):
         frame = shapely.box(0, 0, *page.size)
@@ -120,11 +115,11 @@ def _check_polygons(splits: Splits) -> Finding:
 
 
 def _count_pieces(polygon: Float, ratio: float) -> int:
-    """How many polygons of a pixel or more are left of it when it is shrunk."""
+    """Returns how many polygons of a pixel or more are left of it when it is shrunk."""
     return sum(shapely.Polygon(piece).area >= 1 for piece in shrink_polygon(polygon, ratio))
 
 
 def _check_splits(looks: Sequence[Look[Page]]) -> Finding:
-    twins = twins_of(looks)
-    leaks = leaks_of(twins)
-    return Finding("splits", count_twins(twins, leaks), name_leaks(leaks))
+    """Names the pages that stand in several splits."""
+    twins = Twins.among(looks)
+    return Finding("splits", twins.detail, twins.problem)

@@ -1,4 +1,4 @@
-"""What can be wrong with labelled crops, found before training: texts, charset, lengths, pictures, leaks."""
+"""Checks labelled crops before training: texts, charset, lengths, pictures, leaks."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from trainables.data.image_file import BadImage
-from trainables.data.label_checks import (
-    Look,
-    count_twins,
-    leaks_of,
-    look_at,
-    name_first,
-    name_leaks,
-    twins_of,
-    unreadable,
-)
+from trainables.data.label_checks import Look, Twins, look_at, name_first, unreadable
 from trainables.data.splits import Split
 from trainables.recognition.charset import Charset, name_character
 from trainables.recognition.config import Config, time_steps
@@ -56,6 +47,7 @@ def time_steps_of(config: Config) -> TimeSteps:
 
 
 def _all(splits: Splits) -> Iterator[tuple[Split, Crop]]:
+    """Returns every crop with its split."""
     return ((split, crop) for split, crops in splits.items() for crop in crops)
 
 
@@ -133,9 +125,9 @@ def _check_pictures(looks: Sequence[Look[Crop]]) -> Finding:
     details, problems = [f"{len(sizes)} of {len(looks)} decoded, {span}"], []
     if mistakes := unreadable(looks):
         problems.append(name_first(mistakes))
-    contradictory = [twins for twins in twins_of(looks) if len({look.example.text for look in twins}) > 1]
+    contradictory = [group for group in Twins.among(looks).groups if len({look.example.text for look in group}) > 1]
     if contradictory:
-        texts = [" = ".join(f"{t.example.name} {t.example.text!r}" for t in twins[:3]) for twins in contradictory]
+        texts = [" = ".join(f"{t.example.name} {t.example.text!r}" for t in group[:3]) for group in contradictory]
         found = f"{len(contradictory)} pictures are labelled with several texts: {name_first(texts)}"
         many = sum(map(len, contradictory)) > CONTRADICTORY_SHARE * len(looks)
         (problems if many else details).append(f"{found}; keep the right one")
@@ -144,9 +136,8 @@ def _check_pictures(looks: Sequence[Look[Crop]]) -> Finding:
 
 def _check_splits(splits: Splits, looks: Sequence[Look[Crop]]) -> Finding:
     """Names the pictures and the groups that stand in several splits, and counts the texts that recur."""
-    twins = twins_of(looks)
-    leaks = leaks_of(twins)
-    problems = [named] if (named := name_leaks(leaks)) else []
+    twins = Twins.among(looks)
+    problems = [] if twins.problem is None else [twins.problem]
     groups: dict[str, Counter[Split]] = defaultdict(Counter)
     for split, crop in _all(splits):
         if crop.labelled_group is not None:
@@ -164,7 +155,7 @@ def _check_splits(splits: Splits, looks: Sequence[Look[Crop]]) -> Finding:
     learnt = {crop.text for crop in splits["train"]}
     repeated = sum(crop.text in learnt for split, crop in _all(splits) if split != "train")
     detail = (
-        f"{count_twins(twins, leaks)}; {len(groups)} groups, {len(torn)} of them in several splits; "
+        f"{twins.detail}; {len(groups)} groups, {len(torn)} of them in several splits; "
         f"{repeated} crops of val and test say what one of train says"
     )
     return Finding("splits", detail, "; ".join(problems) or None)

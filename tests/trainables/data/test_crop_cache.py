@@ -1,4 +1,4 @@
-"""The cache of resized crops: what it holds, when it is made anew, who shares it, and what failing disks do to it."""
+"""Checks what the cache of resized crops holds, when it is made anew, who shares it, and what full disks do to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIXED, KEPT = CropSize(32, 100), CropSize(32, 0, max_width=200)
 
 @dataclass
 class Drawn:
-    """A crop of random pixels that counts how often it is decoded."""
+    """Gives random pixels, and counts how often it is decoded."""
 
     seed: int
     height: int = 24
@@ -65,7 +65,7 @@ def test_a_crop_of_the_cache_is_the_crop_resized(size: CropSize) -> None:
         assert image.dtype == np.uint8 and np.array_equal(image, resize_crop(crops[index].read(), size))
         assert np.array_equal(image, store.read(index))
     store.read_batch([1])[0][:] = 0
-    assert store.read(1).any()  # a batch is the caller's own
+    assert store.read(1).any()  # The caller owns the batch.
 
 
 def test_widths_follow_the_proportions_within_bounds() -> None:
@@ -82,7 +82,7 @@ def test_shrinking_averages_and_growing_interpolates() -> None:
     small = image[:16, :50]
     assert np.array_equal(resize_crop(small, FIXED), cv2.resize(small, (100, 32), interpolation=cv2.INTER_LINEAR))
     flat = np.zeros((8, 2000, 3), np.uint8)
-    flat[:, ::2] = 200  # stripes of a pixel: seen from afar they are gray
+    flat[:, ::2] = 200  # From afar, stripes of a pixel are gray.
     assert np.ptp(resize_crop(flat, FIXED)[:, 1:-1]) == 0
 
 
@@ -187,7 +187,7 @@ def test_crops_stay_in_memory_where_the_cache_cannot_be_written(
 
 def test_a_disk_that_is_full_in_the_middle_leaves_nothing_behind(own_cache: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # the third crop no longer fits
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # The third crop does not fit any more.
     try:
         with pytest.warns(RuntimeWarning, match="make room there"):
             store = cached_crops(mixed(), FIXED)
@@ -222,7 +222,7 @@ def test_a_cache_that_nobody_used_for_a_month_is_removed_and_nothing_else(own_ca
     (own_cache / "crops-of-last-summer").mkdir()
     for folder in own_cache.iterdir():
         os.utime(folder, (0, 0))
-    cached_crops(mixed(2), FIXED)  # in use again
+    cached_crops(mixed(2), FIXED)  # It is in use again.
     cached_crops(mixed(3), FIXED)
     assert old.exists()
     os.utime(old, (0, 0))

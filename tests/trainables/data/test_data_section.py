@@ -1,4 +1,4 @@
-"""What the `data:` sections of all tasks have in common: root, folds, seed, and what drawn examples have alone."""
+"""Checks what the `data:` sections of all tasks share: root, folds, seed, and keys of drawn examples."""
 
 from __future__ import annotations
 

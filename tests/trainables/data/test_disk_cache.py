@@ -1,4 +1,4 @@
-"""Where what is made once per machine lies, and what somebody else put there before."""
+"""Checks where folders that are made once per machine lie, and what becomes of those that somebody else put there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainables.synthetic.drawn_plates import drawn_plates
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user without a home: what is shared lies in the temporary folder, where others write, too."""
+    """Takes the user's home away: what is shared lies in the temporary folder, where others write too."""
     monkeypatch.delenv("NIGHTSWEEP_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/no-home")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -27,7 +27,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_in_the_temporary_folder_it_is_the_users_alone(temporary: Path) -> None:
     make_once(temporary / "made", Path.exists, lambda folder: (folder / "here").touch())
     assert temporary.stat().st_mode & 0o777 == 0o700
-    assert temporary.name != f"nightsweep-{os.getuid()}"  # Ray's clusters, and what is not locked there is removed
+    assert temporary.name != f"nightsweep-{os.getuid()}"  # Ray's clusters are there, and what is not locked is removed.
 
 
 @pytest.mark.parametrize("planted", ["writable", "link", "file", "another's"])

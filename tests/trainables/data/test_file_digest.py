@@ -1,4 +1,4 @@
-"""Digests of files and the fingerprint: they stay as they are, or every study would think that its data had changed."""
+"""Checks that digests and fingerprints stay as they are, or every study would think that its data had changed."""
 
 from __future__ import annotations
 

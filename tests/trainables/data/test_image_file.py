@@ -1,4 +1,4 @@
-"""Images of every kind written by PIL, broken ones, turned ones and bombs."""
+"""Checks how images of every kind, broken ones, turned ones and bombs are read."""
 
 from __future__ import annotations
 

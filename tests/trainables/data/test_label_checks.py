@@ -1,4 +1,4 @@
-"""Twins, leaks and pictures that cannot be read, whatever the task."""
+"""Checks how twins, leaks and pictures that cannot be read are found, whatever the task."""
 
 from __future__ import annotations
 
@@ -11,21 +11,12 @@ import pytest
 from PIL import Image
 
 from trainables.data.image_file import BadImage, Pixels, check_image, read_image
-from trainables.data.label_checks import (
-    Look,
-    count_twins,
-    leaks_of,
-    look_at,
-    name_first,
-    name_leaks,
-    twins_of,
-    unreadable,
-)
+from trainables.data.label_checks import Twins, look_at, name_first, unreadable
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a task that does not exist."""
+    """Stands for a picture of any task."""
 
     name: str
     file: Path | None = None
@@ -35,6 +26,7 @@ class Picture:
 
 
 def noise(seed: int) -> Pixels:
+    """Draws a picture that no other seed draws."""
     return np.random.default_rng(seed).integers(0, 256, (8, 9, 3), dtype=np.uint8)
 
 
@@ -45,13 +37,14 @@ def pictures(folder: Path, count: int, kind: str = "bmp") -> list[Picture]:
     return [Picture(f"{number}", folder / f"{number}.{kind}") for number in range(count)]
 
 
-def names(groups: list[list[Look[Picture]]]) -> list[list[str]]:
-    return [[look.example.name for look in group] for group in groups]
+def names(twins: Twins[Picture]) -> list[list[str]]:
+    """Returns the names of the pictures in each group."""
+    return [[look.example.name for look in group] for group in twins.groups]
 
 
 def test_different_pictures_have_no_twins_and_are_decoded(tmp_path: Path) -> None:
     looks = look_at({"train": pictures(tmp_path, 4)}, most_decoded=10)
-    assert twins_of(looks) == [] and unreadable(looks) == []
+    assert names(Twins.among(looks)) == [] and unreadable(looks) == []
     assert [look.size for look in looks] == [(9, 8)] * 4
 
 
@@ -60,7 +53,7 @@ def test_equal_files_are_twins_however_many_are_decoded(tmp_path: Path, most_dec
     train = pictures(tmp_path, 6)
     shutil.copy(train[1].file, train[4].file)
     looks = look_at({"train": train[:3], "val": train[3:]}, most_decoded)
-    assert names(twins_of(looks)) == [["1", "4"]]
+    assert names(Twins.among(looks)) == [["1", "4"]]
     assert sum(look.size is not None for look in looks) == min(most_decoded, 6)
 
 
@@ -68,18 +61,17 @@ def test_equal_pixels_in_files_of_another_kind_and_drawn_ones_are_twins(tmp_path
     Image.fromarray(noise(0)).save(tmp_path / "a.png")
     Image.fromarray(noise(0)).save(tmp_path / "b.bmp")
     found = [Picture("a", tmp_path / "a.png"), Picture("b", tmp_path / "b.bmp"), Picture("drawn")]
-    assert names(twins_of(look_at({"train": found}, 10))) == [["a", "b", "drawn"]]
+    assert names(Twins.among(look_at({"train": found}, 10))) == [["a", "b", "drawn"]]
 
 
 def test_a_leak_is_a_twin_in_another_split_and_is_named_with_what_to_do(tmp_path: Path) -> None:
     train = pictures(tmp_path, 6)
-    shutil.copy(train[0].file, train[1].file)  # twins within train
-    shutil.copy(train[2].file, train[5].file)  # a leak
-    twins = twins_of(look_at({"train": train[:4], "test": train[4:]}, 10))
-    leaks = leaks_of(twins)
-    assert count_twins(twins, leaks) == "2 pictures are there more than once, 1 of them in several splits"
-    assert name_leaks(leaks) == "the same picture is learnt and scored: 2 (train) = 5 (test); keep one of each"
-    assert name_leaks([]) is None
+    shutil.copy(train[0].file, train[1].file)  # Both are in train.
+    shutil.copy(train[2].file, train[5].file)  # This is a leak.
+    twins = Twins.among(look_at({"train": train[:4], "test": train[4:]}, 10))
+    assert twins.detail == "2 pictures are there more than once, 1 of them in several splits"
+    assert twins.problem == "the same picture is learnt and scored: 2 (train) = 5 (test); keep one of each"
+    assert Twins([]).problem is None
 
 
 def test_a_picture_that_cannot_be_read_is_nobodys_twin(tmp_path: Path) -> None:
@@ -87,7 +79,7 @@ def test_a_picture_that_cannot_be_read_is_nobodys_twin(tmp_path: Path) -> None:
     for picture in train[:2]:
         picture.file.write_bytes(b"<html>not found</html>")
     looks = look_at({"train": train}, 10)
-    assert twins_of(looks) == []
+    assert names(Twins.among(looks)) == []
     assert [text.split(": ")[0] for text in unreadable(looks)] == [str(train[0].file), str(train[1].file)]
 
 

@@ -1,4 +1,4 @@
-"""Folds: every group on one side, parts of nearly one size, and no say for the order of the labels."""
+"""Checks that folds keep groups together, differ little in size, and do not depend on the order of the labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that a spreadsheet would compute."""
+"""Checks that a spreadsheet does not compute texts, and that they come back as they were."""
 
 from __future__ import annotations
 
