@@ -1,4 +1,4 @@
-"""Text detection: DBNet over a timm backbone. The hooks import torch only when they are called."""
+"""Detects text: DBNet over a timm backbone. The hooks import torch only when they are called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainables.trainable import Finding, Run
 
 __all__ = ["Config", "check", "examples", "fingerprint", "smoke", "test", "train"]
 
-# Real parts, tiny budget: the file's own backbone and augmentation, from scratch, on a few drawn pages.
+# A smoke run takes seconds but keeps the study's own backbone and augmentation, from scratch, on a few drawn pages.
 smoke: Mapping[str, Any] = {
     "space": {"pretrained": False, "resolution": 64, "epochs": 1, "batch_size": 2, "workers": 0},
     "data": {"root": "synthetic/receipts", "pages": 8, "size": 128},
@@ -19,35 +19,35 @@ smoke: Mapping[str, Any] = {
 
 
 def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
-    """Yield train/loss, lr, val/hmean, val/precision, val/recall, images_per_second once an epoch."""
+    """Yields train/loss, lr, val/hmean, val/precision, val/recall, images_per_second once an epoch."""
     from trainables.detection.training import train
 
     return train(config, run)
 
 
 def test(config: Config, run: Run) -> dict[str, float]:
-    """test/hmean, test/precision, test/recall of the checkpoint in run.checkpoint_dir; {} without a test split."""
+    """Returns test/hmean, test/precision, test/recall of run.checkpoint_dir; {} without a test split."""
     from trainables.detection.training import score_test_split
 
     return score_test_split(config, run)
 
 
 def examples(config: Config, run: Run, directory: Path) -> None:
-    """Draw what the checkpoint in run.checkpoint_dir finds and misses on a few pages, as PNG files in `directory`."""
+    """Draws what run.checkpoint_dir finds and misses on a few pages, as PNG files in `directory`."""
     from trainables.detection.pictures import draw_examples
 
     draw_examples(config, run, directory)
 
 
 def check(config: Config, data: Mapping[str, Any], directory: Path) -> list[Finding]:
-    """Look at labels and one batch before GPU hours; pictures go into `directory`."""
+    """Looks at labels and one batch before GPU hours; pictures go into `directory`."""
     from trainables.detection import preflight
 
     return preflight.check(config, data, directory)
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
-    """A short text that changes when the data do."""
+    """Returns a short text that changes when the data do."""
     from trainables.detection import data_fingerprint
 
     return data_fingerprint.fingerprint(data)

@@ -17,11 +17,11 @@ from trainables.data.splits import SPLITS
 from trainables.detection.data_section import ANNOTATIONS
 from trainables.detection.page import Page
 
-_FAR = 1_000_000  # no pixel is further out; not a number (NaN) is not within it either
+_FAR = 1_000_000  # px; no label lies further out, and NaN is not below it either
 
 
 def read_annotations(folder: Path, *, need_split: bool) -> dict[str | None, list[Page]]:
-    """The pages of `folder`/annotations.json by split, in the order of the file; without a split under None.
+    """Returns the pages of `folder`/annotations.json by split, in the order of the file; None: without a split.
 
     The file is a list of {"image", "width", "height", "split", "instances": [{"points", "transcription", "ignore"}]}:
     `image` a path below the folder, `points` three or more [x, y] in pixels; `transcription` and `ignore` are optional,
@@ -38,9 +38,10 @@ def read_annotations(folder: Path, *, need_split: bool) -> dict[str | None, list
 
 
 def _read_json(file: Path) -> list[Any]:
+    """Returns the list of pages. Raises ValueError for a file that is no JSON, no list, or empty."""
     try:
         entries = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, of a number of more digits than Python reads
+    except (ValueError, RecursionError) as error:  # No JSON, no UTF-8, or a number of too many digits.
         raise ValueError(f"{file}: must be JSON in UTF-8, but {error}; correct or export it again") from error
     if not isinstance(entries, list) or not entries:
         raise ValueError(
@@ -50,6 +51,7 @@ def _read_json(file: Path) -> list[Any]:
 
 
 def _page(folder: Path, entry: Mapping[str, Any]) -> Page:
+    """Builds the page of an entry without mistakes."""
     size = (entry["width"], entry["height"])
     instances = entry["instances"]
     return Page(
@@ -62,6 +64,7 @@ def _page(folder: Path, entry: Mapping[str, Any]) -> Page:
 
 
 def _mistakes(entries: list[Any], need_split: bool) -> Iterator[str]:
+    """Yields the mistakes in all entries, each with the page that it is in."""
     seen: dict[str, int] = {}
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
@@ -82,6 +85,7 @@ def _mistakes(entries: list[Any], need_split: bool) -> Iterator[str]:
 
 
 def _page_mistakes(entry: Mapping[str, Any], need_split: bool) -> Iterator[str]:
+    """Yields the mistakes in one page, as ends of lines that begin with the page."""
     for key in ("width", "height"):
         value = entry.get(key)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -102,6 +106,7 @@ def _page_mistakes(entry: Mapping[str, Any], need_split: bool) -> Iterator[str]:
 
 
 def _instance_mistake(instance: Any) -> str | None:
+    """Returns the first mistake in one text of a page; None where there is none."""
     if not isinstance(instance, dict):
         return f"must be a mapping, but got {_kind(instance)}"
     if not isinstance(instance.get("ignore"), (bool, type(None))):
@@ -118,6 +123,7 @@ def _instance_mistake(instance: Any) -> str | None:
 
 
 def _is_point(point: Any) -> bool:
+    """Returns whether this is [x, y], two finite numbers within _FAR of 0."""
     return (
         isinstance(point, list)
         and len(point) == 2
@@ -126,6 +132,7 @@ def _is_point(point: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
+    """Describes a wrong value in a few words."""
     if isinstance(value, (list, dict)):
         return f"a {'list' if isinstance(value, list) else 'mapping'} of {len(value)}"
     return "nothing" if value is None else repr(value)[:60]

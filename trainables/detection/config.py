@@ -1,4 +1,4 @@
-"""The settings of text detection, as named in a study file's `space`."""
+"""Defines the settings of text detection, as named in a study file's `space`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from trainables.train_config import TrainConfig
 from trainables.trainable import setting
 
-STRIDE = 32  # of the deepest feature map: resolutions are multiples of it
+STRIDE = 32  # px between two places of the deepest feature map; resolutions are multiples of it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(TrainConfig):
-    """DBNet (Liao et al. 2020) over a timm backbone. Raises ValueError for a resolution that no network can take."""
+    """Configures DBNet (Liao et al. 2020) over a timm backbone. Raises ValueError for impossible resolutions."""
 
     backbone: str = setting("tf_efficientnet_lite0", "`tiny`, or any timm model with features at strides 4 to 32")
     pretrained: bool = setting(True, "start from ImageNet weights")
@@ -43,7 +43,7 @@ class Config(TrainConfig):
 
     def __post_init__(self) -> None:
         stages = self.resolution if isinstance(self.resolution, Mapping) else {1: self.resolution}
-        sides = {int(epoch): side for epoch, side in stages.items()}  # JSON turns the keys of a mapping into text
+        sides = {int(epoch): side for epoch, side in stages.items()}  # In JSON, keys are texts.
         if 1 not in sides or min(sides) < 1:
             raise ValueError(f"resolution: its first epoch must be 1, but got {dict(stages)}; add `1: 640`")
         for side in sides.values():
@@ -54,7 +54,7 @@ class Config(TrainConfig):
             raise ValueError(f"decoder_channels: must be a multiple of 4, but got {self.decoder_channels}")
 
     def resolution_at(self, epoch: int) -> int:
-        """Side in pixels of the square that pages are fitted into in this epoch (from 1)."""
+        """Returns the side, in pixels, of the square that pages are fitted into in this epoch (from 1)."""
         if not isinstance(self.resolution, Mapping):
             return self.resolution
         sides = {int(start): side for start, side in self.resolution.items()}
@@ -62,5 +62,5 @@ class Config(TrainConfig):
 
 
 def nearest_side(side: float) -> int:
-    """The multiple of STRIDE closest to `side`, at least STRIDE."""
+    """Returns the multiple of STRIDE closest to `side`, at least STRIDE."""
     return max(STRIDE, round(side / STRIDE) * STRIDE)

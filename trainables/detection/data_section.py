@@ -1,4 +1,4 @@
-"""The `data:` section of a study of text detection."""
+"""Reads the `data:` section of a study of text detection."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ ANNOTATIONS = "annotations.json"
 
 @dataclass(frozen=True)
 class PageSection(DataSection):
-    """Where the pages are and how they are split.
+    """Says where the pages are and how they are split.
 
     root: a folder that holds annotations.json, or `synthetic/receipts`, which draws its own.
     pages: drawn pages of train; val and test get 3 of 10 as many each. size: their side in pixels.
     hardness: 0 (flat, clean paper) to 1 (crumpled, faded, in shadow).
+    For folds, fold and seed see DataSection.
     """
 
     pages: int = 140
@@ -30,6 +31,7 @@ class PageSection(DataSection):
 
     @classmethod
     def _folder_mistake(cls, folder: Path) -> str | None:
+        """Returns what is wrong with a folder that lacks annotations.json."""
         if (folder / ANNOTATIONS).is_file():
             return None
         what = f"has no {ANNOTATIONS}" if folder.is_dir() else "is not a folder"

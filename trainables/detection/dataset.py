@@ -1,4 +1,4 @@
-"""The pages of a split, and what training takes from them: letterboxed, augmented images with DBNet's target maps."""
+"""Loads the pages of a split, and makes of them what training takes: augmented squares with DBNet's target maps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Item = dict[str, torch.Tensor]
 
 
 def load_pages(data: Mapping[str, Any], split: Split) -> list[Page]:
-    """The pages of one split, in the order of the annotations; only test may be empty.
+    """Returns the pages of one split, in the order of the annotations; only test may be empty.
 
     `data` is the `data:` section of a study file (see PageSection). With `folds`, the pages of all splits but test are
     dealt anew: those of fold `fold` are val, the others train. Raises ValueError, a line for each mistake.
@@ -42,12 +42,12 @@ def load_pages(data: Mapping[str, Any], split: Split) -> list[Page]:
 
 
 class PageDataset(AugmentedDataset[Item]):
-    """Pages as a network takes them; the item of an index is the same whenever (seed, epoch, index) are."""
+    """Shows pages as a network takes them, one item a page."""
 
     def __init__(
         self, pages: Sequence[Page], resolution: int, augment: Augment | None, shrink_ratio: float = 0.4, seed: int = 0
     ) -> None:
-        """`resolution` is the side of the square, in pixels; `augment` None leaves the pages as they are."""
+        """Takes pages. resolution: side of the square, in pixels. augment: None leaves the pages as they are."""
         if resolution < 32:
             raise ValueError(f"resolution: resolution >= 32 must hold, but got {resolution}")
         super().__init__(seed)
@@ -57,14 +57,17 @@ class PageDataset(AugmentedDataset[Item]):
         self._shrink_ratio = shrink_ratio
 
     def scale(self, index: int) -> float:
-        """Letterboxed pixels per pixel of the original page."""
+        """Returns letterboxed pixels per pixel of the original page."""
         return letterbox_scale(self.pages[index].size, self.resolution)
 
     def __len__(self) -> int:
         return len(self.pages)
 
     def __getitem__(self, index: int) -> Item:
-        """image: uint8, 3 x S x S. shrink_map, shrink_mask, threshold_map, threshold_mask: float32, 1 x S x S."""
+        """Returns image (uint8, 3 x S x S), and shrink_map, shrink_mask, threshold_map, threshold_mask.
+
+        The maps are float32, 1 x S x S (see targets.Targets).
+        """
         image, polygons = self.view(index)
         ignore = self.pages[index].ignore
         maps = draw_targets(polygons, ignore, self.resolution, self.resolution, self._shrink_ratio)
@@ -73,7 +76,7 @@ class PageDataset(AugmentedDataset[Item]):
         }
 
     def view(self, index: int) -> tuple[Pixels, tuple[Float, ...]]:
-        """The page as this epoch shows it: S x S x 3, uint8 RGB, and its polygons in those pixels."""
+        """Returns the page as this epoch shows it, S x S x 3, uint8 RGB, and its polygons in those pixels."""
         if not 0 <= index < len(self.pages):
             raise IndexError(f"page {index} of {len(self.pages)}")
         page = self.pages[index]
@@ -85,24 +88,25 @@ class PageDataset(AugmentedDataset[Item]):
 
 
 def collate(items: Sequence[Item]) -> Item:
-    """A batch: each tensor of the items stacked, B x C x S x S."""
+    """Stacks each tensor of the items into a batch, B x C x S x S."""
     batch: Item = default_collate(list(items))
     return batch
 
 
 @dataclass(frozen=True)
 class DrawnPage:
-    """One page of a set of drawn receipts."""
+    """Reads one page of a set of drawn receipts."""
 
     receipts: ReceiptSet
     index: int
 
     def read(self) -> Pixels:
+        """Returns size x size x 3, uint8 RGB."""
         return self.receipts.image(self.index)
 
 
 def _pages_of(section: PageSection, *splits: Split | None) -> list[Page]:
-    """The pages labelled with one of `splits`, None for those without a split."""
+    """Returns the pages labelled with one of `splits`; None stands for pages without a split."""
     if section.drawn:
         return [page for split in splits if split is not None for page in _drawn_pages(section, split)]
     labelled = read_annotations(section.folder, need_split=section.folds is None)
@@ -110,6 +114,7 @@ def _pages_of(section: PageSection, *splits: Split | None) -> list[Page]:
 
 
 def _drawn_pages(section: PageSection, split: Split) -> list[Page]:
+    """Returns the drawn pages of a split."""
     count = drawn_sizes(section.pages)[split]
     receipts = drawn_receipts(split, count, section.size, section.seed, section.hardness)
     return [

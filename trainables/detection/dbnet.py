@@ -1,4 +1,4 @@
-"""DBNet: features at four strides, merged to one map, binarised by a threshold that is learnt (Liao et al. 2020)."""
+"""Builds DBNet: features at four strides, merged to one map, binarised by a learnt threshold (Liao et al. 2020)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from trainables.detection.config import Config
 from trainables.detection.losses import balanced_bce, dice_loss, masked_l1
 
 STEEPNESS = 50.0  # k of the differentiable binarisation
-MIN_INNER = 16  # channels of a head: with four, too many fall silent at the first steps and never learn
+MIN_INNER = 16  # channels of a head; of four, too many fall silent in the first steps and never learn
 
 
 @dataclass(frozen=True)
 class Maps:
-    """What the network says of each pixel, both B x 1 x H x W, before the sigmoid."""
+    """Holds what the network says of each pixel, before the sigmoid: both B x 1 x H x W."""
 
     probability: Tensor
     threshold: Tensor
@@ -27,6 +27,8 @@ class Maps:
 
 @dataclass(frozen=True)
 class LossWeights:
+    """Weighs the terms of the loss. negative_ratio: see losses.balanced_bce."""
+
     bce: float
     l1: float
     dice: float
@@ -34,7 +36,7 @@ class LossWeights:
 
 
 class Pyramid(nn.Module):
-    """Feature pyramid (Lin et al. 2017) whose four levels end as one map of `channels` at the finest stride."""
+    """Merges four levels of features to one map of `channels` at the finest stride (Lin et al. 2017)."""
 
     def __init__(self, channels_in: Sequence[int], channels: int) -> None:
         super().__init__()
@@ -44,7 +46,7 @@ class Pyramid(nn.Module):
         self.smooth = nn.ModuleList(_normalised(conv) for conv in smooth)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Finest first: B x C_i x H/4 x W/4, ... -> B x channels x H/4 x W/4."""
+        """Takes features, finest first: B x C_i x H/4 x W/4, ...; returns B x channels x H/4 x W/4."""
         levels = [lateral(feature) for lateral, feature in zip(self.lateral, features, strict=True)]
         for fine in range(len(levels) - 2, -1, -1):
             levels[fine] = levels[fine] + _resize_like(levels[fine + 1], levels[fine])
@@ -53,7 +55,7 @@ class Pyramid(nn.Module):
 
 
 class Head(nn.Sequential):
-    """One number a pixel: B x C x H/4 x W/4 -> B x 1 x H x W."""
+    """Computes one number for each pixel: B x C x H/4 x W/4 -> B x 1 x H x W."""
 
     def __init__(self, channels: int) -> None:
         inner = max(channels // 4, MIN_INNER)
@@ -65,7 +67,7 @@ class Head(nn.Sequential):
 
 
 class DBNet(nn.Module):
-    """The detector; it normalises its images itself and owns its loss."""
+    """Detects text; it normalises its images itself and owns its loss."""
 
     def __init__(self, backbone: Backbone, channels: int, weights: LossWeights) -> None:
         super().__init__()
@@ -79,17 +81,17 @@ class DBNet(nn.Module):
         self.normalise = Normalisation(backbone.mean, backbone.std)
 
     def forward(self, images: Tensor) -> Maps:
-        """uint8 RGB, B x 3 x H x W with H and W multiples of 32."""
+        """Takes uint8 RGB, B x 3 x H x W with H and W multiples of 32."""
         merged = self._merge(images)
         return Maps(self.probability(merged), self.threshold(merged))
 
     @torch.inference_mode()
     def detect(self, images: Tensor) -> Tensor:
-        """The probability that each pixel belongs to shrunk text: uint8 B x 3 x H x W -> float32 B x H x W."""
+        """Returns the probability that a pixel is shrunk text: uint8 B x 3 x H x W -> float32 B x H x W."""
         return self.probability(self._merge(images)).squeeze(1).float().sigmoid()
 
     def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`loss`, to be minimised, and its unweighted terms, of a batch of PageDataset."""
+        """Returns `loss`, to be minimised, and its unweighted terms, of a batch of PageDataset."""
         maps = self(batch["image"])
         weights = self.weights
         with torch.autocast(batch["image"].device.type, enabled=False):
@@ -106,11 +108,12 @@ class DBNet(nn.Module):
         return {"loss": total, "bce": bce, "l1": l1, "dice": dice}
 
     def _merge(self, images: Tensor) -> Tensor:
+        """Returns the map that both heads read, B x channels x H/4 x W/4."""
         return self.pyramid(self.backbone(self.normalise(images)))
 
 
 def build_dbnet(config: Config, *, pretrained: bool | None = None) -> DBNet:
-    """The detector of a config; `pretrained=False` where its weights are loaded anyway."""
+    """Builds the detector of a config; `pretrained=False` where its weights are loaded anyway."""
     wanted = config.pretrained if pretrained is None else pretrained
     backbone = build_backbone(config.backbone, pretrained=wanted, drop_path_rate=config.drop_path_rate)
     weights = LossWeights(config.bce_weight, config.l1_weight, config.dice_weight, config.negative_ratio)
@@ -118,18 +121,21 @@ def build_dbnet(config: Config, *, pretrained: bool | None = None) -> DBNet:
 
 
 def _resize_like(x: Tensor, target: Tensor) -> Tensor:
+    """Enlarges x to the height and width of `target`, by repeating pixels."""
     return x if x.shape[-2:] == target.shape[-2:] else functional.interpolate(x, size=target.shape[-2:], mode="nearest")
 
 
 def _normalised(conv: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
+    """Puts batch normalisation and ReLU behind a convolution."""
     return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU(inplace=True))
 
 
 def _initialise(module: nn.Module) -> None:
+    """Draws the weights of a convolution after He et al. 2015; other modules keep theirs."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     elif isinstance(module, nn.ConvTranspose2d):
-        # The four pixels that grow out of one start equal (Aitken et al. 2017): no checkerboard to be unlearnt first.
+        # The four pixels made of one start equal (Aitken et al. 2017): otherwise a checkerboard has to be unlearnt.
         weight = torch.empty(module.in_channels, module.out_channels, 1, 1)
         nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The three losses of DBNet (Liao et al. 2020, section 3.5): balanced BCE, masked L1, dice. All in float32."""
+"""Computes the three losses of DBNet (Liao et al. 2020, section 3.5): balanced BCE, masked L1, dice; all in float32."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ EPSILON = 1e-6
 
 
 def balanced_bce(logits: Tensor, target: Tensor, mask: Tensor, negative_ratio: float = 3.0) -> Tensor:
-    """Mean cross-entropy of all text pixels and the hardest background pixels, at most `negative_ratio` times as many.
+    """Returns the mean cross-entropy of all text pixels and of the hardest background pixels.
 
-    All B x 1 x H x W; target and mask are 0 or 1. A batch without text counts as having one pixel of it, so that its
-    worst mistakes are still learnt from. 0 where the mask leaves nothing.
+    All are B x 1 x H x W; target and mask are 0 or 1. At most `negative_ratio` times as many background as text pixels
+    count. A batch without text counts as having one pixel of it, so that its worst mistakes are still learnt from.
+    Returns 0 where the mask leaves nothing.
     """
     loss = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
     positive = target * mask
@@ -25,12 +26,12 @@ def balanced_bce(logits: Tensor, target: Tensor, mask: Tensor, negative_ratio: f
 
 
 def masked_l1(values: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute difference where the mask is 1; 0 where it is nowhere."""
+    """Returns the mean absolute difference where the mask is 1; 0 where it is nowhere."""
     return ((values.float() - target).abs() * mask).sum() / (mask.sum() + EPSILON)
 
 
 def dice_loss(values: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """1 - 2 |A and B| / (|A| + |B|), over the whole batch; 0..1 (Milletari et al. 2016)."""
+    """Returns 1 - 2 |A and B| / (|A| + |B|), over the whole batch; from 0 to 1 (Milletari et al. 2016)."""
     values = values.float() * mask
     overlap = (values * target).sum()
     return 1 - (2 * overlap + EPSILON) / (values.sum() + (target * mask).sum() + EPSILON)

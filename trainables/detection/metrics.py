@@ -1,4 +1,4 @@
-"""Precision, recall and their harmonic mean at IoU 0.5, with ignored regions: the protocol of ICDAR 2015, task 4.1."""
+"""Scores detections by precision, recall and their harmonic mean at IoU 0.5 (ICDAR 2015, task 4.1)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 
 Float = npt.NDArray[np.float32]
 
-IOU = 0.5  # a detection finds a text whose IoU with it is above this
-COVERED = 0.5  # a detection of which more than this share lies on an ignored text is left out
+IOU = 0.5  # A detection finds a text if their IoU is above this.
+COVERED = 0.5  # A detection is left out if more than this share of it lies on an ignored text.
 
 
 @dataclass(frozen=True)
 class Matching:
-    """One page: which detection found which text (pairs of indices), and what counts at all."""
+    """Holds, for one page, which detection found which text (pairs of indices), and what counts at all."""
 
     pairs: tuple[tuple[int, int], ...]  # (text, detection)
     counted_texts: npt.NDArray[np.bool_]
@@ -27,44 +27,50 @@ class Matching:
 
 @dataclass(frozen=True)
 class Score:
-    """Counts over pages; sums of counts make the score of a split."""
+    """Counts over pages; the sum of the scores of all pages is the score of a split."""
 
     matched: int = 0
     texts: int = 0
     detections: int = 0
 
     def __add__(self, other: Score) -> Score:
+        """Adds up the counts."""
         return Score(self.matched + other.matched, self.texts + other.texts, self.detections + other.detections)
 
     @property
     def precision(self) -> float:
+        """Returns the share of the detections that found a text."""
         return self.matched / self.detections if self.detections else 0.0
 
     @property
     def recall(self) -> float:
+        """Returns the share of the texts that were found."""
         return self.matched / self.texts if self.texts else 0.0
 
     @property
     def hmean(self) -> float:
+        """Returns the harmonic mean of precision and recall."""
         total = self.texts + self.detections
         return 2 * self.matched / total if total else 0.0
 
     def metrics(self, split: str) -> dict[str, float]:
+        """Returns the three scores, named with their split."""
         return {f"{split}/hmean": self.hmean, f"{split}/precision": self.precision, f"{split}/recall": self.recall}
 
 
 def score_page(texts: Sequence[Float], ignore: npt.NDArray[np.bool_], detections: Sequence[Float]) -> Score:
-    """The counts of one page; polygons N x 2."""
+    """Returns the counts of one page; polygons are N x 2."""
     matching = match(texts, ignore, detections)
     return Score(len(matching.pairs), int(matching.counted_texts.sum()), int(matching.counted_detections.sum()))
 
 
 def sum_scores(scores: Iterable[Score]) -> Score:
+    """Adds up the scores of pages."""
     return sum(scores, Score())
 
 
 def match(texts: Sequence[Float], ignore: npt.NDArray[np.bool_], detections: Sequence[Float]) -> Matching:
-    """One-to-one, as many pairs as possible (among equals, those of greatest IoU)."""
+    """Pairs texts and detections one to one: as many pairs as possible, and among equals those of greatest IoU."""
     text_areas, found_areas = polygons_of(texts), polygons_of(detections)
     overlap = intersections(text_areas, found_areas)
     text_sizes, found_sizes = shapely.area(text_areas), shapely.area(found_areas)
@@ -73,7 +79,7 @@ def match(texts: Sequence[Float], ignore: npt.NDArray[np.bool_], detections: Seq
     share = np.divide(overlap, found_sizes[None, :], out=np.zeros_like(overlap), where=found_sizes[None, :] > 0)
     counted_texts = ~np.asarray(ignore, bool)
     counted_detections = ~(share[~counted_texts] > COVERED).any(axis=0)
-    gain = np.where(iou > IOU, 1 + iou / (1 + len(texts)), 0.0)  # a further pair outweighs any gain of IoU
+    gain = np.where(iou > IOU, 1 + iou / (1 + len(texts)), 0.0)  # One more pair outweighs any IoU.
     gain *= counted_texts[:, None] * counted_detections[None, :]
     rows, columns = linear_sum_assignment(gain, maximize=True)
     pairs = tuple((int(r), int(c)) for r, c in zip(rows, columns, strict=True) if gain[r, c] > 0)
@@ -81,7 +87,7 @@ def match(texts: Sequence[Float], ignore: npt.NDArray[np.bool_], detections: Seq
 
 
 def polygons_of(polygons: Sequence[Float]) -> npt.NDArray[np.object_]:
-    """Shapely areas; what crosses itself is repaired, what has no area is empty."""
+    """Returns shapely areas; outlines that cross themselves are repaired, those without area are empty."""
     areas = np.array([shapely.Polygon(p) if len(p) >= 3 else shapely.Polygon() for p in polygons], object)
     broken = ~shapely.is_valid(areas)
     areas[broken] = [_repair(area) for area in areas[broken]]
@@ -89,7 +95,7 @@ def polygons_of(polygons: Sequence[Float]) -> npt.NDArray[np.object_]:
 
 
 def intersections(a: npt.NDArray[np.object_], b: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
-    """Areas that polygons share: len(a) x len(b)."""
+    """Returns the areas that polygons share: len(a) x len(b)."""
     shared = np.zeros((len(a), len(b)))
     if len(a) and len(b):
         near_a, near_b = shapely.STRtree(b).query(a, predicate="intersects")
@@ -98,6 +104,6 @@ def intersections(a: npt.NDArray[np.object_], b: npt.NDArray[np.object_]) -> npt
 
 
 def _repair(area: shapely.Geometry) -> shapely.Geometry:
-    """All that the outline encloses (buffer(0) would drop one half of an eight)."""
+    """Returns all that the outline encloses; buffer(0) would drop one half of an eight."""
     parts = shapely.get_parts(shapely.make_valid(area))
     return shapely.union_all([part for part in parts if part.geom_type in ("Polygon", "MultiPolygon")])

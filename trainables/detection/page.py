@@ -1,4 +1,4 @@
-"""One labelled page: its text polygons, and where its pixels come from."""
+"""Describes one labelled page: its text polygons, and where its pixels come from."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ Float = npt.NDArray[np.float32]
 
 
 class PixelSource(Protocol):
-    """Where the pixels of a page come from."""
+    """Reads the pixels of a page, wherever they are."""
 
-    def read(self) -> Pixels: ...
+    def read(self) -> Pixels:
+        """Returns height x width x 3, uint8 RGB. Raises BadImage."""
 
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A page and its text.
+    """Holds a page and its text.
 
     polygons: float32, N x 2 each, in pixels of the original image, where pixel (0, 0) covers x and y from 0 to 1.
     ignore: one bool a polygon; True where the text is unreadable, so that finding it is neither right nor wrong.
@@ -38,21 +39,24 @@ class Page:
 
     @property
     def file(self) -> Path | None:
-        """The file of the page; None where it was drawn."""
+        """Returns the file of the page; None where it was drawn."""
         return self.source.path if isinstance(self.source, ImageFile) else None
 
     def read(self) -> Pixels:
-        """Height x width x 3, uint8 RGB. Raises trainables.data.image_file.BadImage."""
+        """Returns height x width x 3, uint8 RGB. Raises trainables.data.image_file.BadImage."""
         return self.source.read()
 
 
 def letterbox_scale(size: tuple[int, int], resolution: int) -> float:
-    """Pixels of a letterboxed square of `resolution` per pixel of an image of `size` (width, height)."""
+    """Returns pixels of a square of `resolution` per pixel of an image of `size` (width, height)."""
     return resolution / max(size)
 
 
 def letterbox(image: Pixels, resolution: int) -> Pixels:
-    """The image scaled to fit a square and placed at its top left; the rest is black: resolution x resolution x 3."""
+    """Scales the image to fit a square, and places it at the top left; the rest is black.
+
+    Returns resolution x resolution x 3.
+    """
     height, width = image.shape[:2]
     scale = letterbox_scale((width, height), resolution)
     fitted = (max(1, round(width * scale)), max(1, round(height * scale)))

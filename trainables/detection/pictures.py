@@ -1,4 +1,4 @@
-"""Pictures of what a detector finds and misses, to be understood at a glance."""
+"""Draws pictures of what a detector finds and misses, to be understood at a glance."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from trainables.trainable import Run
 Pixels = npt.NDArray[np.uint8]
 
 PICTURES = 4
-LOOKED_AT = 40  # pages, of which the pictures are chosen
-SIDES = (640, 560, 480, 400, 320)  # pixels of the longer side; the first whose file is small enough
+LOOKED_AT = 40  # pages of which the pictures are chosen
+SIDES = (640, 560, 480, 400, 320)  # px of the longer side; the first one whose file is small enough is taken
 MOST_BYTES = 150_000
 FOUND, MISSED, DETECTED, IGNORED = COLOURS = (60, 160, 40), (40, 30, 215), (10, 130, 245), (200, 120, 90)  # B, G, R
-CAPTION = 20  # pixels
+CAPTION = 20  # px that the caption is high
 FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A page with what was found on it."""
+    """Holds a page with what was found on it."""
 
     page: Page
     detections: Detections
@@ -41,14 +41,15 @@ class Scene:
 
     @property
     def score(self) -> Score:
+        """Returns the counts of this page."""
         matching = self.matching
         return Score(len(matching.pairs), int(matching.counted_texts.sum()), int(matching.counted_detections.sum()))
 
 
 def draw_examples(config: Config, run: Run, directory: Path) -> None:
-    """Write at most 4 PNG files into `directory`: of the first val pages the worst, the best, and two between.
+    """Writes at most 4 PNG files into `directory`: of the first val pages the worst, the best, and two between.
 
-    Truth that was found in green, truth that was missed in filled red, detections in orange, ignored text in blue.
+    Texts that were found are green, missed ones filled red, ignored ones blue; detections are orange.
     """
     model, epoch = load_detector(config, run)
     pages = load_pages(run.data, "val")[:LOOKED_AT]
@@ -61,14 +62,14 @@ def draw_examples(config: Config, run: Run, directory: Path) -> None:
 
 
 def choose(scenes: Sequence[Scene]) -> list[Scene]:
-    """From the worst to the best, evenly spaced, at most PICTURES."""
+    """Returns scenes from the worst to the best, evenly spaced, at most PICTURES."""
     ordered = sorted(scenes, key=lambda scene: scene.score.hmean)
     places = np.linspace(0, len(ordered) - 1, min(PICTURES, len(ordered))).round().astype(int)
     return [ordered[place] for place in places]
 
 
 def draw_small(scene: Scene) -> bytes:
-    """The picture as PNG, as large as MOST_BYTES allow."""
+    """Returns the picture as PNG, as large as MOST_BYTES allow."""
     image = scene.page.read()
     encoded = b""
     for side in SIDES:
@@ -79,7 +80,7 @@ def draw_small(scene: Scene) -> bytes:
 
 
 def encode(picture: Pixels) -> bytes:
-    """PNG of a BGR picture in 16 greys and shades of the four colours: a third of the bytes."""
+    """Returns a BGR picture as PNG in 16 greys and shades of the four colours, which takes a third of the bytes."""
     greys = np.linspace(0, 255, 16)[:, None] * np.ones(3)
     shades = [np.array(colour) * share + greys[1::3] * (1 - share) for colour in COLOURS for share in (0.35, 0.7, 1.0)]
     palette = Image.new("P", (1, 1))
@@ -91,7 +92,7 @@ def encode(picture: Pixels) -> bytes:
 
 
 def draw(scene: Scene, image: Pixels, side: int) -> Pixels:
-    """The page (RGB) with its polygons and a caption; BGR, its longer side `side` pixels."""
+    """Draws the page (RGB) with its polygons and a caption; returns BGR whose longer side has `side` pixels."""
     page, matching = scene.page, scene.matching
     scale = side / max(image.shape[:2])
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -113,7 +114,7 @@ def draw(scene: Scene, image: Pixels, side: int) -> Pixels:
 
 
 def _with_caption(canvas: Pixels, score: Score) -> Pixels:
-    """A strip below the page: how many texts were found (green), missed (red), and how many detections are wrong."""
+    """Adds a strip that says how many texts were found (green), missed (red), and detected wrongly (orange)."""
     strip = np.full((CAPTION, max(canvas.shape[1], 280), 3), 255, np.uint8)
     false = score.detections - score.matched
     words = (
@@ -131,4 +132,5 @@ def _with_caption(canvas: Pixels, score: Score) -> Pixels:
 
 
 def _pixels(polygon: npt.NDArray[np.float32], scale: float) -> npt.NDArray[np.int32]:
+    """Returns the polygon as cv2 draws it: pixel indices of the scaled picture."""
     return np.rint(polygon * scale - 0.5).astype(np.int32)

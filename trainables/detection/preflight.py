@@ -1,4 +1,4 @@
-"""`tune check` for text detection: the labels, one batch as the network sees it, and one step of the real network."""
+"""Checks a study of text detection for `tune check`: the labels, one batch, and one step of the real network."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from trainables.detection.label_checks import check_labels, check_shrinking
 from trainables.one_step import build_learner, out_of_memory, time_step
 from trainables.trainable import Finding
 
-SHOWN = 4  # pages of the batch in its picture
-SHOWN_SIDE = 480  # pixels of a page in the picture
+SHOWN = 4  # pages in the picture of the batch
+SHOWN_SIDE = 480  # px of a page in the picture
 
 
 def check(config: Config, data: Mapping[str, Any], directory: Path) -> list[Finding]:
-    """Findings on labels, images, polygons, splits, resolution, one batch and one step; draws batch.png in `directory`.
+    """Checks labels, images, polygons, splits, resolution, one batch and one step; draws batch.png in `directory`.
 
-    Each step needs the one before it: what stands on a broken one is not tried.
+    Each check needs those before it: what builds on a broken one is left out.
     """
     try:
         splits = {name: load_pages(data, name) for name in SPLITS}
@@ -51,6 +51,7 @@ def check(config: Config, data: Mapping[str, Any], directory: Path) -> list[Find
 
 
 def _make_batch(dataset: PageDataset, batch_size: int, directory: Path) -> tuple[Item, Finding]:
+    """Makes the first batch, draws it, and says how much text is left in it after augmentation."""
     started = time.perf_counter()
     items = [dataset[index % len(dataset)] for index in range(batch_size)]
     seconds = (time.perf_counter() - started) / batch_size
@@ -69,9 +70,9 @@ def _make_batch(dataset: PageDataset, batch_size: int, directory: Path) -> tuple
 
 
 def draw_page(dataset: PageDataset, index: int) -> Pixels:
-    """Three panels: a page with its texts outlined (green; ignored ones red), its shrink map, its threshold map.
+    """Draws a page with its texts outlined (green; ignored ones red), its shrink map and its threshold map.
 
-    What the masks leave out is red in the maps. BGR, SHOWN_SIDE x 3 SHOWN_SIDE x 3.
+    What the masks leave out is red in the maps. Returns BGR, SHOWN_SIDE x 3 SHOWN_SIDE x 3.
     """
     image, polygons = dataset.view(index)
     item = dataset[index]
@@ -87,12 +88,13 @@ def draw_page(dataset: PageDataset, index: int) -> Pixels:
 
 
 def _resize(picture: Pixels) -> Pixels:
+    """Resizes a panel to a square of SHOWN_SIDE."""
     method = cv2.INTER_AREA if picture.shape[0] > SHOWN_SIDE else cv2.INTER_NEAREST
     return np.asarray(cv2.resize(picture, (SHOWN_SIDE, SHOWN_SIDE), interpolation=method))
 
 
 def _learn_one_step(config: Config, batch: Item, pages: int) -> Finding:
-    """Learns the batch a few times with the real network; the fastest step is multiplied into an epoch."""
+    """Learns the batch a few times with the real network, and multiplies the fastest step into an epoch."""
     steps = batches_per_epoch(pages, config.batch_size)
     try:
         learner = build_learner(lambda: build_dbnet(config), config, steps)
@@ -114,4 +116,5 @@ def _learn_one_step(config: Config, batch: Item, pages: int) -> Finding:
 
 
 def _duration(seconds: float) -> str:
+    """Returns seconds in words: 90 s, 3 min."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,4 +1,4 @@
-"""Learning and scoring text detection: what the engine's loop needs to know of the task."""
+"""Trains and scores text detection: what the engine's loop needs to know of the task."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trainables.trainable import Run
 
 
 def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
-    """Yield train/loss and its terms, lr, val/hmean, val/precision, val/recall, images_per_second once an epoch."""
+    """Yields train/loss and its terms, lr, val/hmean, val/precision, val/recall, images_per_second once an epoch."""
     seed_everything(run.seed)
     pages, held_out = load_pages(run.data, "train"), load_pages(run.data, "val")
     augment = Augment.from_config(config)
@@ -42,7 +42,7 @@ def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
 
 
 def score_test_split(config: Config, run: Run) -> dict[str, float]:
-    """test/hmean, test/precision, test/recall of the checkpoint in run.checkpoint_dir; {} without a test split."""
+    """Returns test/hmean, test/precision, test/recall of run.checkpoint_dir; {} without a test split."""
     pages = load_pages(run.data, "test")
     if not pages:
         return {}
@@ -51,19 +51,20 @@ def score_test_split(config: Config, run: Run) -> dict[str, float]:
 
 
 def load_detector(config: Config, run: Run) -> tuple[DBNet, int]:
-    """The network of run.checkpoint_dir, ready to predict, and the epoch it was saved after."""
+    """Returns the network of run.checkpoint_dir, ready to predict, and the epoch it was saved after."""
     checkpoint = checkpoint_of(run)
     model = build_dbnet(config, pretrained=False)
     return make_trained(model, load_weights(checkpoint), config, run.device), checkpoint_epoch(checkpoint)
 
 
 def score_pages(model: DBNet, pages: Sequence[Page], config: Config, run: Run, epoch: int) -> Score:
+    """Returns the score of what the model finds on these pages."""
     found = detect_pages(model, pages, config, run, epoch)
     return sum_scores(score_page(p.polygons, p.ignore, f.polygons) for p, f in zip(pages, found, strict=True))
 
 
 def detect_pages(model: DBNet, pages: Sequence[Page], config: Config, run: Run, epoch: int) -> Iterator[Detections]:
-    """What the model finds on each page, in pixels of the original, at the resolution of `epoch`."""
+    """Yields what the model finds on each page, in pixels of the original, at the resolution of `epoch`."""
     dataset = PageDataset(pages, config.resolution_at(epoch), augment=None, shrink_ratio=config.shrink_ratio)
     index = 0
     for batch in evaluation_batches(dataset, collate, config, run):
@@ -73,6 +74,6 @@ def detect_pages(model: DBNet, pages: Sequence[Page], config: Config, run: Run, 
 
 
 def detect(model: DBNet, images: torch.Tensor) -> np.ndarray:
-    """uint8 B x 3 x S x S -> the probability of text, float32 B x S x S."""
+    """Returns the probability of text: uint8 B x 3 x S x S -> float32 B x S x S."""
     device = next(model.parameters()).device
     return model.detect(images.to(device, non_blocking=True)).cpu().numpy()
