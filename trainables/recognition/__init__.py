@@ -1,4 +1,4 @@
-"""Text recognition: CRNN and CTC over a timm backbone. The hooks import torch only when they are called."""
+"""Recognises text: CRNN and CTC over a timm backbone. The hooks import torch only when they are called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainables.trainable import Finding, Run
 
 __all__ = ["Config", "check", "examples", "fingerprint", "predict", "smoke", "test", "train"]
 
-# Real parts, tiny budget: the file's own backbone and augmentation, from scratch, on a few drawn plates.
+# A smoke run takes seconds but keeps the study's own backbone and augmentation, from scratch, on a few drawn plates.
 smoke: Mapping[str, Any] = {
     "space": {"pretrained": False, "height": 32, "width": 64, "epochs": 1, "batch_size": 4, "workers": 0},
     "data": {"root": "synthetic/plates", "crops": 16},
@@ -19,42 +19,42 @@ smoke: Mapping[str, Any] = {
 
 
 def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
-    """Yield train/loss, train/acc, lr, val/acc, val/ned, val/cer, images_per_second once an epoch."""
+    """Yields train/loss, train/acc, lr, val/acc, val/ned, val/cer, images_per_second once an epoch."""
     from trainables.recognition.training import train
 
     return train(config, run)
 
 
 def test(config: Config, run: Run) -> dict[str, float]:
-    """test/acc, test/ned, test/cer of the checkpoint in run.checkpoint_dir; {} without a test split."""
+    """Returns test/acc, test/ned, test/cer of run.checkpoint_dir; {} without a test split."""
     from trainables.recognition.training import score_test_split
 
     return score_test_split(config, run)
 
 
 def examples(config: Config, run: Run, directory: Path) -> None:
-    """Draw the crops that the checkpoint in run.checkpoint_dir reads worst, and list what it takes for what."""
+    """Draws the crops that run.checkpoint_dir reads worst, and lists which characters it takes for which."""
     from trainables.recognition.pictures import draw_examples
 
     draw_examples(config, run, directory)
 
 
 def predict(config: Config, run: Run, files: Sequence[Path], output: TextIO) -> list[str]:
-    """Write `path,text,confidence` for each file; a line for each that cannot be read is returned."""
+    """Writes `path,text,confidence` for each file; returns a line for each that cannot be read."""
     from trainables.recognition.prediction import read_files
 
     return read_files(config, run, files, output)
 
 
 def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[Finding]:
-    """Look at labels, pictures and one batch, and let the network learn a few crops by upkeep, before GPU hours."""
+    """Looks at labels, pictures and one batch, and has the network memorise a few crops, before GPU hours."""
     from trainables.recognition import preflight
 
     return preflight.check(config, data, directory)
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
-    """A short text that changes when the data do."""
+    """Returns a short text that changes when the data do."""
     from trainables.recognition import data_fingerprint
 
     return data_fingerprint.fingerprint(data)

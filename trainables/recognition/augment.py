@@ -1,7 +1,7 @@
-"""Probabilities of a config to changes of text crops: one resampling for all geometry, then blur, colour and noise.
+"""Changes text crops with the probabilities of a config: one resampling for all geometry, then blur, colour, noise.
 
-Every change takes uint8 and gives uint8: colours go through tables of 256 values that were ended at 0 and 255, or like
-noise through an addition that ends there. So no change can mistake 0..1 for 0..255 or wrap white around to black.
+Every change takes uint8 and gives uint8: colours go through tables of 256 values that are clipped to 0..255, noise
+through an addition that clips. So no change can take 0..1 for 0..255, or turn white into black by an overflow.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from trainables.augment import Float, Pixels, add_noise, check_bounds, settings_
 from trainables.recognition.randaugment import MAGNITUDES, look_up, randaugment
 from trainables.recognition.tia import CUT_SHARE, cut_rows, draw_tia, resample, turn, unmoved
 
-BLUR_SIGMA_SHARE = (0.01, 0.04)  # of the height: 0.3 to 1.3 px at 32; PaddleOCR's is 1 px
+BLUR_SIGMA_SHARE = (0.01, 0.04)  # of the height, so 0.3 to 1.3 px of 32; PaddleOCR has 1 px
 HUE_SHIFT = 15.0  # degrees to either side
-SATURATION_SHARE = VALUE_SHARE = 0.3  # they change by up to this share
+SATURATION_SHARE = VALUE_SHARE = 0.3  # share by which they change at most
 BRIGHTNESS = 40.0  # gray levels to either side
-CONTRAST = 0.3  # changes by up to this share
+CONTRAST = 0.3  # share by which it changes at most
 NOISE_SIGMA = (3.0, 20.0)  # gray levels
 GEOMETRY = ("tia_prob", "crop_prob", "rotate_prob")
 COLOURS = ("blur_prob", "hsv_prob", "jitter_prob", "noise_prob", "reverse_prob")
@@ -38,13 +38,13 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Augment:
-    """How often, from 0 to 1, each change is made to the crops that are changed at all (`aug_prob`), independently."""
+    """Changes crops at random; each field says how often, from 0 to 1, one change is made to those of `aug_prob`."""
 
     aug_prob: float = 1.0
     tia_prob: float = 0.0
     crop_prob: float = 0.0  # rows cut off at the top or at the bottom
     rotate_prob: float = 0.0
-    rotate_degrees: float = 5.0  # to either side, evenly
+    rotate_degrees: float = 5.0  # at most, to either side
     blur_prob: float = 0.0
     hsv_prob: float = 0.0
     jitter_prob: float = 0.0  # brightness and contrast
@@ -59,20 +59,21 @@ class Augment:
 
     @classmethod
     def from_config(cls, config: Any) -> Augment | None:
-        """From the attributes of `config` of the same names (those it lacks: no such change). None: nothing to do."""
+        """Takes the attributes of `config` of the same names; None where they change nothing."""
         augment = cls(**settings_of(config, cls.__dataclass_fields__))
         return augment if augment.changes_anything else None
 
     @property
     def changes_anything(self) -> bool:
+        """Returns whether any change can happen."""
         chances = [value for name, value in vars(self).items() if name.endswith("_prob") and name != "aug_prob"]
         return self.aug_prob > 0 and (any(chances) or self.randaugment_num_ops > 0)
 
     def __call__(self, images: Sequence[Pixels], rng: np.random.Generator) -> list[Pixels]:
-        """The changed crops, each of its own shape (height x width x 3, uint8 RGB).
+        """Returns the changed crops, each of its own shape (height x width x 3, uint8 RGB); modifies no argument.
 
-        Crops come at the height that the network takes; they may be of any width and are not modified. The same state
-        of `rng` gives the same bytes. Raises TypeError for crops that are not uint8.
+        Crops come at the height that the network takes, and are of any width. The same state of `rng` gives the same
+        bytes. Raises TypeError for crops that are not uint8.
         """
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3:
@@ -97,7 +98,10 @@ class Augment:
         return changed
 
     def _move(self, images: Pixels, wanted: Marks, amounts: Numbers, rng: np.random.Generator) -> Pixels:
-        """images: n x height x width x 3. wanted: n x GEOMETRY. amounts: n x 2, from -1 to 1."""
+        """Changes the geometry of crops of one shape.
+
+        images: n x height x width x 3. wanted: n x GEOMETRY. amounts: n x 2, from -1 to 1.
+        """
         count, height, width, _ = images.shape
         tia, crop, rotate = wanted.T
         rows, degrees = amounts.T
@@ -111,6 +115,7 @@ class Augment:
         return resample(images, ends)
 
     def _recolour(self, image: Pixels, wanted: list[bool], amounts: list[float], rng: np.random.Generator) -> Pixels:
+        """Changes blur and colours of one crop; amounts are from -1 to 1."""
         blur, hsv, jitter, noise, reverse, some = wanted
         hue, saturation, value, brightness, contrast = amounts
         if blur:
@@ -129,7 +134,7 @@ class Augment:
 
 
 def _alike(images: Sequence[Pixels], places: npt.NDArray[np.intp]) -> list[list[int]]:
-    """The places, those of crops of one shape together."""
+    """Groups the places by the shape of their crops."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for place in map(int, places):
         by_shape.setdefault(images[place].shape, []).append(place)
@@ -137,15 +142,16 @@ def _alike(images: Sequence[Pixels], places: npt.NDArray[np.intp]) -> list[list[
 
 
 def _blur(image: Pixels, sigma: float) -> Pixels:
-    side = 2 * round(2 * sigma) + 1  # of the kernel; beyond it there would be a twentieth of the weight
+    """Blurs by a Gaussian of `sigma` pixels."""
+    side = 2 * round(2 * sigma) + 1  # Beyond this kernel lies a twentieth of the weight.
     blurred: Pixels = cv2.GaussianBlur(image, (max(side, 3), max(side, 3)), sigma)
     return blurred.reshape(image.shape)
 
 
 def _shift_hsv(image: Pixels, hue: float, saturation: float, value: float) -> Pixels:
-    """Each by -1 to 1 of the most that it changes."""
+    """Changes hue, saturation and value, each by -1 to 1 times the most that it may change."""
     table = np.empty((256, 3), np.float32)
-    table[:, 0] = (_HUES + round(hue * HUE_SHIFT / 2)) % 180  # OpenCV's hue counts steps of two degrees, in a circle
+    table[:, 0] = (_HUES + round(hue * HUE_SHIFT / 2)) % 180  # OpenCV counts hue in steps of 2 degrees.
     table[:, 1] = _LEVELS * (1 + saturation * SATURATION_SHARE)
     table[:, 2] = _LEVELS * (1 + value * VALUE_SHARE)
     hsv = look_up(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), table)
@@ -154,14 +160,14 @@ def _shift_hsv(image: Pixels, hue: float, saturation: float, value: float) -> Pi
 
 
 def _jitter(image: Pixels, brightness: float, contrast: float) -> Pixels:
-    """Each by -1 to 1 of the most that it changes; contrast about middle gray."""
+    """Changes brightness, and contrast about middle gray, each by -1 to 1 times the most that it may change."""
     factor = 1 + contrast * CONTRAST
     changed: Pixels = cv2.addWeighted(image, factor, image, 0, 127.5 * (1 - factor) + brightness * BRIGHTNESS)
     return changed.reshape(image.shape)
 
 
 def _deviates(shape: tuple[int, ...], rng: np.random.Generator) -> Float:
-    """Normal deviates: a stretch, from anywhere, of a million drawn once.
+    """Returns normal deviates: a part, from anywhere, of a million that are drawn once.
 
     Drawing them for each crop would take as long as all the other changes together.
     """

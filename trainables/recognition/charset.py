@@ -1,4 +1,4 @@
-"""The characters that a network can read, and the numbers that CTC gives them. No torch here."""
+"""Numbers the characters that a network can read, as CTC's classes. No torch here."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 from trainables.data.label_mistakes import raise_mistakes
 from trainables.data.text_file import read_utf8
 
-BLANK = 0  # CTC's class for "no character here"
+BLANK = 0  # the class of CTC that means that no character is here
 
 
 class UnknownCharacter(ValueError):
-    """A text holds a character that the charset lacks; the message names it."""
+    """Raised for a text with a character that the charset lacks; the message names it."""
 
 
 @dataclass(frozen=True)
 class Charset:
-    """Characters in the order of their classes: class 0 is CTC's blank, character i is class i + 1.
+    """Holds characters in the order of their classes: class 0 is CTC's blank, character i is class i + 1.
 
-    A character is one code point: of composed (NFC) text, so a Hangul syllable is one, not its two or three letters.
+    A character is one code point of composed (NFC) text: a Hangul syllable is one character, not two or three letters.
     Raises ValueError for none, for one given twice, and for what is not a single code point.
     """
 
@@ -39,16 +39,16 @@ class Charset:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Charset:
-        """All characters of the texts, sorted by code point."""
+        """Returns the charset of all characters of the texts, sorted by code point."""
         return cls(tuple(sorted(set().union(*map(normalise, texts)))))
 
     @property
     def size(self) -> int:
-        """Classes of the network, the blank included."""
+        """Returns the number of classes of the network, the blank included."""
         return len(self.characters) + 1
 
     def encode(self, text: str) -> list[int]:
-        """The classes of its characters. Raises UnknownCharacter."""
+        """Returns the classes of the characters. Raises UnknownCharacter."""
         try:
             return [self._classes[character] for character in text]
         except KeyError as error:
@@ -60,35 +60,36 @@ class Charset:
             ) from None
 
     def encode_known(self, text: str) -> list[int]:
-        """As encode, but characters that the charset lacks are left out."""
+        """Returns the classes of the characters, without those that the charset lacks."""
         return [self._classes[character] for character in text if character in self._classes]
 
     def decode(self, indices: Sequence[int]) -> str:
-        """The text of classes without blanks. Raises IndexError for a blank and for classes that there are not."""
+        """Returns the text of classes without blanks. Raises IndexError for a blank, and for classes there are not."""
         if any(not 0 < index < self.size for index in indices):
             raise IndexError(f"classes of characters must be from 1 to {self.size - 1}, but got {list(indices)}")
         return "".join(self.characters[index - 1] for index in indices)
 
     def knows(self, text: str) -> bool:
+        """Returns whether the charset has all characters of the text."""
         return all(character in self._classes for character in text)
 
     def unknown(self, texts: Iterable[str]) -> Counter[str]:
-        """The characters that the charset lacks, and how often each occurs."""
+        """Returns the characters that the charset lacks, and how often each occurs."""
         return Counter(c for text in texts for c in text if c not in self._classes)
 
 
 def normalise(text: str) -> str:
-    """Composed (Unicode NFC): macOS writes Hangul in pieces that look the same and are other characters."""
+    """Composes the text (Unicode NFC): macOS writes Hangul in pieces that look the same and are other characters."""
     return unicodedata.normalize("NFC", text)
 
 
 def name_character(character: str) -> str:
-    """As a person can find it: '가' (U+AC00), also where it cannot be seen."""
+    """Names a character so that a person can find it, also where it cannot be seen: '가' (U+AC00)."""
     return f"{character!r} (U+{ord(character):04X})"
 
 
 def read_charset(file: Path) -> Charset:
-    """One character a line, in UTF-8, as PaddleOCR's dictionaries; a line of one space is the space.
+    """Reads one character a line, in UTF-8, as PaddleOCR's dictionaries; a line of one space is the space.
 
     Raises ValueError, a line for each mistake: `FILE:LINE: what must hold, but what came; what to do`; OSError.
     """

@@ -1,4 +1,4 @@
-"""The settings of text recognition, as named in a study file's `space`."""
+"""Defines the settings of text recognition, as named in a study file's `space`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ BACKBONES = (
     "tf_efficientnet_lite0",
 )
 NECKS = ("bilstm", "none")
-WIDTH_STRIDE = 4  # px of width that one time step of CTC covers, whatever the backbone
+WIDTH_STRIDE = 4  # px of width for each time step of CTC, whatever the backbone
 MIN_WIDTH = 8  # px
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(TrainConfig):
-    """CRNN with CTC (Shi et al. 2015). Raises ValueError for a width that no network can take."""
+    """Configures a CRNN with CTC (Shi et al. 2015). Raises ValueError for a width that no network can take."""
 
     epochs: int = setting(60, "epochs at most; the lr schedule spans them", low=1)
     batch_size: int = setting(16, "crops per optimizer step", low=1)
@@ -64,5 +64,5 @@ class Config(TrainConfig):
 
 
 def time_steps(width: int) -> int:
-    """Time steps of CTC that a picture of `width` px gets: the longest label without repeats that it can hold."""
+    """Returns the time steps of CTC for a picture of `width` px: the longest label without repeats that fits."""
     return -(-width // WIDTH_STRIDE)

@@ -1,4 +1,4 @@
-"""CRNN: convolutions look, an LSTM reads both ways, CTC aligns (Shi et al. 2015). The model owns loss and decoding."""
+"""Builds the CRNN: convolutions, an LSTM that reads both ways, CTC (Shi et al. 2015). It owns loss and decoding."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch.nn import functional
 from trainables.backbone import Normalisation
 from trainables.recognition.charset import BLANK, Charset
 from trainables.recognition.config import WIDTH_STRIDE, Config, time_steps
-from trainables.recognition.ctc import Reading, count_exact, decode_greedy
+from trainables.recognition.ctc import Decoding, count_exact, decode_greedy
 from trainables.recognition.encoders import Encoder, build_encoder
 
 
 class Neck(nn.Module):
-    """A bidirectional LSTM over the time steps, of each row its own.
+    """Reads the time steps of each row by a bidirectional LSTM, within the row's own steps.
 
-    What reads back is given each row reversed within its own steps. A packed sequence would say the same to nn.LSTM but
-    takes twice the time on a CPU, and on a GPU the numbers of steps would have to come back first.
+    The LSTM that reads backwards receives each row reversed within its own steps. A packed sequence gives nn.LSTM the
+    same, but takes twice the time on a CPU, and on a GPU would have to wait for the numbers of steps.
     """
 
     def __init__(self, channels: int, hidden_size: int, layers: int, dropout: float) -> None:
@@ -31,7 +31,7 @@ class Neck(nn.Module):
         self.channels = 2 * hidden_size
 
     def forward(self, x: Tensor, steps: Tensor) -> Tensor:
-        """B x T x C, of which the first `steps` (B) of each row are read -> B x T x channels."""
+        """Reads the first `steps` (B) of each row of B x T x C; returns B x T x channels."""
         place = torch.arange(x.shape[1], device=x.device)
         turned = torch.where(place < steps[:, None], steps[:, None] - 1 - place, place)  # B x T
         for layer, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
@@ -42,15 +42,15 @@ class Neck(nn.Module):
 
 
 def turn(x: Tensor, places: Tensor) -> Tensor:
-    """B x T x C with the time steps of each row at other places (B x T)."""
+    """Returns B x T x C with the time steps of each row taken from other places (B x T)."""
     return x.gather(1, places[..., None].expand(-1, -1, x.shape[-1]))
 
 
 class CRNN(nn.Module):
-    """The recogniser; it normalises its pictures itself.
+    """Recognises text; it normalises its pictures itself.
 
-    characters: code points of the charset, kept with the weights: a checkpoint alone says what it reads.
-    own_weight_decay: names of parameters -> their weight decay (see trainables.optim).
+    characters: code points of the charset, kept with the weights, so that a checkpoint alone says what it reads.
+    own_weight_decay: the weight decay of parameters, by name (see trainables.optim).
     """
 
     def __init__(self, encoder: Encoder, charset: Charset, config: Config) -> None:
@@ -69,10 +69,10 @@ class CRNN(nn.Module):
         self.register_buffer("characters", torch.tensor([ord(c) for c in charset.characters], dtype=torch.int32))
 
     def forward(self, images: Tensor, valid_width: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 RGB, B x 3 x H x W, of which `valid_width` px are picture -> logits B x T x C, time steps B.
+        """Takes uint8 RGB, B x 3 x H x W, of which `valid_width` px are picture; returns logits B x T x C, steps B.
 
-        Steps beyond a row's own are padding and mean nothing. A picture's reading hardly depends on how far it was
-        padded: padding is as nothing to the first convolution and is not read by the LSTM.
+        Steps beyond a row's own are padding and mean nothing. How far a picture is padded hardly changes how it is
+        read: the first convolution sees zeros there, and the LSTM does not read it.
         """
         x = self.normalise(images)
         steps = torch.div(valid_width + WIDTH_STRIDE - 1, WIDTH_STRIDE, rounding_mode="floor")
@@ -85,7 +85,7 @@ class CRNN(nn.Module):
         return self.head(self.dropout(features)), steps
 
     def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`loss` (CTC, per character) and `acc`, the share of the batch read without an error while it is learned.
+        """Returns `loss` (CTC, per character) and `acc`, the share of the batch read without an error in this step.
 
         An infinite loss stays infinite: a label that does not fit its time steps is a broken label.
         """
@@ -98,17 +98,17 @@ class CRNN(nn.Module):
         return {"loss": loss, "acc": exact / len(target)}
 
     @torch.inference_mode()
-    def read(self, images: Tensor, valid_width: Tensor) -> list[Reading]:
-        """The text of each picture as indices of the charset, and its confidence (see ctc.decode_greedy)."""
+    def read(self, images: Tensor, valid_width: Tensor) -> list[Decoding]:
+        """Returns the characters of each picture, and how sure they are (see ctc.decode_greedy)."""
         logits, steps = self(images, valid_width)
         return decode_greedy(functional.log_softmax(logits.float(), dim=-1), steps)
 
     def time_steps(self, width: int) -> int:
-        """Time steps that a picture of `width` px gets."""
+        """Returns the time steps that a picture of `width` px gets."""
         return time_steps(width)
 
 
 def build_crnn(config: Config, charset: Charset, *, pretrained: bool | None = None) -> CRNN:
-    """The recogniser of a config; `pretrained=False` where its weights are loaded anyway."""
+    """Builds the recogniser of a config; `pretrained=False` where its weights are loaded anyway."""
     wanted = config.pretrained if pretrained is None else pretrained
     return CRNN(build_encoder(config.backbone, pretrained=wanted, use_se=config.use_se), charset, config)

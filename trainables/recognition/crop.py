@@ -1,4 +1,4 @@
-"""One labelled crop: a picture of one line of text, and where its pixels come from. No torch here."""
+"""Describes one labelled crop: a picture of one line of text, and where its pixels come from. No torch here."""
 
 from __future__ import annotations
 
@@ -12,38 +12,41 @@ from trainables.data.pixel_store import PixelStore
 
 
 class PixelSource(CropSource, Protocol):
-    """Where the pixels of a crop come from."""
+    """Reads the pixels of a crop, or their number alone."""
 
     def size(self) -> tuple[int, int]:
-        """(width, height), as cheaply as can be. Raises BadImage."""
+        """Returns (width, height), as cheaply as can be. Raises BadImage."""
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnCrop:
-    """One crop of a set that was drawn; `name` says what determines the pixels."""
+    """Reads one crop of a set that was drawn; `name` says what determines its pixels."""
 
     name: str
     pixels: PixelStore
     index: int
 
     def read(self) -> Pixels:
+        """Returns height x width x 3, uint8 RGB."""
         return self.pixels.read(self.index)
 
     def size(self) -> tuple[int, int]:
+        """Returns (width, height)."""
         height, width = map(int, self.pixels.shapes[self.index])
         return width, height
 
     def identity(self) -> str:
+        """Returns the name, which changes when the pixels do."""
         return self.name
 
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A crop and what it says.
+    """Holds a crop and what it says.
 
     name: of the file, from the root, or of the drawn crop. text: composed (NFC), not empty.
-    group: crops of one group are never separated by folds; where the labels name none, its text.
-    labelled_group: that group where the labels name one.
+    group: folds never separate crops of one group; it is the crop's text where the labels name no group.
+    labelled_group: the group that the labels name, if they do.
     """
 
     name: str
@@ -54,13 +57,13 @@ class Crop:
 
     @property
     def file(self) -> Path | None:
-        """The file of the crop; None where it was drawn."""
+        """Returns the file of the crop; None where it was drawn."""
         return self.source.path if isinstance(self.source, ImageFile) else None
 
     def read(self) -> Pixels:
-        """Height x width x 3, uint8 RGB. Raises trainables.data.image_file.BadImage."""
+        """Returns height x width x 3, uint8 RGB. Raises trainables.data.image_file.BadImage."""
         return self.source.read()
 
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels. Raises trainables.data.image_file.BadImage."""
+        """Returns (width, height) in pixels. Raises trainables.data.image_file.BadImage."""
         return self.source.size()

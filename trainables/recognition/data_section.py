@@ -1,4 +1,4 @@
-"""The `data:` section of a study of text recognition, and the files of labels that it names."""
+"""Reads the `data:` section of a study of text recognition, and finds the files of labels that it names."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ _FORMS = "a file, or a mapping of train, val and test to a file or a list of fil
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A file of labels, and the split of all of them; None where the file itself says it, or nothing does."""
+    """Names a file of labels, and the split of all of them; None where the file itself says it, or nothing does."""
 
     path: Path
     split: Split | None = None
 
     @property
     def is_csv(self) -> bool:
+        """Returns whether the file is a table; any other one has a path and a text in each line."""
         return self.path.suffix.lower() == ".csv"
 
 
 @dataclass(frozen=True)
 class CropSection(DataSection):
-    """Where the crops are, what is written on them, and how they are split.
+    """Says where the crops are, what is written on them, and how they are split.
 
     root: a folder, or `synthetic/plates`, which draws Korean licence plates.
     labels: files with a header `path,text,split[,group or page]` (.csv) or with `path<TAB>text` in each line (any other
@@ -36,6 +37,7 @@ class CropSection(DataSection):
         the split of each file. Without `labels`: labels.csv in root, else its train.txt, val.txt and test.txt.
     charset: a file with a character a line; without it the characters of train are the charset.
     crops: drawn crops of train; val and test get 3 of 10 as many each. hardness: 0 (by day, clean) to 1 (dirt, night).
+    For folds, fold and seed see DataSection.
     """
 
     labels: tuple[LabelFile, ...] = ()
@@ -50,10 +52,12 @@ class CropSection(DataSection):
 
     @classmethod
     def _own_mistakes(cls, data: Mapping[str, Any]) -> list[str]:
+        """Returns the mistakes in `labels` and `charset`."""
         return [*_label_mistakes(data), *_charset_mistakes(data)]
 
     @classmethod
     def _resolved(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Finds the files of labels and of the charset."""
         root = values["root"]
         if root != cls.drawn_root:
             values["labels"] = _label_files(Path(root), values.get("labels"))
@@ -63,6 +67,7 @@ class CropSection(DataSection):
 
 
 def _label_mistakes(data: Mapping[str, Any]) -> list[str]:
+    """Returns the mistakes in `labels`, and in a root where none are found."""
     root, labels = data.get("root"), data.get("labels")
     if str(root) == CropSection.drawn_root:
         return [] if labels is None else [f"data.labels: drawn plates bring theirs, but got {labels!r}; remove it"]
@@ -90,6 +95,7 @@ def _label_mistakes(data: Mapping[str, Any]) -> list[str]:
 
 
 def _charset_mistakes(data: Mapping[str, Any]) -> list[str]:
+    """Returns the mistakes in `charset`."""
     root, charset = data.get("root"), data.get("charset")
     if charset is None or not isinstance(root, (str, Path)):
         return []
@@ -103,7 +109,7 @@ def _charset_mistakes(data: Mapping[str, Any]) -> list[str]:
 
 
 def _label_files(root: Path, labels: Any) -> tuple[LabelFile, ...]:
-    """The files that hold labels, in the order of the splits."""
+    """Returns the files that hold labels, in the order of the splits."""
     if labels is None:
         if (root / LABELS).is_file():
             return (LabelFile(root / LABELS),)
@@ -119,5 +125,5 @@ def _label_files(root: Path, labels: Any) -> tuple[LabelFile, ...]:
 
 
 def _below(root: str | Path, file: str | Path) -> Path:
-    """An absolute path as it is, any other from the folder `root`."""
+    """Returns an absolute path as it is, any other one below the folder `root`."""
     return Path(root) / Path(file).expanduser()

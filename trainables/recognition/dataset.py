@@ -1,4 +1,4 @@
-"""The crops of a split, and what training takes from them: batches of resized, augmented pictures and their targets."""
+"""Loads the crops of a split, and makes batches of them: resized, augmented pictures and their targets."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["SPLITS", "Batch", "Crop", "CropDataset", "Split", "charset_of", "col
 Batch = dict[str, torch.Tensor]
 Augmentation = Callable[[Sequence[Pixels], np.random.Generator], Sequence[Pixels]]
 
-WIDTH_STEP = 32  # px that padded batches are rounded up to: cuDNN looks for its fastest kernels once a width
+WIDTH_STEP = 32  # px; padded batches get a multiple of it, because cuDNN searches kernels for each width
 
 
 def load_crops(data: Mapping[str, Any], split: Split) -> list[Crop]:
-    """The crops of one split, in the order of the labels; only test may be empty.
+    """Returns the crops of one split, in the order of the labels; only test may be empty.
 
     `data` is the `data:` section of a study file (see CropSection). With `folds`, the crops of all splits but test are
     dealt anew, all of a group to the same side: those of fold `fold` are val, the others train.
@@ -41,9 +41,9 @@ def load_crops(data: Mapping[str, Any], split: Split) -> list[Crop]:
 
 
 def charset_of(data: Mapping[str, Any]) -> Charset:
-    """The charset of the section's file, else of the texts of train; of drawn plates, all they can say.
+    """Returns the charset of the section's file, else of the texts of train; of drawn plates, all they can say.
 
-    Raises as load_crops.
+    Raises as load_crops does.
     """
     section = CropSection.parse(data)
     if section.charset is not None:
@@ -54,15 +54,15 @@ def charset_of(data: Mapping[str, Any]) -> Charset:
 
 
 def crop_size(config: Config) -> CropSize:
-    """The pixels that a config wants crops in."""
+    """Returns how large a config wants crops."""
     return CropSize(config.height, config.width, config.max_width, MIN_WIDTH)
 
 
 class CropDataset(AugmentedDataset[Batch]):
-    """Crops as a network takes them, a batch at a time.
+    """Shows crops as a network takes them, a batch at a time.
 
-    A batch is decided by seed, epoch and its indices, whichever process makes it: the random numbers of augmentation
-    are drawn for a whole batch, because a generator for each crop would cost as much as two of its changes.
+    Seed, epoch and indices decide a batch, whichever process makes it. The random numbers of augmentation are drawn for
+    a whole batch, because a generator for each crop would cost as much as two of its changes.
     """
 
     def __init__(
@@ -73,8 +73,11 @@ class CropDataset(AugmentedDataset[Batch]):
         augment: Augmentation | None = None,
         seed: int = 0,
     ) -> None:
-        """Decodes all crops, unless this machine has (see crop_cache). Characters that `charset` lacks are left out of
-        the targets. Raises BadImage, a line for each crop that cannot be read."""
+        """Decodes all crops, unless this machine has done so before (see crop_cache).
+
+        Characters that `charset` lacks are left out of the targets. Raises BadImage, a line for each crop that cannot
+        be read.
+        """
         super().__init__(seed)
         self.crops = list(crops)
         self.store = cached_crops([crop.source for crop in self.crops], crop_size(config))
@@ -86,11 +89,11 @@ class CropDataset(AugmentedDataset[Batch]):
         return len(self.crops)
 
     def __getitem__(self, index: int) -> Batch:
-        """A batch of one."""
+        """Returns a batch of one."""
         return self.__getitems__([index])
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The batch of these crops; torch's DataLoader asks for a batch at once.
+        """Returns the batch of these crops; torch's DataLoader asks for a batch at once.
 
         image: uint8, B x 3 x H x W, padded with zeros on the right. valid_width: int64, B; px of it that are picture.
         target: int64, B x L; classes of the characters, padded with zeros. target_length: int64, B.
@@ -110,7 +113,7 @@ class CropDataset(AugmentedDataset[Batch]):
         }
 
     def view(self, indices: Sequence[int]) -> Sequence[Pixels]:
-        """The crops as this epoch shows them in this batch: height x width x 3 each, uint8 RGB, not padded."""
+        """Returns the crops as this epoch shows them: height x width x 3 each, uint8 RGB, not padded."""
         images = self.store.read_batch(indices)
         if self._augment is None:
             return images
@@ -118,7 +121,7 @@ class CropDataset(AugmentedDataset[Batch]):
 
 
 def collate(items: Batch | Sequence[Batch]) -> Batch:
-    """A batch as it is; several, such as of one crop each, joined into one."""
+    """Returns a batch as it is; joins several, such as of one crop each."""
     if isinstance(items, dict):
         return items
     names = items[0].keys()
@@ -128,11 +131,12 @@ def collate(items: Batch | Sequence[Batch]) -> Batch:
 
 
 def _pad(values: torch.Tensor, width: int) -> torch.Tensor:
+    """Pads with zeros on the right."""
     return torch.nn.functional.pad(values, (0, width - values.shape[-1]))
 
 
 def _stack(images: Sequence[Pixels], step: int) -> tuple[Pixels, list[int]]:
-    """B x H x W x 3, padded with zeros on the right to a multiple of `step` px, and the width of each."""
+    """Returns B x H x W x 3, padded with zeros on the right to a multiple of `step` px, and the width of each."""
     widths = [image.shape[1] for image in images]
     widest = -(-max(widths) // step) * step
     if min(widths) == widest:
@@ -144,6 +148,7 @@ def _stack(images: Sequence[Pixels], step: int) -> tuple[Pixels, list[int]]:
 
 
 def _labelled_crops(section: CropSection, split: Split) -> list[Crop]:
+    """Returns the crops of a split that lie in the user's folder."""
     labels = read_labels(section)
     groups = [label.group or label.text for label in labels]
     chosen = _choose([label.split for label in labels], groups, section, split)
@@ -154,6 +159,7 @@ def _labelled_crops(section: CropSection, split: Split) -> list[Crop]:
 
 
 def _drawn_crops(section: CropSection, split: Split) -> list[Crop]:
+    """Returns the drawn plates of a split."""
     plates = drawn_plates(section.crops, section.seed, section.hardness)
     drawn = [(of, number, text) for of in SPLITS for number, text in enumerate(plates.texts[of])]
     chosen = _choose([of for of, _, _ in drawn], [text for _, _, text in drawn], section, split)
@@ -164,7 +170,7 @@ def _drawn_crops(section: CropSection, split: Split) -> list[Crop]:
 
 
 def _choose(given: Sequence[Split | None], groups: Sequence[str], section: CropSection, split: Split) -> list[int]:
-    """The places of the crops of a split: of those `given` to it, or with folds as their groups are dealt."""
+    """Returns the places of the crops of a split: those `given` to it or, with folds, those that are dealt to it."""
     if not section.is_dealt(split):
         return [index for index, of in enumerate(given) if of == split]
     pool = [index for index, of in enumerate(given) if of != "test"]

@@ -1,4 +1,4 @@
-"""Networks that look at a line of text: height is reduced to one row, width only by four."""
+"""Builds networks that look at a line of text: they reduce the height to one row, the width only by four."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ HALF = (0.5, 0.5, 0.5)
 
 
 class Encoder(nn.Module):
-    """Features of a picture of text, one vector a time step.
+    """Computes the features of a picture of text, one vector for each time step.
 
-    channels: of a vector. mean, std: of the pictures that the network expects, in 0..1, one number a channel.
+    channels: length of a vector. mean, std: of the pictures that the network expects, in 0..1, one for each channel.
     """
 
     def __init__(
@@ -27,16 +27,19 @@ class Encoder(nn.Module):
         self.mean, self.std = tuple(mean), tuple(std)
 
     def forward(self, images: Tensor) -> Tensor:
-        """B x 3 x H x W, normalised -> B x channels x ceil(W / 4); rows that are left are averaged."""
+        """Takes B x 3 x H x W, normalised; returns B x channels x ceil(W / 4), the mean of the rows that are left."""
         features = self.net(images)
-        if isinstance(features, list):  # a Backbone gives one map for each stride
+        if isinstance(features, list):  # A Backbone gives one map for each stride.
             [features] = features
         averaged: Tensor = features.mean(dim=2)
         return averaged
 
 
 class SmallNet(nn.Sequential):
-    """Six 3 x 3 convolutions, 0.2 million weights: learns a thousand plates from scratch in minutes on one core."""
+    """Has six 3 x 3 convolutions and 0.2 million weights.
+
+    It learns a thousand plates from scratch in minutes on one core.
+    """
 
     widths = (16, 32, 64, 96, 128)
 
@@ -55,7 +58,7 @@ class SmallNet(nn.Sequential):
 
 
 def build_encoder(name: str, *, pretrained: bool, use_se: bool = True) -> Encoder:
-    """`small` or a timm model; use_se False takes the squeeze-and-excite blocks out of a model that has them.
+    """Builds `small` or a timm model; without use_se, squeeze-and-excite blocks are taken out of it.
 
     Raises NoWeights where `pretrained` weights cannot be had (see trainables.backbone).
     """
@@ -69,7 +72,7 @@ def build_encoder(name: str, *, pretrained: bool, use_se: bool = True) -> Encode
 
 
 def keep_width(net: nn.Module) -> None:
-    """From the third halving on, halve the height alone (as PaddleOCR and docTR do): strides 32 down, 4 across."""
+    """Halves, from the third halving on, the height alone, as PaddleOCR and docTR do: strides 32 down, 4 across."""
     halving: list[Any] = [
         module
         for module in net.modules()
@@ -80,7 +83,7 @@ def keep_width(net: nn.Module) -> None:
 
 
 def remove_squeeze_excite(net: nn.Module) -> None:
-    """Put nothing in the place of each squeeze-and-excite block (Hu et al. 2018): timm calls them `se`."""
+    """Removes each squeeze-and-excite block (Hu et al. 2018), which timm calls `se`."""
     for block in net.modules():
         if isinstance(getattr(block, "se", None), nn.Module):
             block.se = nn.Identity()

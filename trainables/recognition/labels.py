@@ -1,4 +1,4 @@
-"""Reads what is written on crops, from labels.csv or PaddleOCR's text files, and names every mistake by file and line.
+"""Reads what is written on crops, from labels.csv or PaddleOCR's text files; names every mistake by file and line.
 
 No torch here.
 """
@@ -28,7 +28,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 @dataclass(frozen=True)
 class Label:
-    """What one crop says.
+    """Holds what one crop says.
 
     path: of the crop, from the root, with `/`. text: composed (NFC), not empty, one line. where: FILE:LINE.
     group: what the crop was cut from or shows (a page, a vehicle), None where the labels do not say.
@@ -42,19 +42,19 @@ class Label:
 
 
 def read_labels(section: CropSection, *, strict: bool = True) -> tuple[Label, ...]:
-    """The labels of all files of `section`, in their order.
+    """Returns the labels of all files of `section`, in their order.
 
     A .csv file has a header with the columns `path` and `text`, `split` unless data.labels or data.folds make it
-    needless, and `group` or `page` where crops belong together (`group` counts where there are both); other columns are
-    left alone; one called `confidence` says that `tune predict` wrote the file, whose apostrophes before formulas are
-    no part of a text. Any other file has `path<TAB>text` in each line. Unless `strict`, crops and splits may be
-    missing. Raises OSError, and ValueError with a line for each of the first mistakes.
+    needless, and `group` or `page` where crops belong together (`group` counts where there are both). Other columns are
+    ignored, but `confidence` says that `tune predict` wrote the file, whose apostrophes before formulas are no part of
+    a text. Any other file has `path<TAB>text` in each line. Unless `strict`, crops and splits may be missing.
+    Raises OSError, and ValueError with a line for each of the first mistakes.
     """
     stamps = tuple(_stamp(file.path) for file in section.labels)
     return _read_labels(section.folder, section.labels, strict and section.folds is None, strict, stamps)
 
 
-@lru_cache(maxsize=2)  # each split of a data set, and its charset, ask for the same labels
+@lru_cache(maxsize=2)  # Each split and the charset ask for the same labels.
 def _read_labels(
     root: Path, files: Sequence[LabelFile], need_split: bool, need_crops: bool, stamps: tuple[object, ...]
 ) -> tuple[Label, ...]:
@@ -75,7 +75,7 @@ def _read_labels(
 
 
 def _rows(file: LabelFile, mistakes: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """FILE:LINE and the fields of each line; lines that have none are added to `mistakes`."""
+    """Yields FILE:LINE and the fields of each line; lines that have none are added to `mistakes`."""
     text = read_utf8(file.path)
     rows = _csv_rows(file, text, mistakes) if file.is_csv else _tab_rows(file, text, mistakes)
     before, empty = len(mistakes), True
@@ -87,10 +87,11 @@ def _rows(file: LabelFile, mistakes: list[str]) -> Iterator[tuple[str, dict[str,
 
 
 def _csv_rows(file: LabelFile, text: str, mistakes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the line and the fields of each row of a table, by the names in its header."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None
     while True:
-        line = reader.line_num + 1  # a quoted field may go over several lines: where this row begins
+        line = reader.line_num + 1  # A quoted field may span several lines; here the row begins.
         try:
             fields = next(reader, None)
         except csv.Error as error:
@@ -119,6 +120,7 @@ def _csv_rows(file: LabelFile, text: str, mistakes: list[str]) -> Iterator[tuple
 
 
 def _tab_rows(file: LabelFile, text: str, mistakes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the line, the path and the text of each line that has one tab."""
     for line, content in enumerate(text.split("\n"), start=1):
         fields = content.removesuffix("\r").split("\t")
         if fields == [""]:
@@ -136,6 +138,7 @@ def _tab_rows(file: LabelFile, text: str, mistakes: list[str]) -> Iterator[tuple
 
 
 def _label(where: str, row: dict[str, str], split: Split | None) -> Label:
+    """Builds the label of a row, mistakes and all."""
     given = row.get("split", "").strip()
     return Label(
         path=posixpath.normpath(row["path"]) if row["path"] else "",
@@ -147,6 +150,7 @@ def _label(where: str, row: dict[str, str], split: Split | None) -> Label:
 
 
 def _mistakes(label: Label, row: dict[str, str], need_split: bool) -> Iterator[str]:
+    """Yields what is wrong with the split or the text of a label."""
     given = row.get("split", "").strip()
     if label.split is None and given:
         yield f"`split` must be train, val or test, but got {given!r}"
@@ -160,6 +164,7 @@ def _mistakes(label: Label, row: dict[str, str], need_split: bool) -> Iterator[s
 
 
 def _crop_mistakes(root: Path, label: Label, need_crops: bool) -> Iterator[str]:
+    """Yields what is wrong with the path of a label."""
     path = label.path
     if not path or any(unicodedata.category(c) == "Cc" for c in path):
         yield f"`path` must be the path of a crop, but got {path!r}"
@@ -171,5 +176,6 @@ def _crop_mistakes(root: Path, label: Label, need_crops: bool) -> Iterator[str]:
 
 
 def _stamp(file: Path) -> tuple[int, int, int]:
+    """Returns what changes when the file does, so that labels are read anew only then."""
     found = file.stat()
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -1,4 +1,4 @@
-"""Can this config learn a few crops by upkeep, and if not: is it the learning rate, the augmentation or the labels?
+"""Has a config memorise a few crops, and says whether learning rate, augmentation or labels prevent it.
 
 A network that is blind to its pictures can still learn which characters stand where on average. Its loss cannot fall
 below the entropy of that average; a loss below it proves that pictures and labels reach the network together.
@@ -25,35 +25,38 @@ from trainables.recognition.crnn import build_crnn
 from trainables.recognition.dataset import Batch, Crop, CropDataset
 from trainables.trainable import Finding
 
-CROPS = 8  # learnt by upkeep
-STEPS = 400  # at most, of each attempt
-SECONDS = 60.0  # at most, of each attempt
+CROPS = 8  # to be memorised
+STEPS = 400  # of each attempt, at most
+SECONDS = 60.0  # of each attempt, at most
 AVERAGED = 10  # steps that the loss is averaged over
-SEES = 0.6  # of the blind loss: below it the network sees its pictures
-SEES_AUGMENTED = 0.8  # the same while every step shows the crops changed
-FEWEST_BITS = 0.2  # of blind loss: with less, the texts are too alike to tell
-OTHER_RATES = (10.0, 100.0, 0.1, 0.01)  # times the learning rate, tried where the config's own learns nothing
+SEES = 0.6  # share of the blind loss below which the network sees its pictures
+SEES_AUGMENTED = 0.8  # the same share while every step shows the crops changed
+FEWEST_NATS = 0.2  # of blind loss; with less, the texts are too alike to tell
+OTHER_RATES = (10.0, 100.0, 0.1, 0.01)  # times the config's learning rate, tried where that learns nothing
 HIGHEST_LR = 0.3
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """learnt: the loss fell below the bound. decided: enough steps were made to say so, or the loss is not finite."""
+class Outcome:
+    """Says how an attempt to learn a few crops went.
+
+    learnt: the loss fell below the bound. decided: there were enough steps to say so, or the loss is not finite.
+    first, last: the loss at the beginning and, averaged, at the end.
+    """
 
     learnt: bool
     decided: bool
     steps: int
     first: float
     last: float
-    step_seconds: float
 
 
 def check_learning(crops: Sequence[Crop], charset: Charset, config: Config, steps_per_epoch: int) -> Iterator[Finding]:
-    """Findings "learning" and "augmentation"; "one step" with the time that an epoch of the real batch size takes."""
+    """Yields "one step" with the time of an epoch of the real batch size, then "learning" and "augmentation"."""
     chosen = distinct(crops)
     bound = blind_loss([charset.encode_known(crop.text) for crop in chosen])
     yield _time_epoch(crops, charset, config, steps_per_epoch)
-    if bound < FEWEST_BITS:
+    if bound < FEWEST_NATS:
         yield Finding("learning", f"not tried: the first {len(chosen)} texts are too alike to tell")
         return
     plain = learn(chosen, charset, config, None, SEES * bound)
@@ -67,15 +70,15 @@ def check_learning(crops: Sequence[Crop], charset: Charset, config: Config, step
 
 
 def distinct(crops: Sequence[Crop], count: int = CROPS) -> list[Crop]:
-    """The first crops of different texts."""
+    """Returns the first crops of different texts."""
     return list({crop.text: crop for crop in reversed(crops[: 50 * count]) if crop.text}.values())[::-1][:count]
 
 
 def blind_loss(labels: Sequence[Sequence[int]]) -> float:
-    """Nats per character that remain to whoever knows the labels of a batch, but not which picture is which.
+    """Returns the nats per character left to whoever knows the labels of a batch, but not which picture is which.
 
-    The mean over the labels of the entropy of what stands at each place, as CTC's loss is averaged: by label, then by
-    character.
+    This is the mean over the labels of the entropy of what stands at each place, averaged as CTC's loss is: by label,
+    then by character.
     """
     places = [Counter(label[i] for label in labels if i < len(label)) for i in range(max(map(len, labels), default=0))]
     costs = [
@@ -91,8 +94,8 @@ def learn(
     augment: Augment | None,
     bound: float,
     lr: float | None = None,
-) -> Attempt:
-    """Train on these crops alone, at a constant learning rate, until the loss stays below `bound` or time is up."""
+) -> Outcome:
+    """Trains on these crops alone, at a constant learning rate, until the loss stays below `bound` or time is up."""
     rate = config.lr if lr is None else lr
     constant = replace(
         config, lr=rate, min_lr=0.0, lr_schedule="constant", warmup_epochs=0.0, dropout=0.0, ema_decay=0.0,
@@ -111,12 +114,13 @@ def learn(
             break
         if len(losses) == AVERAGED and fmean(losses) < bound:
             break
-    last, seconds = fmean(losses), (time.perf_counter() - started) / steps
+    last = fmean(losses)
     learnt = len(losses) == AVERAGED and last < bound
-    return Attempt(learnt, learnt or steps == STEPS or not math.isfinite(last), steps, first, last, seconds)
+    return Outcome(learnt, learnt or steps == STEPS or not math.isfinite(last), steps, first, last)
 
 
 def _learner(charset: Charset, config: Config) -> Learner:
+    """Builds a learner of the config's network."""
     return build_learner(lambda: build_crnn(config, charset), config)
 
 
@@ -135,25 +139,26 @@ def _time_epoch(crops: Sequence[Crop], charset: Charset, config: Config, steps_p
 
 
 def _judge_learning(
-    plain: Attempt, crops: Sequence[Crop], charset: Charset, config: Config, steps_per_epoch: int, bound: float
+    plain: Outcome, crops: Sequence[Crop], charset: Charset, config: Config, steps_per_epoch: int, bound: float
 ) -> Finding:
+    """Says whether a trial of this config can learn, and if not, what to change."""
     total = config.epochs * steps_per_epoch
     moved = sum(lr_at(config, step, steps_per_epoch) for step in range(total))
     told = f"train/loss of {len(crops)} crops went from {plain.first:.2f} to {plain.last:.2f} in {plain.steps} steps"
     told += f" at lr {config.lr:g}; a network blind to its pictures stays above {bound:.2f}"
     if not plain.learnt and not plain.decided:
         return Finding("learning", f"not decided within {SECONDS:.0f} s: {told}")
-    lr, attempt = config.lr, plain
+    lr, outcome = config.lr, plain
     if not plain.learnt:
         rescue = _rescue(crops, charset, config, bound)
         if rescue is None:
             return Finding("learning", told, _why_nothing_helps(told, crops, charset, config))
-        lr, attempt = rescue
-        told += f"; at lr {lr:g} it saw them after {attempt.steps} steps"
+        lr, outcome = rescue
+        told += f"; at lr {lr:g} it saw them after {outcome.steps} steps"
         if lr < config.lr:
             return Finding("learning", told, f"learning rate too high: {told}; lower `lr`")
-    needed = attempt.steps * lr
-    if attempt.steps > total:
+    needed = outcome.steps * lr
+    if outcome.steps > total:
         return Finding("learning", f"{told}; a trial of {total} steps is too short to learn anything")
     if moved < needed:
         problem = (
@@ -164,17 +169,17 @@ def _judge_learning(
     return Finding("learning", told)
 
 
-def _rescue(crops: Sequence[Crop], charset: Charset, config: Config, bound: float) -> tuple[float, Attempt] | None:
-    """The first other learning rate, a higher one if possible, at which the crops are learnt."""
+def _rescue(crops: Sequence[Crop], charset: Charset, config: Config, bound: float) -> tuple[float, Outcome] | None:
+    """Returns the first other learning rate, a higher one if possible, at which the crops are learnt; else None."""
     for lr in (config.lr * factor for factor in OTHER_RATES if factor < 1 or config.lr * factor <= HIGHEST_LR):
-        attempt = learn(crops, charset, config, None, SEES * bound, lr=lr)
-        if attempt.learnt:
-            return lr, attempt
+        outcome = learn(crops, charset, config, None, SEES * bound, lr=lr)
+        if outcome.learnt:
+            return lr, outcome
     return None
 
 
 def _why_nothing_helps(told: str, crops: Sequence[Crop], charset: Charset, config: Config) -> str:
-    """Do other labels make another loss? If not, labels do not reach the loss at all."""
+    """Says whether labels have any effect on the loss."""
     batch = CropDataset(crops, charset, config).__getitems__(range(len(crops)))
     learner = _learner(charset, config)
     device = learner.device
@@ -192,7 +197,8 @@ def _why_nothing_helps(told: str, crops: Sequence[Crop], charset: Charset, confi
     )
 
 
-def _judge_augmentation(shown: Attempt, plain: Attempt, bound: float) -> Finding:
+def _judge_augmentation(shown: Outcome, plain: Outcome, bound: float) -> Finding:
+    """Says whether the crops can still be learnt when they are augmented."""
     told = f"the same crops augmented: train/loss from {shown.first:.2f} to {shown.last:.2f} in {shown.steps} steps"
     told += f", {plain.steps} without augmentation"
     if shown.learnt or not shown.decided:

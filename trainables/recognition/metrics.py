@@ -1,4 +1,4 @@
-"""Exact match, normalised edit similarity, character error rate, and which characters are taken for which."""
+"""Scores readings: exact match, normalised edit similarity, character error rate, confused characters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rapidfuzz.distance import Levenshtein
 
 @dataclass(frozen=True)
 class Score:
-    """Sums over crops; sums of sums make the score of a split."""
+    """Sums over crops; the sum of the scores of all crops is the score of a split."""
 
     crops: int = 0
     exact: int = 0
@@ -20,41 +20,44 @@ class Score:
     characters: int = 0  # of the true texts
 
     def __add__(self, other: Score) -> Score:
+        """Adds up the sums."""
         return Score(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     @property
     def acc(self) -> float:
-        """Share of crops read without an error."""
+        """Returns the share of crops read without an error."""
         return self.exact / self.crops if self.crops else 0.0
 
     @property
     def ned(self) -> float:
-        """Mean over crops of 1 - edits / length of the longer text; PaddleOCR's norm_edit_dis, spaces counted."""
+        """Returns the mean of 1 - edits / length of the longer text; PaddleOCR's norm_edit_dis, spaces counted."""
         return self.similarity / self.crops if self.crops else 0.0
 
     @property
     def cer(self) -> float:
-        """Edits per true character, over all crops; above 1 where far too much is read."""
+        """Returns the edits per true character, over all crops; above 1 where far too much is read."""
         return self.edits / max(self.characters, 1)
 
     def metrics(self, split: str) -> dict[str, float]:
+        """Returns the three scores, named with their split."""
         return {f"{split}/acc": self.acc, f"{split}/ned": self.ned, f"{split}/cer": self.cer}
 
 
 def score_reading(text: str, reading: str) -> Score:
-    """One crop: what it says, and what was read."""
+    """Scores one crop by what it says and what was read."""
     edits = Levenshtein.distance(text, reading)
-    longer = max(len(text), len(reading), 1)  # nothing read where there is nothing is right
+    longer = max(len(text), len(reading), 1)  # Reading nothing where there is nothing is right.
     return Score(1, int(text == reading), 1 - edits / longer, edits, len(text))
 
 
 def score_readings(texts: Iterable[str], readings: Iterable[str]) -> Score:
+    """Adds up the scores of crops."""
     return sum((score_reading(text, reading) for text, reading in zip(texts, readings, strict=True)), Score())
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """`given` is on the crops, `read` was read in its place, so often; "" where one was left out or made up."""
+    """Counts how often `read` was read in the place of `given`; "" where one was left out or made up."""
 
     given: str
     read: str
@@ -62,7 +65,7 @@ class Confusion:
 
 
 def confusions(texts: Sequence[str], readings: Sequence[str]) -> list[Confusion]:
-    """Of the fewest edits that turn each text into its reading, those that recur, most frequent first."""
+    """Returns the fewest edits that turn each text into its reading, counted, most frequent first."""
     pairs: Counter[tuple[str, str]] = Counter()
     for text, reading in zip(texts, readings, strict=True):
         for edit in Levenshtein.editops(text, reading):

@@ -1,4 +1,4 @@
-"""What a recogniser reads wrong, to be understood at a glance: sheets of crops, and a table of confused characters."""
+"""Draws what a recogniser reads wrong, to be understood at a glance, and tabulates the characters it confuses."""
 
 from __future__ import annotations
 
@@ -33,32 +33,33 @@ MOST_CONFUSIONS = 100
 COLOURS = 96
 INK, FAINT, RIGHT, WRONG = (30, 30, 30), (120, 120, 120), (30, 130, 50), (210, 30, 40)
 SPACE = "␣"
-NO_CHARACTER = "\U000f0000"  # of the private use area: drawn as whatever a font draws for what it lacks
-LEFT_OUT = "–"  # stands where a character was not read, or where there is none
+NO_CHARACTER = "\U000f0000"  # of the private use area; a font draws for it what it draws for all that it lacks
+LEFT_OUT = "–"  # drawn where a character was not read, or where there is none
 
 Column = tuple[str, str]  # the character given and the one read, "" for none
 
 
 @dataclass(frozen=True)
 class View:
-    """A crop with what was read on it."""
+    """Holds a crop with what was read on it."""
 
     crop: Crop
     reading: Reading
 
     @cached_property
     def similarity(self) -> float:
+        """Returns 1 where the reading is right, less the more edits it takes."""
         return score_reading(self.crop.text, self.reading.text).ned
 
     @property
     def doubt(self) -> float:
-        """The smaller, the worse: a wrong reading that is sure of itself, a right one that is not."""
+        """Ranks equal readings, the worst first: wrong ones that are sure, then right ones that are not."""
         confidence = self.reading.confidence
         return confidence if self.similarity == 1 else 1 - confidence
 
     @property
     def columns(self) -> list[Column]:
-        """What is written above what was read, aligned by the fewest edits."""
+        """Returns what is written above what was read, aligned by the fewest edits."""
         text, reading = self.crop.text, self.reading.text
         columns: list[Column] = []
         for edit in Levenshtein.opcodes(text, reading):
@@ -69,10 +70,11 @@ class View:
 
 
 def draw_examples(config: Config, run: Run, directory: Path) -> None:
-    """Write into `directory`, of the val split, a sheet of the worst crops, one of a sample, and confused.csv.
+    """Writes into `directory`, of the val split, a sheet of the worst crops, one of a sample, and confused.csv.
 
     On a sheet the label stands above the reading, which is green where it is right and red where it is wrong, beside
-    its confidence. Worst is what is least similar; among equals, what is sure and wrong, or right and unsure.
+    its confidence. The least similar readings are the worst; among equals, wrong ones that are sure, right ones that
+    are not.
     confused.csv (given,read,count) holds the most frequent edits; "" stands where a character was left out or made up.
     """
     model, charset = load_recogniser(config, run)
@@ -95,7 +97,7 @@ def draw_examples(config: Config, run: Run, directory: Path) -> None:
 
 
 def draw_sheet(views: Sequence[View]) -> bytes:
-    """PNG of as many of the crops as fit on SHEET, in rows, their labels and readings below them."""
+    """Returns as many of the crops as fit on SHEET as PNG, in rows, their labels and readings below them."""
     cells = [Cell(view, fit(view.crop)) for view in views]
     width = min(max(NARROWEST, *(cell.width for cell in cells)), SHEET[0])
     across = SHEET[0] // width
@@ -113,7 +115,10 @@ def draw_sheet(views: Sequence[View]) -> bytes:
 
 
 def encode(sheet: Image.Image) -> bytes:
-    """PNG in COLOURS of its own and shades of the inks, which are too few pixels to be found: a third of the bytes."""
+    """Returns the sheet as PNG in COLOURS of its own and shades of the inks, which takes a third of the bytes.
+
+    The inks have too few pixels for their colours to be chosen otherwise.
+    """
     own = sheet.quantize(COLOURS).getpalette() or []
     inks = np.array([INK, FAINT, RIGHT, WRONG])
     shades = [255 + (inks - 255) * share for share in (0.2, 0.4, 0.6, 0.8, 1.0)]
@@ -126,21 +131,22 @@ def encode(sheet: Image.Image) -> bytes:
 
 @dataclass(frozen=True)
 class Cell:
-    """A view on a sheet: the crop, and below it its confidence, its label and its reading."""
+    """Draws a view on a sheet: the crop, and below it its confidence, its label and its reading."""
 
     view: View
     picture: Image.Image
 
     @property
     def width(self) -> int:
-        """px that show everything without a break in the text."""
+        """Returns the px that show everything without a break in the text."""
         return 2 * GAP + max(self.picture.width, INDENT + sum(map(column_width, self.view.columns)))
 
     def height(self, width: int) -> int:
+        """Returns the px that the cell needs at this width."""
         return 2 * GAP + self.picture.height + 2 * LINE * len(self.lines(width))
 
     def lines(self, width: int) -> list[list[Column]]:
-        """The columns of the text, broken where a line is full; one line at least."""
+        """Returns the columns of the text, broken where a line is full; one line at least."""
         lines: list[list[Column]] = [[]]
         room = left = width - INDENT - 2 * GAP
         for column in self.view.columns:
@@ -152,7 +158,7 @@ class Cell:
         return lines
 
     def draw(self, sheet: Image.Image, x: int, y: int, width: int) -> None:
-        """Onto `sheet`, in a cell of that width whose upper left corner is (x, y)."""
+        """Draws onto `sheet`, in a cell of that width whose upper left corner is (x, y)."""
         sheet.paste(self.picture, (x + GAP, y + GAP))
         pen = ImageDraw.Draw(sheet)
         font = load_font("sans", FONT_SIZE)
@@ -169,7 +175,7 @@ class Cell:
 
 
 def fit(crop: Crop) -> Image.Image:
-    """The crop CROP_HEIGHT px high, or as wide as a sheet."""
+    """Scales the crop to CROP_HEIGHT px, or to the width of a sheet."""
     picture = Image.fromarray(crop.read())
     scale = min(CROP_HEIGHT / picture.height, (SHEET[0] - 2 * GAP) / picture.width)
     size = (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
@@ -177,12 +183,13 @@ def fit(crop: Crop) -> Image.Image:
 
 
 def column_width(column: Column) -> int:
+    """Returns the px of the wider of both characters."""
     font = load_font("sans", FONT_SIZE)
     return 1 + round(max(font.getlength(visible(character) or LEFT_OUT) for character in column))
 
 
 def visible(character: str) -> str:
-    """A space as a mark, and what the font cannot draw as its code point."""
+    """Shows a space as a mark, and what the font cannot draw as its code point."""
     if character == " ":
         return SPACE
     return character if drawable(character) else f"{ord(character):04X}"
@@ -190,5 +197,6 @@ def visible(character: str) -> str:
 
 @lru_cache(maxsize=4096)
 def drawable(character: str) -> bool:
+    """Returns whether the font has the character."""
     font = load_font("sans", FONT_SIZE)
     return not character or bytes(font.getmask(character)) != bytes(font.getmask(NO_CHARACTER))

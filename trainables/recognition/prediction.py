@@ -20,9 +20,9 @@ from trainables.trainable import Run
 
 
 def read_files(config: Config, run: Run, files: Sequence[Path], output: TextIO) -> list[str]:
-    """Write `path,text,confidence` (CSV, a line for each file that can be read), and return why the others cannot.
+    """Writes `path,text,confidence` (CSV, a line for each file that can be read); returns why the others cannot.
 
-    A text is written character for character, but behind an apostrophe where a spreadsheet would compute it.
+    A text is written as it was read, but behind an apostrophe where a spreadsheet would compute it.
     """
     model, charset = load_recogniser(config, run)
     table = csv.writer(output, lineterminator="\n")
@@ -47,7 +47,7 @@ def read_files(config: Config, run: Run, files: Sequence[Path], output: TextIO) 
 
 
 def batch_of_one(image: Pixels) -> Batch:
-    """A resized crop (H x W x 3) as the dataset would give it, without a label."""
+    """Returns a resized crop (H x W x 3) as the dataset would, without a label."""
     return {
         "image": torch.from_numpy(image).permute(2, 0, 1)[None],
         "valid_width": torch.tensor([image.shape[1]]),
@@ -57,5 +57,5 @@ def batch_of_one(image: Pixels) -> Batch:
 
 
 def printable(file: Path) -> str:
-    """The path, with what is not UTF-8 in it escaped: a file system takes any bytes, a text file does not."""
+    """Returns the path, escaping what is not UTF-8 in it: a file system takes any bytes, a text file does not."""
     return os.fsencode(file).decode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""`tune check` for text recognition: labels, a batch as the network sees it, and whether a few crops can be learnt."""
+"""Checks a study of text recognition for `tune check`: labels, one batch, and whether a few crops can be learnt."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ SHOWN_HEIGHT = 64  # px of each
 
 
 def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[Finding]:
-    """Findings on labels, pictures and splits, on a batch before and after augmentation (batch.png), on learning.
+    """Yields findings on labels, pictures and splits, on a batch before and after augmentation, on learning.
 
-    Each step needs the one before it: what stands on a broken one is not tried.
+    Draws batch.png in `directory`. Each check needs those before it: what builds on a broken one is left out.
     """
     try:
         splits = {split: load_crops(data, split) for split in SPLITS}
@@ -54,6 +54,7 @@ def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[
 
 
 def _count_weights(charset: Charset, config: Config) -> Finding:
+    """Builds the network, and says how large it is."""
     model = build_crnn(config, charset)
     weights = sum(parameter.numel() for parameter in model.parameters())
     pretrained = "pretrained" if config.pretrained else "from scratch"
@@ -64,7 +65,7 @@ def _count_weights(charset: Charset, config: Config) -> Finding:
 
 
 def _draw_batch(crops: Sequence[Crop], charset: Charset, config: Config, directory: Path) -> Finding:
-    """The first crops before augmentation (left) and after it (right)."""
+    """Draws the first crops before augmentation (left) and after it (right)."""
     shown = list(range(min(SHOWN, len(crops))))
     plain = CropDataset(crops[: len(shown)], charset, config)
     changed = CropDataset(crops[: len(shown)], charset, config, Augment.from_config(config))
@@ -83,6 +84,7 @@ def _draw_batch(crops: Sequence[Crop], charset: Charset, config: Config, directo
 
 
 def _side_by_side(before: Pixels, after: Pixels) -> Pixels:
+    """Joins both pictures, at SHOWN_HEIGHT."""
     scale = SHOWN_HEIGHT / before.shape[0]
     size = (max(1, round(before.shape[1] * scale)), SHOWN_HEIGHT)
     both = [cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_NEAREST) for image in (before, after)]

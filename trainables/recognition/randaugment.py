@@ -1,7 +1,7 @@
-"""RandAugment (Cubuk et al. 2019) for text crops: the changes and strengths of torchvision's, by lookup tables.
+"""Changes text crops by RandAugment (Cubuk et al. 2019): torchvision's changes and strengths, by lookup tables.
 
-Two things differ, for text is far wider than high: no change moves anything by more than the crop's height, and what
-is moved is interpolated between pixels.
+Two things differ, because text is far wider than high: no change moves anything by more than the crop's height, and
+what is moved is interpolated between pixels.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from trainables.augment import Pixels
 
-MAGNITUDES = 30  # the strongest; 0 is the weakest
+MAGNITUDES = 30  # of the strongest change; 0 is the weakest
 _LEVELS = np.arange(256, dtype=np.float32)
-_AROUND = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13  # torchvision's kernel of sharpness
+_AROUND = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13  # torchvision has this kernel
 
 
 def randaugment(image: Pixels, num_ops: int, magnitude: int, rng: np.random.Generator) -> Pixels:
-    """`num_ops` changes one after another, each drawn from OPS at `magnitude` (0 to 30), half of them reversed.
+    """Makes `num_ops` changes one after another, each drawn from OPS at `magnitude` (0 to 30), half of them reversed.
 
     Takes and gives height x width x 3, uint8 RGB, of the same shape.
     """
@@ -31,6 +31,7 @@ def randaugment(image: Pixels, num_ops: int, magnitude: int, rng: np.random.Gene
 
 
 def _identity(image: Pixels, strength: float, sign: int) -> Pixels:
+    """Changes nothing."""
     return image
 
 
@@ -74,7 +75,7 @@ def _color(image: Pixels, strength: float, sign: int) -> Pixels:
 
 def _sharpness(image: Pixels, strength: float, sign: int) -> Pixels:
     smooth = image.copy()
-    smooth[1:-1, 1:-1] = cv2.filter2D(image, -1, _AROUND)[1:-1, 1:-1]  # the border stays, as in torchvision
+    smooth[1:-1, 1:-1] = cv2.filter2D(image, -1, _AROUND)[1:-1, 1:-1]  # The border stays, as in torchvision.
     return _blend(smooth, image, 1 + sign * 0.9 * strength)
 
 
@@ -97,7 +98,7 @@ def _auto_contrast(image: Pixels, strength: float, sign: int) -> Pixels:
 
 
 def _equalize(image: Pixels, strength: float, sign: int) -> Pixels:
-    """Each channel by Pillow's rule, which is torchvision's too."""
+    """Equalises each channel by Pillow's rule, which is torchvision's too."""
     table = np.empty((256, 3), np.float32)
     for channel, values in enumerate(cv2.split(image)):
         counts = np.bincount(values.ravel(), minlength=256)
@@ -127,19 +128,19 @@ _NAMES = tuple(OPS)
 
 
 def look_up(image: Pixels, table: npt.NDArray[Any]) -> Pixels:
-    """Each value v of the image becomes table[v], rounded and ended at 0 and 255; table: 256, or 256 x 3 channels."""
-    ended = cv2.add(table, 0.0, dtype=cv2.CV_8U)  # np.clip and np.rint of so few values take three times as long
+    """Replaces each value v by table[v], rounded and clipped to 0..255; table: 256, or 256 x 3 channels."""
+    ended = cv2.add(table, 0.0, dtype=cv2.CV_8U)  # np.clip and np.rint take three times as long.
     changed: Pixels = cv2.LUT(image, ended.reshape(256, 1, -1))
     return changed.reshape(image.shape)
 
 
 def _blend(ground: Pixels, image: Pixels, factor: float) -> Pixels:
-    """Ground at factor 0, image at 1, beyond it above; rounded and ended at 0 and 255."""
+    """Returns `ground` at factor 0, `image` at 1, and goes on beyond it; rounded and clipped to 0..255."""
     blended: Pixels = cv2.addWeighted(image, factor, ground, 1 - factor, 0)
     return blended
 
 
 def _move(image: Pixels, matrix: Any) -> Pixels:
-    """By a 2 x 3 matrix of pixels' indices; what comes into view from outside is black."""
+    """Moves the image by a 2 x 3 matrix of pixels' indices; what comes into view from outside is black."""
     moved: Pixels = cv2.warpAffine(image, np.asarray(matrix, np.float64), (image.shape[1], image.shape[0]))
     return moved

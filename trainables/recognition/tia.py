@@ -1,12 +1,12 @@
-"""All geometry of text crops in one resampling: TIA (Luo et al. 2020, Learn to augment), cut rows, rotation.
+"""Changes all geometry of text crops in one resampling: TIA (Luo et al. 2020, Learn to augment), cut rows, rotation.
 
-TIA moves control points on the upper and lower edge of the text. The paper carries the pixels between them along by
-moving least squares; here they are carried along in straight lines, as columns: the result's column j shows a straight
-segment of the crop, its Ends. That is 20 times quicker, never folds, and puts every control point where the paper does.
-What comes into view from outside the crop is its border, repeated.
+TIA moves control points on the upper and lower edge of the text. The paper moves the pixels between them by moving
+least squares. Here they move in straight lines, as columns: column j of the result shows a straight line of the crop,
+from one of its Ends to the other. That is 20 times quicker, never folds, and puts every control point where the paper
+does. What comes into view from outside the crop is its border, repeated.
 
-Every function takes one crop or, with dimensions in front (`...`), all crops of a batch that have one shape: most of
-the time would otherwise go into calling numpy.
+Every function takes one crop or, with leading dimensions (`...`), all crops of a batch that have one shape, because
+most of the time would otherwise go into calling numpy.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ import numpy.typing as npt
 from trainables.augment import Pixels, rotation_matrix
 
 Float = npt.NDArray[np.float32]
-# ... x 2 x 2 x width: where on the crop the upper (0) and the lower (1) end of each column of the result comes from, as
-# x (0) and y (1) in pixels; pixel (0, 0) covers x and y from 0 to 1.
+# For each column of the result, where on the crop its upper (0) and its lower (1) end come from, as x (0) and y (1) in
+# pixels: ... x 2 x 2 x width. Pixel (0, 0) covers x and y from 0 to 1.
 Ends = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
 
-SEGMENT_SHARE = (0.5, 1.0)  # of the height: how far control points are apart; 3 to 6 segments on a crop of 32 x 100
-DISTORT_SHARE = 1 / 3  # of a segment (at most of the height): how far a point of the edges is moved
-STRETCH_SHARE = 0.8  # of a segment: how far a point is moved along the text, half of it to either side
-PERSPECTIVE_SHARE = 0.25  # of the height: how far a corner comes in; at PaddleOCR's half a side can vanish
-CUT_SHARE = 0.15  # of the height: how many rows are cut off
-_RESAMPLED_AT_ONCE = 30_000  # px: more do not fit into the processor's cache, nor into cv2.remap's short integers
+SEGMENT_SHARE = (0.5, 1.0)  # of the height, between control points; a crop of 32 x 100 has 3 to 6 segments
+DISTORT_SHARE = 1 / 3  # of a segment, by which a point of the edges moves; a segment counts as the height at most
+STRETCH_SHARE = 0.8  # of a segment, by which a point moves along the text, half of it to either side
+PERSPECTIVE_SHARE = (
+    0.25  # of the height, by which a corner comes in; with half of it, as in PaddleOCR, a side can vanish
+)
+CUT_SHARE = 0.15  # of the height, that is cut off at most
+_RESAMPLED_AT_ONCE = 30_000  # px; more fit neither into the processor's cache nor into the short integers of cv2.remap
 
 
 @lru_cache(maxsize=256)
 def unmoved(height: int, width: int) -> Ends:
-    """The ends that show the crop as it is; read-only."""
+    """Returns the ends that show the crop as it is; read-only."""
     ends = np.empty((2, 2, width))
     ends[:, 0] = np.arange(width) + 0.5
     ends[0, 1], ends[1, 1] = 0.0, height
@@ -44,9 +46,9 @@ def unmoved(height: int, width: int) -> Ends:
 
 
 def draw_tia(ends: Ends, height: int, width: int, rng: np.random.Generator) -> Ends:
-    """Distort, then stretch, then perspective, each as drawn from `rng`; `ends` are those of crops not yet moved.
+    """Distorts, then stretches, then changes the perspective, each as drawn from `rng`.
 
-    How many segments there are is drawn for all crops at once, all else for each.
+    `ends` are those of crops not yet moved. The number of segments is drawn once for all crops, all else for each.
     """
     leading = ends.shape[:-3]
     ends = perspective(ends, height, width, rng.random((*leading, 4)) * (PERSPECTIVE_SHARE * height))
@@ -58,7 +60,7 @@ def draw_tia(ends: Ends, height: int, width: int, rng: np.random.Generator) -> E
 
 
 def perspective(ends: Ends, height: int, width: int, depths: Points) -> Ends:
-    """The corners (top left, top right, bottom left, bottom right) come in by `depths` pixels, below height / 2."""
+    """Moves the corners (top left, top right, bottom left, bottom right) in by `depths` pixels, below height / 2."""
     top_left, top_right, bottom_left, bottom_right = np.moveaxis(depths, -1, 0)[..., None]  # each ... x 1
     across = unmoved(height, width)[0, 0] / width
     top = top_left + across * (top_right - top_left)
@@ -70,7 +72,7 @@ def perspective(ends: Ends, height: int, width: int, depths: Points) -> Ends:
 
 
 def stretch(ends: Ends, width: int, moves: Points) -> Ends:
-    """The n - 1 points between n equal segments move along the text by `moves` segments, each within (-0.5, 0.5)."""
+    """Moves the n - 1 points between n equal segments along the text by `moves` segments, within (-0.5, 0.5)."""
     points = _points(width, moves.shape[-1] + 1)
     shifted = np.zeros((*moves.shape[:-1], len(points)))
     shifted[..., 1:-1] = moves * points[1]
@@ -81,8 +83,9 @@ def stretch(ends: Ends, width: int, moves: Points) -> Ends:
 
 
 def distort(ends: Ends, height: int, width: int, moves: Points) -> Ends:
-    """The n + 1 ends of n segments on the upper and the lower edge move by `moves` (... x edge x axis x n + 1, in
-    segments). A segment counts for no longer than the crop is high.
+    """Moves the n + 1 ends of n segments on the upper and the lower edge.
+
+    moves: ... x edge x axis x n + 1, in segments. A segment counts for no longer than the crop is high.
     """
     points = _points(width, moves.shape[-1] - 1)
     moves = moves * min(points[1], height)
@@ -96,7 +99,7 @@ def distort(ends: Ends, height: int, width: int, moves: Points) -> Ends:
 
 
 def cut_rows(ends: Ends, height: int, rows: float | Points) -> Ends:
-    """Without its `rows` uppermost pixels, or without the lowest where `rows` is below 0."""
+    """Cuts off `rows` pixels at the top, or at the bottom where `rows` is below 0."""
     rows = np.asarray(rows)[..., None, None]
     moved = ends.copy()
     moved[..., 1, :] *= 1 - np.abs(rows) / height
@@ -105,7 +108,7 @@ def cut_rows(ends: Ends, height: int, rows: float | Points) -> Ends:
 
 
 def turn(ends: Ends, height: int, width: int, degrees: float | Points) -> Ends:
-    """Turned clockwise about the middle by `degrees`; by less where the ends of a long text would leave the crop."""
+    """Turns clockwise about the middle by `degrees`; by less where the ends of a long text would leave the crop."""
     most = np.rad2deg(np.arctan(height / width))
     angles = np.clip(degrees, -most, most)
     back = np.array([rotation_matrix(height, width, -angle) for angle in angles.ravel()])
@@ -115,9 +118,9 @@ def turn(ends: Ends, height: int, width: int, degrees: float | Points) -> Ends:
 
 
 def resample(images: Pixels, ends: Ends) -> Pixels:
-    """The crops (... x height x width x 3, uint8) as the ends show them, of the same shape."""
+    """Returns the crops (... x height x width x 3, uint8) as the ends show them, of the same shape."""
     height, width = images.shape[-3:-1]
-    stacked = images.reshape(-1, width, 3)  # one below the other
+    stacked = images.reshape(-1, width, 3)  # The crops lie one below the other.
     resampled = np.empty_like(stacked)
     # 2 ends x 2 axes x crops x 1 x width; cv2 counts from the first pixel's centre.
     between = np.ascontiguousarray(np.moveaxis(ends.reshape(-1, 2, 2, 1, width) - 0.5, 0, 2), np.float32)
@@ -125,7 +128,7 @@ def resample(images: Pixels, ends: Ends) -> Pixels:
     for start in range(0, between.shape[2], some):
         upper, lower = between[:, :, start : start + some]
         x, y = _down(height) * (lower - upper) + upper  # crops x height x width
-        np.maximum(y, 0, out=y)  # what is above or below is the border and not the neighbour
+        np.maximum(y, 0, out=y)  # Above and below is the border, not the next crop.
         np.minimum(y, height - 1, out=y)
         y += np.arange(0, len(y) * height, height, dtype=np.float32)[:, None, None]
         # Both calls together take half of what cv2.remap(x, y) does.
@@ -136,8 +139,8 @@ def resample(images: Pixels, ends: Ends) -> Pixels:
 
 
 def _interpolate(x: Points, points: Points, values: Points) -> Points:
-    """np.interp row by row: x ... x width, points and values ... x P, one of them without dimensions in front."""
-    every = np.zeros(np.broadcast(points, values).shape)  # numpy's broadcast_to takes as long as np.interp
+    """Calls np.interp row by row: x ... x width, points and values ... x P, one of them without leading dimensions."""
+    every = np.zeros(np.broadcast(points, values).shape)  # np.broadcast_to takes as long as np.interp.
     points, values = points + every, values + every
     first, last = points[..., :1], points[..., -1:]
     # All rows as one, each beyond the end of the one before.
@@ -148,13 +151,14 @@ def _interpolate(x: Points, points: Points, values: Points) -> Points:
 
 
 def _segments(height: int, width: int, chance: float) -> int:
+    """Returns how many segments a crop has; `chance`, from 0 to 1, decides."""
     low, high = SEGMENT_SHARE
     return max(1, round(width / (height * (low + chance * (high - low)))))
 
 
 @lru_cache(maxsize=1024)
 def _distortions(segments: int) -> tuple[Points, Points]:
-    """The least and the largest moves of `distort`: to either side, but the four corners only come in."""
+    """Returns the least and the largest moves of `distort`: to either side, but the four corners only come in."""
     low = np.full((2, 2, segments + 1), -DISTORT_SHARE / 2)
     low[:, 0, 0], low[:, 0, -1] = 0, -DISTORT_SHARE
     low[0, 1, [0, -1]], low[1, 1, [0, -1]] = 0, -DISTORT_SHARE
@@ -163,11 +167,11 @@ def _distortions(segments: int) -> tuple[Points, Points]:
 
 @lru_cache(maxsize=1024)
 def _points(width: int, segments: int) -> Points:
-    """Where the segments end: segments + 1."""
+    """Returns where the segments end: segments + 1."""
     return np.linspace(0, width, segments + 1)
 
 
 @lru_cache(maxsize=64)
 def _down(height: int) -> Float:
-    """How far down the middle of each row is, from 0 to 1: height x 1."""
+    """Returns how far down the middle of each row is, from 0 to 1: height x 1."""
     return ((np.arange(height, dtype=np.float32) + np.float32(0.5)) / np.float32(height))[:, None]

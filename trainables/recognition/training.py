@@ -1,4 +1,4 @@
-"""Learning and scoring text recognition: what the engine's loop needs to know of the task."""
+"""Trains and scores text recognition: what the engine's loop needs to know of the task."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from trainables.trainable import Run
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read on a crop, and how sure that is (0 to 1, see ctc.decode_greedy)."""
+    """Holds what was read on a crop, and how sure that is (0 to 1, see ctc.decode_greedy)."""
 
     text: str
     confidence: float
 
 
 def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
-    """Yield train/loss, train/acc, lr, val/acc, val/ned, val/cer, images_per_second once an epoch."""
+    """Yields train/loss, train/acc, lr, val/acc, val/ned, val/cer, images_per_second once an epoch."""
     seed_everything(run.seed)
     charset = charset_of(run.data)
     dataset = CropDataset(load_crops(run.data, "train"), charset, config, Augment.from_config(config), run.seed)
@@ -53,7 +53,7 @@ def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
 
 
 def score_test_split(config: Config, run: Run) -> dict[str, float]:
-    """test/acc, test/ned, test/cer of the checkpoint in run.checkpoint_dir; {} without a test split."""
+    """Returns test/acc, test/ned, test/cer of run.checkpoint_dir; {} without a test split."""
     crops = load_crops(run.data, "test")
     if not crops:
         return {}
@@ -62,24 +62,26 @@ def score_test_split(config: Config, run: Run) -> dict[str, float]:
 
 
 def load_recogniser(config: Config, run: Run) -> tuple[CRNN, Charset]:
-    """The network of run.checkpoint_dir, ready to read, and the charset it learnt: the data are not needed."""
+    """Returns the network of run.checkpoint_dir, ready to read, and the charset it learnt; needs no data."""
     weights = load_weights(checkpoint_of(run))
     charset = Charset(tuple(map(chr, weights["characters"].tolist())))
     return make_trained(build_crnn(config, charset, pretrained=False), weights, config, run.device), charset
 
 
 def score_crops(model: CRNN, dataset: CropDataset, charset: Charset, config: Config, run: Run) -> Score:
+    """Returns the score of what the model reads on all crops of the dataset."""
     readings = read_crops(model, dataset, charset, config, run)
     return score_readings((crop.text for crop in dataset.crops), (reading.text for reading in readings))
 
 
 def read_crops(model: CRNN, dataset: CropDataset, charset: Charset, config: Config, run: Run) -> list[Reading]:
-    """What the model reads on each crop, in their order."""
+    """Returns what the model reads on each crop, in their order."""
     batches = evaluation_batches(dataset, collate, config, run)
     return [reading for batch in batches for reading in read_batch(model, batch, charset, config)]
 
 
 def read_batch(model: CRNN, batch: Batch, charset: Charset, config: Config) -> list[Reading]:
+    """Returns what the model reads on each crop of a batch."""
     device = model.head.weight.device
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     images = batch["image"].to(device, non_blocking=True, memory_format=layout)
@@ -88,7 +90,7 @@ def read_batch(model: CRNN, batch: Batch, charset: Charset, config: Config) -> l
 
 
 def refuse_long_labels(dataset: CropDataset, charset: Charset, config: Config) -> None:
-    """Raises ValueError where CTC cannot align a label, which would make the loss infinite; names the first of them."""
+    """Raises ValueError where CTC cannot align a label, which would make the loss infinite; names the first."""
     mistakes = []
     for crop, width in zip(dataset.crops, dataset.store.shapes[:, 1].tolist(), strict=True):
         needed, given = steps_needed(charset.encode_known(crop.text)), time_steps(width)
