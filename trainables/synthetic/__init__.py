@@ -1,4 +1,5 @@
 """Draws images with exact labels, so that a study can run without data."""
 
-DRAWING_VERSION = 4  # raise it whenever the same seed draws other bytes: drawings kept on disk are then drawn anew
-PLATE_DRAWING_VERSION = 1  # the same for licence plates
+# Raise a version whenever the same seed draws other bytes: drawings that are kept on disk are then drawn anew.
+DRAWING_VERSION = 4  # of receipts
+PLATE_DRAWING_VERSION = 1  # of licence plates

@@ -1,4 +1,4 @@
-"""Sets of drawn licence plates, each drawn once per machine and kept on disk, so that trials need not draw again."""
+"""Draws sets of licence plates, each once per machine, and keeps them on disk so that trials need not draw again."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from trainables.synthetic import PLATE_DRAWING_VERSION
 from trainables.synthetic.plate_layout import LETTERS, REGIONS
 from trainables.synthetic.plates import draw_plate
 
-CHARACTERS = "".join(sorted({*"0123456789", *LETTERS, *"".join(REGIONS)}))  # all that drawn plates can say
+CHARACTERS = "".join(sorted({*"0123456789", *LETTERS, *"".join(REGIONS)}))  # all that a plate can say
 _TEXTS = "texts.json"
 
 
 @dataclass(frozen=True, eq=False)
 class PlateSet:
-    """Drawn plates of all splits: what each says, and its picture at its own size.
+    """Holds drawn plates of all splits: what each says, and its picture at its own size.
 
-    name: says what determines the drawing. texts: by split; in `pixels` the splits follow one another in their order.
+    name: says what determines the drawing. texts: by split. pixels: of all splits, one after another in their order.
     """
 
     name: str
@@ -37,12 +37,13 @@ class PlateSet:
 
 @lru_cache(maxsize=4)
 def drawn_plates(crops: int, seed: int, hardness: float) -> PlateSet:
-    """`crops` plates of train and 3 of 10 as many of val and of test, no text twice. Raises FontsMissing, OSError."""
+    """Returns `crops` plates of train and 3 of 10 as many of val and test, no text twice. Raises FontsMissing."""
     folder = cache_folder() / f"plates-{PLATE_DRAWING_VERSION}-{crops}-seed{seed}-hardness{hardness:g}"
     return load_or_make(folder, lambda made: _load(made, crops), partial(_draw, crops, seed, hardness))
 
 
 def _draw(crops: int, seed: int, hardness: float, folder: Path) -> None:
+    """Draws all splits into `folder`."""
     texts: dict[str, Split] = {}
 
     def pictures() -> Iterator[Pixels]:
@@ -62,7 +63,7 @@ def _draw(crops: int, seed: int, hardness: float, folder: Path) -> None:
 
 
 def _load(folder: Path, crops: int) -> PlateSet | None:
-    """The set in `folder`, None where there is none or not a whole one."""
+    """Returns the set in `folder`; None where there is none, or not a whole one."""
     sizes = drawn_sizes(crops)
     try:
         by_split = json.loads((folder / _TEXTS).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Sets of drawn receipts, each drawn once per machine and kept on disk, so that trials need not draw again."""
+"""Draws sets of receipts, each once per machine, and keeps them on disk so that trials need not draw again."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ from trainables.synthetic.receipts import draw_receipt
 
 @dataclass(frozen=True, eq=False)
 class ReceiptSet:
-    """Drawn receipts: for each page its text polygons (N x 2, pixels) and texts, and its image in a mapped file."""
+    """Holds drawn receipts: of each page its text polygons (N x 2, pixels), its texts, and its mapped image."""
 
     pixels: PixelStore
     polygons: tuple[tuple[Float, ...], ...]
     texts: tuple[tuple[str, ...], ...]
 
     def image(self, index: int) -> Pixels:
-        """Size x size x 3, uint8 RGB."""
+        """Returns size x size x 3, uint8 RGB."""
         return self.pixels.read(index)
 
 
 @lru_cache(maxsize=16)
 def drawn_receipts(split: Split, count: int, size: int, seed: int, hardness: float) -> ReceiptSet:
-    """`count` receipts of a split; the first ones are the same whatever `count` is. Raises FontsMissing, OSError."""
+    """Returns `count` receipts of a split; the first ones do not depend on `count`. Raises FontsMissing, OSError."""
     folder = cache_folder() / f"receipts-{DRAWING_VERSION}-{split}-{count}-{size}px-seed{seed}-hardness{hardness:g}"
     return load_or_make(folder, lambda made: _load(made, count), partial(_draw, split, count, size, seed, hardness))
 
 
 def _draw(split: Split, count: int, size: int, seed: int, hardness: float, folder: Path) -> None:
+    """Draws the receipts into `folder`."""
     labels = []
 
     def pages() -> Iterator[Pixels]:
@@ -53,7 +54,7 @@ def _draw(split: Split, count: int, size: int, seed: int, hardness: float, folde
 
 
 def _load(folder: Path, count: int) -> ReceiptSet | None:
-    """The set in `folder`, None where there is none or not a whole one."""
+    """Returns the set in `folder`; None where there is none, or not a whole one."""
     pixels = open_pixels(folder, count)
     try:
         labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))

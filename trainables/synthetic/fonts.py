@@ -1,4 +1,4 @@
-"""The fonts of drawn text: Noto Sans KR and Noto Serif KR (OFL), with all Hangul syllables and Latin."""
+"""Finds the fonts of drawn text: Noto Sans KR and Noto Serif KR (OFL), with all Hangul syllables and Latin."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _FILES: dict[Face, str] = {"sans": "NotoSansKR-Regular.otf", "serif": "NotoSerif
 
 
 class FontsMissing(RuntimeError):
-    """The package that brings the fonts is not installed, or not whole."""
+    """Raised where the package that brings the fonts is not installed, or not whole."""
 
 
 def font_path(face: Face) -> Path:
-    """The font file of a face. Raises FontsMissing."""
+    """Returns the font file of a face. Raises FontsMissing."""
     spec = importlib.util.find_spec("pylopdf_fonts_ko")
     if spec is None or spec.origin is None:
         raise FontsMissing(
@@ -37,5 +37,5 @@ def font_path(face: Face) -> Path:
 
 @lru_cache(maxsize=256)
 def load_font(face: Face, size: int) -> ImageFont.FreeTypeFont:
-    """The face at `size` pixels to the em. Raises FontsMissing."""
+    """Loads the face at `size` pixels to the em. Raises FontsMissing."""
     return ImageFont.truetype(str(font_path(face)), size, layout_engine=ImageFont.Layout.BASIC)

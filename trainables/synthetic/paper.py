@@ -1,4 +1,4 @@
-"""Paper in a picture: how a sheet bends and leans, what it lies on, the light on it, the faults of the camera."""
+"""Draws paper in a picture: how a sheet bends and leans, what it lies on, the light, the faults of the camera."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Pose:
-    """Where each point of a sheet is seen: two waves, each along one axis only, then a plane seen in perspective.
+    """Says where each point of a sheet is seen: two waves, each along one axis, then a plane seen in perspective.
 
-    A wave along one axis is undone by subtracting it, so the way back is exact as well. All lengths in picture pixels.
+    A wave along one axis is undone by subtracting it, so that the way back is exact too. Lengths are in picture pixels.
     """
 
     width: float  # of the sheet
     height: float
-    across: tuple[float, float, float]  # wave of the sides: amplitude, period, phase; it varies with y
-    down: tuple[float, float, float]  # wave of the lines: amplitude, period, phase; it varies with x
+    across: tuple[float, float, float]  # wave of the sides, which varies with y: amplitude, period, phase
+    down: tuple[float, float, float]  # wave of the lines, which varies with x: amplitude, period, phase
     plane: npt.NDArray[np.float64]  # 3 x 3, waved sheet to picture
 
     def to_picture(self, points: Float) -> Float:
-        """Points of the sheet (N x 2, from its top left corner) to points of the picture (N x 2)."""
+        """Maps points of the sheet (N x 2, from its top left corner) to points of the picture (N x 2)."""
         x = points[:, 0] + _wave(points[:, 1], self.across)
         y = points[:, 1] + _wave(x, self.down)
         seen = np.stack((x, y, np.ones_like(x)), axis=1) @ self.plane.T
         return (seen[:, :2] / seen[:, 2:]).astype(np.float32)
 
     def to_sheet(self, side: int) -> tuple[Float, Float]:
-        """The x and y on the sheet that each pixel's centre of a `side` x `side` picture shows: side x side each."""
+        """Returns the x and y on the sheet that each pixel of a `side` x `side` picture shows: side x side each."""
         back = np.linalg.inv(self.plane).astype(np.float32)
         centre = np.arange(side, dtype=np.float32) + np.float32(0.5)
         px, py = centre[None, :], centre[:, None]
@@ -45,7 +45,7 @@ class Pose:
         return x, y
 
     def polygon(self, left: float, top: float, right: float, bottom: float) -> Float:
-        """A box of the sheet as seen: N x 2 from the top left clockwise; more than 4 points where it is bent."""
+        """Returns a box of the sheet as seen: N x 2, clockwise from the top left; N is above 4 where it is bent."""
         bend = abs(self.down[0]) * (1 - np.cos(np.pi * min(1.0, (right - left) / self.down[1])))
         count = 2 if bend < 0.25 else 2 + int(np.ceil((right - left) / (self.down[1] / 12)))
         x = np.linspace(left, right, count, dtype=np.float32)
@@ -55,7 +55,7 @@ class Pose:
 
 
 def draw_pose(rng: np.random.Generator, width: float, height: float, side: int, hardness: float) -> Pose:
-    """A sheet somewhere in a picture of `side` pixels, whole: turned, leaning, waved the more, the harder."""
+    """Places a whole sheet in a picture of `side` pixels: the harder, the more it is turned, leant and waved."""
     wave = hardness * side / 256
     across = (rng.uniform(-2.0, 2.0) * wave, rng.uniform(0.7, 2.0) * height, rng.uniform(0, 6.28))
     down = (rng.uniform(-3.0, 3.0) * wave, rng.uniform(0.8, 2.5) * width, rng.uniform(0, 6.28))
@@ -74,14 +74,14 @@ def draw_pose(rng: np.random.Generator, width: float, height: float, side: int, 
 
 
 def soft_noise(rng: np.random.Generator, height: int, width: int, cells: tuple[int, int]) -> Float:
-    """Smooth noise of about -1 to 1, height x width, with `cells` (down, across) bumps."""
+    """Draws smooth noise of about -1 to 1, height x width, with `cells` (down, across) bumps."""
     coarse = rng.standard_normal((max(2, cells[0]), max(2, cells[1])), dtype=np.float32) * np.float32(0.5)
     noise: Float = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return noise
 
 
 def draw_table(rng: np.random.Generator, side: int, hardness: float) -> Float:
-    """What the sheet lies on, side x side x 3, from 0 to 1: bare, grained, woven, tiled or strewn with things."""
+    """Draws what the sheet lies on, side x side x 3, from 0 to 1: bare, grained, woven, tiled or strewn with things."""
     base = rng.uniform(0.08, 0.75) * rng.uniform(0.75, 1.25, size=3)
     table = np.empty((side, side, 3), np.float32)
     table[:] = base
@@ -105,10 +105,12 @@ def draw_table(rng: np.random.Generator, side: int, hardness: float) -> Float:
 
 
 def _texture(table: Float, pattern: Float, strength: float) -> None:
+    """Makes the table brighter and darker by a pattern."""
     table *= (1 + np.float32(strength) * pattern)[:, :, None]
 
 
 def _thing(rng: np.random.Generator, table: Float) -> None:
+    """Draws a disc or a box on the table."""
     side = table.shape[0]
     color = rng.uniform(0, 1, size=3).tolist()
     centre = tuple(int(c) for c in rng.uniform(0, side, size=2))
@@ -121,7 +123,7 @@ def _thing(rng: np.random.Generator, table: Float) -> None:
 
 
 def shade_sheet(rng: np.random.Generator, height: int, width: int, hardness: float) -> Float:
-    """How bright a worn sheet is, height x width, about 1: uneven, with folds across and crumples."""
+    """Draws how bright a worn sheet is, height x width, about 1: uneven, with folds across and crumples."""
     shade = 1 + np.float32(0.05 + 0.06 * hardness) * soft_noise(rng, height, width, (5, 4))
     y = np.arange(height, dtype=np.float32)[:, None]
     x = np.arange(width, dtype=np.float32)[None, :]
@@ -137,7 +139,7 @@ def shade_sheet(rng: np.random.Generator, height: int, width: int, hardness: flo
 
 
 def draw_light(rng: np.random.Generator, side: int, hardness: float) -> Float:
-    """How much light falls where, side x side, from 0 to 1: a slope, and shadows with soft edges."""
+    """Draws how much light falls where, side x side, from 0 to 1: a slope, and shadows with soft edges."""
     axis = np.linspace(-0.5, 0.5, side, dtype=np.float32)
     slope = rng.uniform(-0.35, 0.35, size=2) * hardness
     light = 1 + np.float32(slope[0]) * axis[None, :] + np.float32(slope[1]) * axis[:, None]
@@ -155,7 +157,7 @@ def draw_light(rng: np.random.Generator, side: int, hardness: float) -> Float:
 
 
 def photograph(rng: np.random.Generator, scene: Float, hardness: float) -> Pixels:
-    """The picture a cheap camera takes of a scene (height x width x 3, 0 to 1): blur, noise, 8 bits, JPEG."""
+    """Takes a picture of a scene (height x width x 3, 0 to 1) as a cheap camera does: blur, noise, 8 bits, JPEG."""
     unit = scene.shape[0] / 256
     if rng.random() < 0.7 * hardness:
         scene = cv2.GaussianBlur(scene, (0, 0), float(rng.uniform(0.3, 0.4 + 0.9 * hardness)) * unit)
@@ -163,13 +165,14 @@ def photograph(rng: np.random.Generator, scene: Float, hardness: float) -> Pixel
         scene = shake(rng, scene, rng.uniform(1.5, 4) * unit)
     noise = rng.standard_normal(scene.shape[:2], dtype=np.float32)
     scene = scene + (np.float32(rng.uniform(0.003, 0.006 + 0.06 * hardness)) * noise)[:, :, None]
-    picture = cv2.convertScaleAbs(np.maximum(scene, 0, out=scene), alpha=255)  # rounds, and ends at 255
+    picture = cv2.convertScaleAbs(np.maximum(scene, 0, out=scene), alpha=255)  # This rounds, and clips at 255.
     quality = int(rng.uniform(95 - 70 * hardness, 96))
     _, packed = cv2.imencode(".jpg", picture[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def shake(rng: np.random.Generator, scene: Float, length: float) -> Float:
+    """Blurs the scene along a line of `length` pixels, as a camera does that moves."""
     size = 2 * int(np.ceil(length / 2)) + 1
     kernel = np.zeros((size, size), np.float32)
     middle, angle = size // 2, rng.uniform(0, np.pi)
@@ -181,6 +184,7 @@ def shake(rng: np.random.Generator, scene: Float, length: float) -> Float:
 
 
 def _wave(along: Float, wave: tuple[float, float, float]) -> Float:
+    """Returns the height of a wave (amplitude, period, phase) at these places."""
     amplitude, period, phase = wave
     waved: Float = np.float32(amplitude) * np.sin(along * np.float32(2 * np.pi / period) + np.float32(phase))
     return waved

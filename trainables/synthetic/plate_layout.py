@@ -1,6 +1,6 @@
-"""What Korean licence plates of one row say, and how they are laid out: 520 x 110 mm, flat and clean.
+"""Lays out Korean licence plates of one row, and draws what they say: 520 x 110 mm, flat and clean.
 
-The letter says what a car is for (private, rental, taxi or bus, delivery), the digits before it what kind of car it is.
+The letter says what a car is for (private, rental, taxi or bus, delivery), the digits before it the kind of the car.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ LETTERS = PRIVATE + RENTAL + TAXI + DELIVERY
 _REGIONS = "서울부산대구인천광주대전울산세종경기강원충북충남전북전남경북경남제주"
 REGIONS = tuple(_REGIONS[start : start + 2] for start in range(0, len(_REGIONS), 2))
 
-_EM = 96  # px that glyphs are drawn at, before they are shrunk to a plate's
-_CAP = 80  # mm that digits are high
+_EM = 96  # px to the em when a glyph is drawn, before it is shrunk to its size on the plate
+_CAP = 80  # mm, the height of digits
 _BOLT = (0.62, 0.62, 0.6)
 
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of plate. Lengths in mm; `digit` and `letter` are widths, `gap` is what parts the four last digits."""
+    """Describes one kind of plate. Lengths are in mm.
+
+    digit, letter: their widths. gap: what parts the four last digits from the others.
+    """
 
     share: float  # of the plates drawn
     letters: str
@@ -46,7 +49,7 @@ class Format:
     digit: float
     letter: float
     gap: float
-    band: bool = False  # blue, at the left end, with the country's sign
+    band: bool = False  # a blue one at the left end, with the sign of the country
     frame: bool = True
 
 
@@ -62,7 +65,7 @@ FORMATS = (
 
 
 def draw_number(rng: np.random.Generator, form: Format) -> str:
-    """What a plate of this format says, without blanks: 123가4567, 12가3456 or 서울12가3456."""
+    """Draws what a plate of this format says, without blanks: 123가4567, 12가3456 or 서울12가3456."""
     region = REGIONS[rng.integers(len(REGIONS))] if form.regional else ""
     low, high = (100, 998) if form.class_digits == 3 else (1, 100)
     letter = form.letters[rng.integers(len(form.letters))]
@@ -70,7 +73,10 @@ def draw_number(rng: np.random.Generator, form: Format) -> str:
 
 
 def print_plate(form: Format, text: str, px_per_mm: float, weight: int, colors: tuple[Color, Color]) -> Float:
-    """The flat plate: height x width x 3, from 0 to 1. `weight` is how bold, `colors` are those of ground and ink."""
+    """Prints the flat plate: height x width x 3, from 0 to 1.
+
+    weight: how bold the signs are. colors: of the ground and of the ink.
+    """
     width, height = (round(side * px_per_mm) for side in PLATE_SIZE)
     ground, ink = (np.array(color, np.float32) for color in colors)
     cover = np.zeros((height, width), np.uint8)
@@ -84,7 +90,7 @@ def print_plate(form: Format, text: str, px_per_mm: float, weight: int, colors: 
         cv2.rectangle(cover, (inset, inset), (width - 1 - inset, height - 1 - inset), 200, line, cv2.LINE_AA)
     raised = np.float32(1 / 255) * cover
     plate: Float = ground + raised[:, :, None] * (ink - ground)
-    raised[1:, 1:] -= np.float32(1 / 255) * cover[:-1, :-1]  # the signs are embossed: lit from above
+    raised[1:, 1:] -= np.float32(1 / 255) * cover[:-1, :-1]  # Embossed signs are lit from above.
     plate += np.float32(0.12) * raised[:, :, None]
     if form.band:
         _draw_band(plate, px_per_mm)
@@ -95,9 +101,12 @@ def print_plate(form: Format, text: str, px_per_mm: float, weight: int, colors: 
 
 
 def place_signs(form: Format, text: str) -> list[tuple[str, float, float, float, float]]:
-    """(sign, left, top, width, height) of each sign in mm, as read; the two of a region stand one below the other."""
+    """Returns (sign, left, top, width, height) of each sign, in mm, in the order of reading.
+
+    The two signs of a region stand one below the other.
+    """
     space = 0.13 * form.digit
-    top = (PLATE_SIZE[1] - _CAP) / 2 + 3  # the bolts are above
+    top = (PLATE_SIZE[1] - _CAP) / 2 + 3  # Above are the bolts.
     region, rest = (text[:2], text[2:]) if form.regional else ("", text)
     widths = [form.letter if sign in LETTERS else form.digit for sign in rest]
     taken = sum(widths) + space * (len(rest) - 1) + form.gap + (form.letter * 0.75 + 2 * space if region else 0)
@@ -117,8 +126,12 @@ def place_signs(form: Format, text: str) -> list[tuple[str, float, float, float,
 
 @lru_cache(maxsize=4096)
 def draw_glyph(sign: str, width: int, height: int, weight: int) -> Ink:
-    """The ink of a digit or a Hangul syllable, 0 to 255, `height` rows; Hangul fills `width`, narrow digits do not."""
-    mask = _ink(sign, weight if sign.isdigit() else weight // 2)  # Hangul has more strokes, which must not run together
+    """Returns the ink of a digit or a Hangul syllable, from 0 to 255, `height` rows high.
+
+    Hangul fills `width`; narrow digits do not.
+    """
+    # Hangul has more strokes than digits, which must not run together.
+    mask = _ink(sign, weight if sign.isdigit() else weight // 2)
     if sign.isdigit():
         width = max(2, round(width * mask.shape[1] / _ink("0", weight).shape[1]))
     glyph: Ink = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
@@ -128,6 +141,7 @@ def draw_glyph(sign: str, width: int, height: int, weight: int) -> Ink:
 
 @lru_cache(maxsize=1024)
 def _ink(sign: str, weight: int) -> Ink:
+    """Returns the ink of a sign at _EM pixels, cropped to it."""
     canvas = Image.new("L", (2 * _EM, 2 * _EM))
     ImageDraw.Draw(canvas).text((_EM // 2, _EM // 4), sign, fill=255, font=load_font("sans", _EM), stroke_width=weight)
     ink = np.asarray(canvas)
@@ -136,7 +150,7 @@ def _ink(sign: str, weight: int) -> Ink:
 
 
 def _draw_band(plate: Float, px_per_mm: float) -> None:
-    """The blue band of reflecting plates: red over blue in a circle, three letters below that are too small to read."""
+    """Draws the blue band of reflecting plates: red over blue in a circle, below it letters too small to read."""
     height, width = len(plate), round(30 * px_per_mm)
     inset = round(5 * px_per_mm)
     plate[inset : height - inset, inset : inset + width] = (0.12, 0.2, 0.5)

@@ -1,6 +1,6 @@
-"""What stands between a plate and its reader: dirt, shadow, night and headlights, fog, and a cheap camera far away.
+"""Draws what stands between a plate and its reader: dirt, shadow, night and headlights, fog, a cheap camera far away.
 
-Every function takes a scene (height x width x 3, float32 from 0 to 1), changes it in place where it can, and gives it.
+Every function takes a scene (height x width x 3, float32 from 0 to 1), may change it in place, and returns it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from trainables.synthetic.paper import Float, Pixels, shake, soft_noise
 
 
 def soil(rng: np.random.Generator, plate: Float, hardness: float) -> Float:
-    """Dust all over, mud in patches, more of it below, and scratches."""
+    """Adds dust all over, mud in patches, more of it below, and scratches."""
     height, width = plate.shape[:2]
     if rng.random() < 0.15 + 0.5 * hardness:
         patches = soft_noise(rng, height, width, (4, int(rng.integers(6, 14))))
@@ -29,7 +29,7 @@ def soil(rng: np.random.Generator, plate: Float, hardness: float) -> Float:
 
 
 def light(rng: np.random.Generator, scene: Float, hardness: float) -> Float:
-    """Day with a slope of light and shadows, or night with a lamp, headlights or infrared."""
+    """Lights the scene by day, with a slope and shadows, or by night, with a lamp, headlights or infrared."""
     axis = np.linspace(-0.5, 0.5, scene.shape[1], dtype=np.float32)
     level = 1 + np.float32(rng.uniform(-0.4, 0.4) * hardness) * axis
     scene *= level[:, None]
@@ -46,7 +46,7 @@ def light(rng: np.random.Generator, scene: Float, hardness: float) -> Float:
 
 
 def photograph_from_afar(rng: np.random.Generator, scene: Float, hardness: float) -> Pixels:
-    """The picture a traffic camera takes: too few pixels, out of focus, moved, noisy, 8 bits, JPEG."""
+    """Takes a picture as a traffic camera does: few pixels, out of focus, moved, noisy, 8 bits, JPEG."""
     height, width = scene.shape[:2]
     if rng.random() < 0.6 * hardness:
         less = 1 / rng.uniform(1, 1 + 0.9 * hardness)
@@ -56,17 +56,17 @@ def photograph_from_afar(rng: np.random.Generator, scene: Float, hardness: float
         scene = cv2.GaussianBlur(scene, (0, 0), height / 32 * rng.uniform(0.3, 0.45 + 0.55 * hardness))
     if rng.random() < 0.3 * hardness:
         scene = shake(rng, scene, height / 32 * rng.uniform(1.5, 1.5 + 2.5 * hardness))
-    dark = 1 - float(scene.mean())  # cameras amplify what little light there is, and the noise in it
+    dark = 1 - float(scene.mean())  # A camera amplifies what light there is, noise included.
     sigma = rng.uniform(0.004, 0.01 + 0.06 * hardness * dark)
     scene = scene + np.float32(sigma) * rng.standard_normal(scene.shape, dtype=np.float32)
-    picture = cv2.convertScaleAbs(np.maximum(scene, 0, out=scene), alpha=255)  # rounds, and ends at 255
+    picture = cv2.convertScaleAbs(np.maximum(scene, 0, out=scene), alpha=255)  # This rounds, and clips at 255.
     quality = int(rng.uniform(95 - 65 * hardness, 96))
     _, packed = cv2.imencode(".jpg", picture[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def _cast_shadow(rng: np.random.Generator, scene: Float, hardness: float) -> None:
-    """A half plane in shadow, of the bumper above or of a post beside."""
+    """Puts a half plane in shadow: of the bumper above, or of a post beside."""
     height, width = scene.shape[:2]
     angle = rng.normal(0, 0.15) + (np.pi / 2 if rng.random() < 0.6 else 0.0)
     x, y = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
@@ -77,17 +77,18 @@ def _cast_shadow(rng: np.random.Generator, scene: Float, hardness: float) -> Non
 
 
 def _night(rng: np.random.Generator, scene: Float, hardness: float) -> None:
-    if rng.random() < 0.35:  # infrared knows no colour
+    """Darkens the scene, by lamplight or infrared, and may add headlights."""
+    if rng.random() < 0.35:  # Infrared has no colour.
         scene[:] = scene.mean(axis=2, keepdims=True)
     else:
-        scene *= rng.uniform((0.85, 0.75, 0.5), (1.0, 1.0, 1.0)).astype(np.float32)  # lamps are yellow
+        scene *= rng.uniform((0.85, 0.75, 0.5), (1.0, 1.0, 1.0)).astype(np.float32)  # Lamps are yellow.
     scene *= np.float32(rng.uniform(0.65 - 0.45 * hardness, 0.7))
     if rng.random() < 0.6:
         _glare(rng, scene, hardness)
 
 
 def _glare(rng: np.random.Generator, scene: Float, hardness: float) -> None:
-    """Headlights beside the plate or reflected by it, with a halo."""
+    """Adds headlights beside the plate or reflected by it, with a halo."""
     height, width = scene.shape[:2]
     x, y = rng.uniform(-0.2, 1.2) * width, rng.uniform(-0.6, 1.4) * height
     x_off = np.arange(width, dtype=np.float32) - np.float32(x)

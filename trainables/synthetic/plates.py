@@ -10,15 +10,15 @@ from trainables.synthetic.paper import Float, Pixels, soft_noise
 from trainables.synthetic.plate_layout import FORMATS, PLATE_SIZE, Color, draw_number, print_plate
 from trainables.synthetic.plate_weather import light, photograph_from_afar, soil
 
-PRINT_SCALE = 1.25  # printed pixels per picture pixel, so that the camera has something to blur
+PRINT_SCALE = 1.25  # printed pixels per picture pixel; above 1, so that the camera has something to blur
 _SHARES = np.cumsum([form.share for form in FORMATS])
 
 
 def draw_plate(rng: np.random.Generator, *, hardness: float = 0.5, height: int = 32) -> tuple[Pixels, str]:
-    """A crop around a plate (`height` x width x 3, uint8 RGB; the width is the crop's own) and what the plate says.
+    """Draws a crop around a plate (`height` x width x 3, uint8 RGB, as wide as it needs); returns also what it says.
 
     Texts are 123가4567, 12가3456 or, of taxis and old green plates, 서울12가3456, without blanks; the whole plate is in
-    the picture. `hardness` from 0 (frontal, clean, by day) to 1 (askew, dirty, dark, blurred, few pixels). The same
+    the picture. hardness: from 0 (frontal, clean, by day) to 1 (askew, dirty, dark, blurred, few pixels). The same
     state of `rng` draws the same bytes. Raises ValueError, FontsMissing.
     """
     if not 0 <= hardness <= 1:
@@ -41,11 +41,14 @@ def draw_plate(rng: np.random.Generator, *, hardness: float = 0.5, height: int =
 def _draw_pose(
     rng: np.random.Generator, plate: tuple[int, ...], height: int, hardness: float
 ) -> tuple[npt.NDArray[np.float64], int]:
-    """From the plate's pixels to the crop's (3 x 3), and the width of a crop of `height` that holds the whole plate."""
+    """Returns the matrix (3 x 3) from the plate's pixels to the crop's, and the width of the crop.
+
+    A crop of `height` and that width holds the whole plate.
+    """
     high, wide = plate
     corners = np.array([[0, 0], [wide, 0], [wide, high], [0, high]], np.float32)
     seen = corners - (wide / 2, high / 2)
-    seen *= (rng.uniform(1 - 0.35 * hardness, 1.0), 1.0)  # seen from the side it is shorter
+    seen *= (rng.uniform(1 - 0.35 * hardness, 1.0), 1.0)  # From the side it is shorter.
     seen += rng.uniform(-0.14, 0.14, size=(4, 2)) * hardness * high
     shear, angle = rng.normal(0, 0.12 * hardness), np.deg2rad(np.clip(rng.normal(0, 0.4 + 4 * hardness), -12, 12))
     seen[:, 0] += shear * seen[:, 1]
@@ -54,13 +57,14 @@ def _draw_pose(
     margin = rng.uniform(0.01, 0.04 + 0.1 * hardness, size=(2, 2)) * high  # left and top, right and bottom
     size = high_end - low + margin.sum(axis=0)
     scale = height / size[1]
-    placed = ((seen - low + margin[0]) * scale - 0.5).astype(np.float32)  # cv2 counts from the first pixel's centre
+    # cv2 counts from the centre of the first pixel.
+    placed = ((seen - low + margin[0]) * scale - 0.5).astype(np.float32)
     matrix: npt.NDArray[np.float64] = cv2.getPerspectiveTransform(corners - np.float32(0.5), placed)
     return matrix, max(height, round(size[0] * scale))
 
 
 def _draw_car(rng: np.random.Generator, height: int, width: int) -> Float:
-    """What is around the plate: bumpers, painted or black, with an edge or two."""
+    """Draws what is around the plate: bumpers, painted or black, with an edge or two."""
     scene = np.empty((height, width, 3), np.float32)
     scene[:] = rng.uniform(0.05, 0.85) * rng.uniform(0.85, 1.15, size=3)
     for _ in range(int(rng.integers(0, 3))):
@@ -71,7 +75,7 @@ def _draw_car(rng: np.random.Generator, height: int, width: int) -> Float:
 
 
 def _fade(rng: np.random.Generator, color: Color, hardness: float) -> Color:
-    """The colour as years in the sun left it: nearer to gray, and a little off."""
+    """Returns the colour as years in the sun left it: nearer to gray, and a little off."""
     red, green, blue = np.clip(
         np.array(color) + rng.uniform(0, 0.2 * hardness) * (0.5 - np.array(color)) + rng.normal(0, 0.02, size=3), 0, 1
     ).tolist()

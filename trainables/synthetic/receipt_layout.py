@@ -1,4 +1,4 @@
-"""What a receipt says and where: texts in rows, and the printed things that are not text (rules, barcodes, logos)."""
+"""Lays out a receipt: texts in rows, and the printed things that are not text (rules, barcodes, logos)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from trainables.synthetic.fonts import Face, load_font
 from trainables.synthetic.receipt_words import Item, Words, draw_words
 
 Ink = npt.NDArray[np.uint8]
-Box = tuple[int, int, int, int]  # left, top, right, bottom: the pixels from left to right - 1
+Box = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom are the first pixels outside
 
 
 @dataclass(frozen=True)
 class Print:
-    """A printed receipt, flat: ink (height x width, 0 to 255) and each text with the box its ink fills."""
+    """Holds a printed receipt, flat: ink (height x width, 0 to 255), and each text with the box that its ink fills."""
 
     ink: Ink
     texts: tuple[str, ...]
@@ -41,18 +41,20 @@ class Printer:
 
     @property
     def width(self) -> int:
+        """Returns the width of the paper in pixels."""
         return self.ink.shape[1]
 
     @property
     def margin(self) -> int:
+        """Returns the margin in pixels."""
         return round(0.7 * self.em)
 
     def room(self, rows: float) -> bool:
-        """Whether `rows` more rows of plain text fit above the lower margin."""
+        """Returns whether `rows` more rows of plain text fit above the lower margin."""
         return self.y + rows * self.em * 1.4 <= self.ink.shape[0] - self.margin
 
     def row(self, *parts: tuple[str, float], em: float = 1.0, bold: bool = False, stretch: float = 1.0) -> None:
-        """One row; each part is (text, align): align 0 starts at the left margin, 1 ends at the right, 0.5 is centred.
+        """Prints one row of parts (text, align): 0 starts at the left margin, 1 ends at the right, 0.5 is centred.
 
         A part that would touch its neighbour on the left, or leave the paper, is not printed.
         """
@@ -74,12 +76,13 @@ class Printer:
         self.y += round(size * 1.4)
 
     def skip(self, rows: float) -> None:
+        """Leaves `rows` rows empty."""
         self.y += round(rows * self.em)
 
 
 @lru_cache(maxsize=8192)
 def text_mask(text: str, face: Face, size: int, bold: bool = False, stretch: float = 1.0) -> tuple[Ink, int]:
-    """The ink of a text, cropped to it, and how far below the top of its row it starts, in pixels."""
+    """Returns the ink of a text, cropped to it, and how far below the top of its row it starts, in pixels."""
     font = load_font(face, size)
     canvas = Image.new("L", (round(font.getlength(text)) + size, size * 2))
     ImageDraw.Draw(canvas).text((size // 2, 0), text, fill=255, font=font)
@@ -96,7 +99,7 @@ def text_mask(text: str, face: Face, size: int, bold: bool = False, stretch: flo
 
 
 def print_receipt(rng: np.random.Generator, height: int, width: int, em: int, clutter: float) -> Print:
-    """A receipt of a shop that never was; `clutter` (0 to 1) is how much is printed that is not text."""
+    """Prints a receipt of an invented shop; `clutter` (0 to 1) is how much is printed that is not text."""
     words = draw_words(rng)
     face: Face = "sans" if rng.random() < 0.75 else "serif"
     printer = Printer(np.zeros((height, width), np.uint8), em, face, rng, y=round(em * rng.uniform(0.5, 1.2)))
@@ -107,6 +110,7 @@ def print_receipt(rng: np.random.Generator, height: int, width: int, em: int, cl
 
 
 def _head(printer: Printer, words: Words, clutter: float) -> None:
+    """Prints a logo, the name of the shop, and the date."""
     rng = printer.rng
     if rng.random() < 0.5 * clutter + 0.15:
         _logo(printer)
@@ -125,7 +129,7 @@ def _head(printer: Printer, words: Words, clutter: float) -> None:
 
 
 def _items(printer: Printer, words: Words) -> list[Item]:
-    """Prints the items there is room for."""
+    """Prints the items that there is room for, and returns them."""
     rng = printer.rng
     columns = COLUMNS[rng.integers(len(COLUMNS))]
     _rule(printer)
@@ -138,7 +142,7 @@ def _items(printer: Printer, words: Words) -> list[Item]:
         if printed and not printer.room(4 + words.shown_sums):
             break
         printed.append(item)
-        if rng.random() < 0.12:  # a long name has a row of its own
+        if rng.random() < 0.12:  # A long name has a row of its own.
             printer.row((item.name, 0.0))
             printer.row((item.code, 0.0), (str(item.count), 0.7), (words.money(item.amount), 1.0))
         else:
@@ -149,7 +153,7 @@ def _items(printer: Printer, words: Words) -> list[Item]:
     return printed
 
 
-# What stands where in a row of an item.
+# What stands where in the row of an item, as (name, align).
 COLUMNS: tuple[tuple[tuple[str, float], ...], ...] = (
     (("name", 0.0), ("amount", 1.0)),
     (("name", 0.0), ("count", 0.68), ("amount", 1.0)),
@@ -158,6 +162,7 @@ COLUMNS: tuple[tuple[tuple[str, float], ...], ...] = (
 
 
 def _totals(printer: Printer, words: Words, items: list[Item]) -> None:
+    """Prints the sums of these items."""
     rng = printer.rng
     for label, amount in words.sums(items):
         printer.row((label, 0.0), (amount, 1.0))
@@ -168,6 +173,7 @@ def _totals(printer: Printer, words: Words, items: list[Item]) -> None:
 
 
 def _foot(printer: Printer, words: Words, clutter: float) -> None:
+    """Prints the payment, thanks, and a barcode or a QR code."""
     rng = printer.rng
     for label, value in words.payment:
         if printer.room(1):
@@ -183,7 +189,7 @@ def _foot(printer: Printer, words: Words, clutter: float) -> None:
 
 
 def _rule(printer: Printer) -> None:
-    """A separator: dashes, dots, a line, two lines or stars. It is not text."""
+    """Prints a separator, which is not text: dashes, dots, a line, two lines or stars."""
     rng, em = printer.rng, printer.em
     left, right = printer.margin, printer.width - printer.margin
     thick = max(1, round(em * rng.uniform(0.06, 0.12)))
@@ -205,6 +211,7 @@ def _rule(printer: Printer) -> None:
 
 
 def _logo(printer: Printer) -> None:
+    """Prints a polygon with a hole, perhaps in an ellipse."""
     rng, em = printer.rng, printer.em
     radius = round(em * rng.uniform(0.9, 1.5))
     centre = (printer.width // 2 + round(rng.uniform(-0.1, 0.1) * printer.width), printer.y + radius)
@@ -219,6 +226,7 @@ def _logo(printer: Printer) -> None:
 
 
 def _barcode(printer: Printer) -> None:
+    """Prints bars of random widths."""
     rng, em = printer.rng, printer.em
     height = round(em * rng.uniform(1.4, 2.6))
     top, bottom = printer.y + em // 3, printer.y + em // 3 + height
@@ -235,6 +243,7 @@ def _barcode(printer: Printer) -> None:
 
 
 def _qr_code(printer: Printer) -> None:
+    """Prints random modules with the three eyes of a QR code."""
     rng, em = printer.rng, printer.em
     module, modules = max(1, round(em * 0.15)), 21
     side = module * modules

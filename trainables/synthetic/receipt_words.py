@@ -1,4 +1,4 @@
-"""The words of drawn receipts: shops, goods, sums and courtesies, in Korean or English."""
+"""Draws the words of receipts: shops, goods, sums and courtesies, in Korean or English."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _split(words: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """One language of receipts."""
+    """Holds the words of one language."""
 
     shops: tuple[str, ...]
     goods: tuple[str, ...]
@@ -92,7 +92,7 @@ ENGLISH = Vocabulary(
 
 @dataclass(frozen=True)
 class Item:
-    """A row of a receipt; the price is of one piece, in won or cents."""
+    """Holds a row of a receipt; the price is of one piece, in won or cents."""
 
     name: str
     price: int
@@ -101,12 +101,13 @@ class Item:
 
     @property
     def amount(self) -> int:
+        """Returns the price of all pieces."""
         return self.price * self.count
 
 
 @dataclass(frozen=True)
 class Words:
-    """All that a receipt says, but for the sums, which depend on what there is room for."""
+    """Holds all that a receipt says but the sums, which depend on how many items there is room for."""
 
     vocabulary: Vocabulary
     shop: str
@@ -115,30 +116,30 @@ class Words:
     number: str
     items: tuple[Item, ...]
     cents: bool
-    shown_sums: int  # 0 to 2 of net and tax
+    shown_sums: int  # how many of net and tax are shown, 0 to 2
     total_label: str
     sign: str
     payment: tuple[tuple[str, str], ...]
     thanks: tuple[str, ...]
 
     def money(self, amount: int) -> str:
-        """12,000 or 120.00"""
+        """Writes an amount as 12,000 or 120.00."""
         return f"{amount / 100:,.2f}" if self.cents else f"{amount:,}"
 
     def sums(self, items: Sequence[Item]) -> tuple[tuple[str, str], ...]:
-        """(label, amount) rows above the total of `items`."""
+        """Returns the rows (label, amount) above the total of `items`."""
         total = sum(item.amount for item in items)
         tax = total // 11
         rows = zip(self.vocabulary.net_and_tax, (self.money(total - tax), self.money(tax)), strict=True)
         return tuple(rows)[: self.shown_sums]
 
     def total(self, items: Sequence[Item]) -> tuple[str, str]:
-        """(label, amount) of the total of `items`."""
+        """Returns (label, amount) of the total of `items`."""
         return self.total_label, self.sign.format(self.money(sum(item.amount for item in items)))
 
 
 def draw_words(rng: np.random.Generator) -> Words:
-    """A receipt in Korean (two of three) or English."""
+    """Draws a receipt in Korean (two of three) or English."""
     korean = rng.random() < 0.67
     vocabulary = KOREAN if korean else ENGLISH
     date = {"y": int(rng.integers(2015, 2027)), "m": int(rng.integers(1, 13)), "d": int(rng.integers(1, 29))}
@@ -181,5 +182,5 @@ def _some(rng: np.random.Generator, words: Sequence[str], count: int) -> tuple[s
 
 
 def _dial(rng: np.random.Generator, pattern: str) -> str:
-    """The pattern with a digit for each #."""
+    """Returns the pattern with a digit for each #."""
     return "".join(str(rng.integers(10)) if sign == "#" else sign for sign in pattern)

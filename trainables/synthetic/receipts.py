@@ -17,21 +17,21 @@ from trainables.synthetic.paper import (
 )
 from trainables.synthetic.receipt_layout import Ink, print_receipt
 
-PRINT_SCALE = 1.5  # printed pixels per picture pixel, so that the camera has something to blur
-_LEAST_EM = 8  # picture pixels to the em: smaller type is not to be seen
+PRINT_SCALE = 1.5  # printed pixels per picture pixel; above 1, so that the camera has something to blur
+_LEAST_EM = 8  # picture pixels to the em; smaller type cannot be seen
 
 
 def draw_receipt(
     rng: np.random.Generator, size: int, hardness: float = 0.5
 ) -> tuple[Pixels, tuple[Float, ...], tuple[str, ...]]:
-    """A picture (size x size x 3, uint8 RGB), the polygons of its texts, and the texts.
+    """Draws a picture (size x size x 3, uint8 RGB); returns it with the polygons of its texts, and the texts.
 
     Polygons are N x 2, from the top left clockwise, in pixels, where pixel (0, 0) covers x and y from 0 to 1. A text is
-    a run of words in a row without a column's gap. `hardness` from 0 (flat, clean, sharp) to 1 (crumpled, in shadow,
+    a run of words in a row without a column's gap. hardness: from 0 (flat, clean, sharp) to 1 (crumpled, in shadow,
     faded, noisy). The same state of `rng` draws the same bytes. Raises FontsMissing.
     """
     width, height = size * rng.uniform(0.6, 0.95), size * rng.uniform(0.85, 0.98)
-    em = rng.uniform(0.042, 0.06) * size * min(1.0, (256 / size) ** 0.5)  # larger pictures hold more rows
+    em = rng.uniform(0.042, 0.06) * size * min(1.0, (256 / size) ** 0.5)  # Larger pictures hold more rows.
     em = round(max(_LEAST_EM, em) * PRINT_SCALE)
     sheet = print_receipt(rng, round(height * PRINT_SCALE), round(width * PRINT_SCALE), em, clutter=hardness)
     pose = draw_pose(rng, width, height, size, hardness)
@@ -50,26 +50,26 @@ def draw_receipt(
         _mark(rng, scene, pose.to_picture(rng.uniform(0.1, 0.9, size=(4, 2)).astype(np.float32) * (width, height)))
     polygons = tuple(
         pose.polygon((left - 1) / scale_x, (top - 1) / scale_y, (right + 1) / scale_x, (bottom + 1) / scale_y)
-        for left, top, right, bottom in sheet.boxes  # with a hair of paper around the ink, as people label
+        for left, top, right, bottom in sheet.boxes  # with a little paper around the ink, as people label
     )
     return photograph(rng, scene, hardness), polygons, sheet.texts
 
 
 def _colors(rng: np.random.Generator) -> tuple[Float, Float]:
-    """Of paper (white, cream or gray) and ink (black, brownish or blue)."""
+    """Draws the colours of paper (white, cream or gray) and ink (black, brownish or blue)."""
     paper = np.minimum(rng.uniform(0.82, 1.0) + rng.uniform(-0.05, 0.04, size=3), 1)
     ink = rng.uniform(0.0, 0.25) + rng.uniform(0, 0.15, size=3) * (0, 0, 1)
     return paper.astype(np.float32), ink.astype(np.float32)
 
 
 def _fade(rng: np.random.Generator, ink: Ink, hardness: float) -> Float:
-    """How much of the paper the ink covers, 0 to 1: thermal print fades in patches."""
+    """Returns how much of the paper the ink covers, from 0 to 1: thermal print fades in patches."""
     strength = rng.uniform(1 - 0.65 * hardness, 1 - 0.1 * hardness)
     patches = np.abs(soft_noise(rng, ink.shape[0], ink.shape[1], (7, 4)))
     patches *= np.float32(-0.45 * hardness)
     patches += 1
     np.maximum(patches, 0.1, out=patches)
-    if rng.random() < 0.6 * hardness:  # dots of the print head that are dead, from top to bottom
+    if rng.random() < 0.6 * hardness:  # Dead dots of the print head leave lines.
         patches[:, rng.integers(0, ink.shape[1], size=int(rng.integers(1, 4)))] *= np.float32(0.2)
     patches *= ink
     patches *= np.float32(strength / 255)
@@ -77,7 +77,7 @@ def _fade(rng: np.random.Generator, ink: Ink, hardness: float) -> Float:
 
 
 def _cast_shadow(rng: np.random.Generator, cover: Float) -> Float:
-    """The light beside the sheet, which it takes away from the table: side x side."""
+    """Returns the light beside the sheet, of which the sheet takes a part away: side x side."""
     side = cover.shape[0]
     shift = rng.uniform(-0.02, 0.02, size=2) * side
     move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]])
@@ -86,7 +86,7 @@ def _cast_shadow(rng: np.random.Generator, cover: Float) -> Float:
 
 
 def _mark(rng: np.random.Generator, scene: Float, at: Float) -> None:
-    """A stroke of a pen, a highlighter's bar or a stamp's rings across the sheet. It is not text."""
+    """Draws a stroke of a pen, the bar of a highlighter or the rings of a stamp across the sheet; none is text."""
     side = scene.shape[0]
     color = [(0.75, 0.1, 0.15), (0.1, 0.15, 0.6), (0.1, 0.1, 0.1)][rng.integers(3)]
     kind = rng.integers(3)
