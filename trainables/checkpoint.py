@@ -1,4 +1,4 @@
-"""The two files of a checkpoint, and a trained model made of them."""
+"""Writes and reads the two files of a checkpoint, and makes a trained model of them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from trainables.tensor_file import load_tensors
 from trainables.train_config import TrainConfig
 from trainables.trainable import Run
 
-MODEL_FILE = "model.pt"  # the weights to predict with: a plain state dict
-TRAINING_FILE = "training.pt"  # all else that is needed to go on as if there had been no interruption
+MODEL_FILE = "model.pt"  # holds the weights to predict with, a plain state dict
+TRAINING_FILE = "training.pt"  # holds all else that training needs to go on as if it had not been interrupted
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
 def write(content: Any, file: Path) -> None:
-    """Writes with torch.save, through a file of Python's: on a full disk torch's own says `unexpected pos 576 vs 534`.
+    """Writes with torch.save, through a file of Python's.
 
-    Raises OSError, with errno ENOSPC where the disk is full.
+    On a full disk torch's own file raises `unexpected pos 576 vs 534`; Python's raises OSError with errno ENOSPC.
     """
     with file.open("wb") as stream:
         torch.save(content, stream)
@@ -47,7 +47,7 @@ def checkpoint_of(run: Run) -> Path:
 
 
 def make_trained(model: Model, weights: dict[str, Tensor], config: TrainConfig, device: str) -> Model:
-    """Returns the model with these weights, on the device in the memory layout of the config, ready to predict."""
+    """Returns the model with these weights, on the device, in the memory layout of the config, ready to predict."""
     model.load_state_dict(weights)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""The only epoch loop, for all tasks: resume, train, evaluate, save, yield."""
+"""Runs the epochs of every task in the only loop there is: resume, train, evaluate, save, yield."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from trainables.tensor_file import load_tensors
 from trainables.train_config import TrainConfig
 from trainables.trainable import Run
 
-CHECK_EVERY = 8  # batches between two looks at whether the loss is still finite: each look waits for the GPU
+CHECK_EVERY = 8  # batches between two checks that the loss is finite, because each waits for the GPU
 
 Batch = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a task brings to the loop.
+    """Holds what a task brings to the loop.
 
     model: a module that owns its loss: model.loss(batch) -> {"loss": scalar to minimise, name: scalar to report, ...}.
-    loader: epoch (from 1) -> the training batches of that epoch; the same ones whenever asked again.
+    loader: returns the training batches of an epoch (from 1), the same ones whenever it is called again.
     steps_per_epoch: how many batches the loader gives.
-    evaluate: (model, epoch) -> metrics named with their split. metric: the one that early stopping watches.
+    evaluate: returns the metrics of (model, epoch), named with their split.
+    metric, mode: what early stopping watches, and whether it is best at its "max" or "min".
     """
 
     model: Any
@@ -47,13 +48,14 @@ class Task:
 
 @dataclass
 class Progress:
-    """Where the run stands: epochs done, the best score so far, epochs since it was reached."""
+    """Counts the epochs done, the best score so far, and the epochs since it was reached."""
 
     epoch: int = 0
     best: float | None = None
     epochs_since_best: int = 0
 
     def note(self, epoch: int, score: float, mode: str) -> None:
+        """Takes the score of an epoch; an equal score is no better one."""
         self.epoch = epoch
         if self.best is None or (score > self.best if mode == "max" else score < self.best):
             self.best, self.epochs_since_best = score, 0
@@ -62,11 +64,11 @@ class Progress:
 
 
 class Learner:
-    """The model and everything that changes while it learns; saves and restores all of it bit by bit."""
+    """Holds the model and everything that changes while it learns; saves and restores all of it bit by bit."""
 
     def __init__(self, task: Task, config: TrainConfig, device: torch.device) -> None:
         self.config, self.device = config, device
-        torch.backends.cudnn.benchmark = True  # the few shapes of a run are worth a search for the fastest kernels
+        torch.backends.cudnn.benchmark = True  # A run has few shapes: searching for their fastest kernels pays.
         self.memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
         self.model = task.model.to(device=device, memory_format=self.memory_format)
         self.optimizer = build_optimizer(self.model, config)
@@ -79,11 +81,14 @@ class Learner:
 
     @property
     def scored_model(self) -> nn.Module:
-        """The weights that are evaluated and kept: the average where there is one."""
+        """Returns the model that is evaluated and kept: the average of the weights where there is one."""
         return self.ema.module if self.ema is not None else self.model
 
     def learn(self, batch: Batch) -> dict[str, Tensor]:
-        """One optimizer step over a batch, cut into pieces where memory asks for it; its losses, on the device."""
+        """Makes one optimizer step over a batch, cut into pieces where memory asks for it.
+
+        Returns the losses of the batch, on the device.
+        """
         sums: dict[str, Tensor] = {}
         size = len(next(iter(batch.values())))
         for piece in cut(batch, self.config.accumulation_steps):
@@ -106,6 +111,7 @@ class Learner:
         return sums
 
     def save(self, directory: Path) -> None:
+        """Writes MODEL_FILE and TRAINING_FILE into the directory."""
         write(self.scored_model.state_dict(), directory / MODEL_FILE)
         training = {
             "epoch": self.progress.epoch,
@@ -121,6 +127,7 @@ class Learner:
         write(training, directory / TRAINING_FILE)
 
     def restore(self, directory: Path) -> None:
+        """Takes up the state that `save` wrote, the states of the random generators included."""
         training = load_tensors(directory / TRAINING_FILE)
         self.scored_model.load_state_dict(load_weights(directory))
         if self.ema is not None:
@@ -134,10 +141,10 @@ class Learner:
 
 
 def fit(task: Task, config: TrainConfig, run: Run) -> Iterator[dict[str, float]]:
-    """Yield the metrics of one epoch after another: train/loss (and its terms), lr, images_per_second, evaluate's.
+    """Yields the metrics of each epoch: train/loss (and its terms), lr, images_per_second, those of `evaluate`.
 
-    A loss that is no longer finite ends the run with one last report that says so, and no checkpoint.
-    Call `seed_everything` before the model is built; a resumed run then equals an uninterrupted one.
+    A loss that is no longer finite ends the run with one last report that says so, and without a checkpoint. A resumed
+    run equals an uninterrupted one if `seed_everything` was called before the model was built.
     """
     learner = Learner(task, config, torch.device(run.device))
     if run.checkpoint_dir is not None:
@@ -157,7 +164,7 @@ def fit(task: Task, config: TrainConfig, run: Run) -> Iterator[dict[str, float]]
 
 
 def train_epoch(learner: Learner, batches: Iterable[Batch]) -> dict[str, float]:
-    """One pass over the batches; stops at the first loss that is not finite."""
+    """Makes one pass over the batches and returns its metrics; ends at the first loss that is not finite."""
     learner.model.train()
     if learner.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -181,18 +188,19 @@ def train_epoch(learner: Learner, batches: Iterable[Batch]) -> dict[str, float]:
 
 
 def out_of_patience(progress: Progress, config: TrainConfig) -> bool:
+    """Returns whether early stopping ends the run."""
     return 0 < config.early_stopping_patience <= progress.epochs_since_best
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The type that matrix products are computed in; float32 means no autocast."""
+    """Returns the type that matrix products are computed in; float32 means no autocast."""
     if name == "auto" and device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return {"auto": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
 
 
 def cut(batch: Batch, pieces: int) -> Iterator[Batch]:
-    """The batch in at most `pieces` parts of nearly equal size."""
+    """Yields the batch in at most `pieces` parts of nearly equal size."""
     size = len(next(iter(batch.values())))
     bounds = [size * i // pieces for i in range(pieces + 1)]
     for start, end in pairwise(bounds):
@@ -201,20 +209,20 @@ def cut(batch: Batch, pieces: int) -> Iterator[Batch]:
 
 
 def move(batch: Batch, device: torch.device, memory_format: torch.memory_format) -> Batch:
-    """The batch on the device, its images (B x C x H x W) in the layout of the model."""
+    """Returns the batch on the device, its images (B x C x H x W) in the memory layout of the model."""
     layouts = {name: memory_format if value.dim() == 4 else torch.preserve_format for name, value in batch.items()}
     return {name: value.to(device, non_blocking=True, memory_format=layouts[name]) for name, value in batch.items()}
 
 
 def seed_everything(seed: int) -> None:
-    """Fix the random numbers of python, numpy and torch; call it before the model is built."""
+    """Seeds the random numbers of Python, NumPy and torch; call it before the model is built."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 
 def random_states() -> dict[str, Any]:
-    """The states of all random generators, in types that load_tensors reads."""
+    """Returns the states of all random generators, in types that load_tensors reads."""
     kind, keys, *rest = np.random.get_state(legacy=True)
     return {
         "python": random.getstate(),
@@ -225,6 +233,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: Mapping[str, Any]) -> None:
+    """Sets all random generators to the states that random_states returned."""
     random.setstate(states["python"])
     kind, keys, *rest = states["numpy"]
     np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))

@@ -1,4 +1,4 @@
-"""A trainable in a plain for loop: the `run` that it receives there, and a check that it resumes exactly."""
+"""Runs a trainable without an orchestrator, in a plain for loop, and checks that it resumes exactly."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 from trainables.trainable import Trainable
 
-MEASURED = ("images_per_second", "peak_memory_gb")  # metrics that differ from one run to the next by their nature
+MEASURED = ("images_per_second", "peak_memory_gb")  # metrics that no two runs share
 
 Report = Mapping[str, float]
 
 
 @dataclass
 class LocalRun:
-    """The `run` of a trainable without an orchestrator; checkpoints become numbered folders in `folder`.
+    """Takes the place of the orchestrator's `run`; checkpoints become numbered folders in `folder`.
 
     data, device, seed, checkpoint_dir: what the trainable receives (see trainables.Run).
     saved: the folders of the checkpoints that this run has saved, the newest last.
@@ -54,7 +54,7 @@ def check_resumes(
     stop_after: int | None = None,
     measured: Collection[str] = MEASURED,
 ) -> None:
-    """Trains in one go and once more with interruptions, and raises AssertionError unless both report the same.
+    """Trains in one go and again with interruptions; raises AssertionError unless both report the same.
 
     trainable, config: a loaded trainable or its `train`, and what `train` receives as its config.
     folder: receives the checkpoints of both runs, and must not hold those of an earlier check.
@@ -113,6 +113,7 @@ def _compare(whole: list[dict[str, float]], report: Report, epoch: int, begun: i
 
 
 def _equal(a: float | None, b: float | None) -> bool:
+    """Compares two values of a metric; None stands for absent, and NaN equals NaN."""
     if a is None or b is None:
         return a is b
     return a == b or (math.isnan(a) and math.isnan(b))
@@ -133,7 +134,7 @@ def _advice(begun: int) -> str:
 
 
 def _move_generators_on() -> None:
-    """Draws a number from each global generator of those that are loaded: no library is imported for it."""
+    """Draws a number from each global generator of the libraries that are loaded; loads none itself."""
     random.random()
     if numpy := sys.modules.get("numpy"):
         numpy.random.random()

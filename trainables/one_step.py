@@ -1,4 +1,4 @@
-"""One step of the real network before a study begins: does the batch fit, is the loss finite, how long does it take?"""
+"""Tries the real network for a few steps: does the batch fit, is the loss finite, how long does a step take?"""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TIMED_STEPS = 3
 
 @dataclass(frozen=True)
 class StepTime:
-    """What a few steps took. seconds: of the fastest. losses: of the last one, by name."""
+    """Holds what a few steps took. seconds: of the fastest. losses: of the last one, by name."""
 
     seconds: float
     losses: Mapping[str, float]
 
 
 def build_learner(build: Callable[[], nn.Module], config: TrainConfig, steps_per_epoch: int = 1) -> Learner:
-    """Builds the model by `build`, always with the same random numbers, and a learner of it on a GPU if there is one.
+    """Builds a model, always with the same random numbers, and a learner for it, on a GPU if there is one.
 
     The learner has no data and no scores of its own: call `learn` with batches. Raises what `build` raises.
     """
@@ -39,14 +39,14 @@ def build_learner(build: Callable[[], nn.Module], config: TrainConfig, steps_per
 
 
 def time_step(learner: Learner, batch: Callable[[int], Batch]) -> StepTime:
-    """Learns `batch(1)`, `batch(2)`, ... and times all but the first, for which a GPU still looks for its kernels.
+    """Learns `batch(1)`, `batch(2)`, ... and times all but the first, in which a GPU still chooses its kernels.
 
     The time includes what `batch` takes. Raises torch.OutOfMemoryError where a batch does not fit.
     """
     seconds, losses = math.inf, {}
     for step in range(1, TIMED_STEPS + 2):
         started = time.perf_counter()
-        losses = {name: float(value) for name, value in learner.learn(batch(step)).items()}  # float waits for a GPU
+        losses = {name: float(value) for name, value in learner.learn(batch(step)).items()}  # float() waits for a GPU
         if step > 1:
             seconds = min(seconds, time.perf_counter() - started)
     return StepTime(seconds, losses)

@@ -1,4 +1,4 @@
-"""Optimizers with their parameter groups (timm), and the course of the learning rate."""
+"""Builds optimizers with their parameter groups (timm), and computes the course of the learning rate."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from trainables.train_config import TrainConfig
 
-ONECYCLE_START = 1 / 25  # of the peak; Smith & Topin 2018, and torch's OneCycleLR
-ONECYCLE_RISE = 0.3  # share of the steps that rise, where no warm-up is asked for
-POLY_POWER = 0.9  # Chen et al. 2017 (DeepLab); DBNet's authors use it too
+ONECYCLE_START = 1 / 25  # share of the peak to start at (Smith & Topin 2018, and torch's OneCycleLR)
+ONECYCLE_RISE = 0.3  # share of the steps in which it rises, unless warmup_epochs says otherwise
+POLY_POWER = 0.9  # as Chen et al. 2017 (DeepLab) and the authors of DBNet have it
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
-    """The optimizer over its groups: matrices and kernels with weight decay, norms and biases without.
+    """Builds the optimizer over its groups: matrices and kernels with weight decay, norms and biases without.
 
-    A model may name parameters with a decay of their own: `own_weight_decay`, a mapping of names to numbers. Whether
-    decay is decoupled (Loshchilov & Hutter 2019) or L2 is the optimizer's choice: see TrainConfig.optimizer.
+    A model may give parameters a decay of their own by `own_weight_decay`, a mapping of names to numbers. Whether decay
+    is decoupled (Loshchilov & Hutter 2019) or L2 depends on the optimizer: see TrainConfig.optimizer.
     """
-    plain = config.optimizer == "sgd" and config.momentum == 0  # Nesterov's needs a momentum
+    plain = config.optimizer == "sgd" and config.momentum == 0  # Nesterov's method needs a momentum.
     second = {} if config.optimizer in ("sgd", "rmsprop") else {"betas": _betas(config)}
     return create_optimizer_v2(
         model,
@@ -38,7 +38,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """timm's groups, without and with decay; then one for each parameter that the model gives a decay of its own."""
+    """Returns timm's groups, without and with decay, then one for each parameter that the model gives its own decay."""
     own: Mapping[str, float] = getattr(model, "own_weight_decay", {})
     parameters = {name: model.get_parameter(name) for name in own}
     apart = {id(parameter) for parameter in parameters.values()}
@@ -50,12 +50,12 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 def build_lr_schedule(optimizer: Optimizer, config: TrainConfig, steps_per_epoch: int) -> LambdaLR:
-    """A schedule to be stepped after every optimizer step."""
+    """Builds a schedule that is to be stepped after every optimizer step."""
     return LambdaLR(optimizer, lambda step: lr_at(config, step, steps_per_epoch) / config.lr)
 
 
 def lr_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
-    """The learning rate of optimizer step `step` (from 0). A pure function, so a resumed run has nothing to restore.
+    """Returns the learning rate of optimizer step `step` (from 0), so that a resumed run has nothing to restore.
 
     Warm-up rises linearly to lr; the rest of the epochs then runs through the schedule and ends at min_lr.
     """
@@ -66,7 +66,7 @@ def lr_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
         return _onecycle(step, total, warmup or ONECYCLE_RISE * total, config.lr, low)
     if step < warmup:
         return config.lr * min((step + 1) / warmup, 1.0)
-    done = min((step - warmup) / max(total - warmup, 1), 1.0)  # share of the course behind us
+    done = min((step - warmup) / max(total - warmup, 1), 1.0)  # share of the course that is over
     if config.lr_schedule == "cosine":
         return _cosine(config.lr, low, done)
     if config.lr_schedule == "linear":
@@ -84,7 +84,7 @@ def _cosine(start: float, end: float, done: float) -> float:
 
 
 def _onecycle(step: int, total: int, rise: float, peak: float, low: float) -> float:
-    turn = max(min(rise, total - 1) - 1, 0.0)  # the step of the peak, counted as torch does
+    turn = max(min(rise, total - 1) - 1, 0.0)  # The peak is at this step, as torch counts.
     if step <= turn and turn > 0:
         return _cosine(peak * ONECYCLE_START, peak, step / turn)
     return _cosine(peak, low, min((step - turn) / max(total - 1 - turn, 1e-9), 1.0))

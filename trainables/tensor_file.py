@@ -1,4 +1,4 @@
-"""Reads files of tensors: nothing in them is executed, and none stands for more than it weighs."""
+"""Reads files of tensors without executing anything in them, and without filling the memory with a small file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 def load_tensors(file: Path, *, mmap: bool = False) -> Any:
-    """What torch.save wrote, on the CPU: tensors, numbers, texts, and lists and mappings of them.
+    """Returns what torch.save wrote, on the CPU: tensors, numbers, texts, and lists and mappings of them.
 
     mmap: tensors stay in the file until they are needed. Raises ValueError for a file that refuse_bomb refuses,
     pickle.UnpicklingError for one that holds anything else, OSError.
@@ -20,10 +20,13 @@ def load_tensors(file: Path, *, mmap: bool = False) -> Any:
 
 
 def refuse_bomb(file: Path) -> None:
-    """Raises ValueError for an archive whose parts take more than the file: torch stores them as they are, but reads
-    compressed ones too, of which a thousandth part is enough to fill the memory."""
+    """Raises ValueError for an archive whose content is larger than the file itself.
+
+    torch writes tensors as they are but reads compressed ones too, of which a small file may hold enough to fill the
+    memory.
+    """
     if not zipfile.is_zipfile(file):
-        return  # as torch wrote before 1.6, without compression; or no file of torch's, which torch will say
+        return  # Before 1.6, torch wrote no archives and compressed nothing. Of other files torch says what they are.
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
     whole, size = sum(part.file_size for part in parts), file.stat().st_size

@@ -1,4 +1,4 @@
-"""TrainConfig: the settings that every built-in trainable shares. No torch here: study files are checked by it."""
+"""Defines the settings that every built-in trainable shares. No torch here: study files are checked by it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How to train, whatever the task; engine.py and optim.py read these fields."""
+    """Says how to train, whatever the task; engine.py and optim.py read these fields."""
 
     epochs: int = setting(20, "epochs at most; the lr schedule spans them", low=1)
     batch_size: int = setting(8, "images per optimizer step", low=1)

@@ -1,4 +1,4 @@
-"""What a trainable is: a generator of metrics, the schema of its config, and a few optional hooks.
+"""Defines what a trainable is: a generator of metrics, the schema of its config, and a few optional hooks.
 
 Nothing here imports torch, Ray, Optuna or MLflow: a trainable may be written without any of them.
 """
@@ -17,7 +17,7 @@ BUILT_IN = {"detection": "trainables.detection", "recognition": "trainables.reco
 
 
 class Run(Protocol):
-    """What the orchestrator hands to a trainable for one attempt at one trial."""
+    """Describes what the orchestrator hands to a trainable for one attempt at one trial."""
 
     data: Mapping[str, Any]  # the `data:` section of the study file; `root` is absolute unless synthetic/...
     device: str  # "cpu" or "cuda"
@@ -25,18 +25,18 @@ class Run(Protocol):
     checkpoint_dir: Path | None  # the checkpoint to go on from, None at the first start
 
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
-        """Call `fill(directory)` on an empty directory; it counts once the next report is in the ledger."""
+        """Calls `fill(directory)` on an empty directory; the checkpoint counts once the next report is stored."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of a check before training. `problem` is None when all is well."""
+    """Holds one result of a check before training. `problem` is None when all is well."""
 
     check: str  # "labels", "one batch", ...
     detail: str  # what was seen, with numbers
     problem: str | None = None  # what is wrong and what to do
     pictures: tuple[Path, ...] = ()
-    epoch_seconds: float | None = None  # what an epoch of this config takes here, if that was measured
+    epoch_seconds: float | None = None  # how long an epoch of this config takes here, if that was measured
 
 
 def setting(
@@ -49,7 +49,10 @@ def setting(
     below: float | None = None,
     choices: tuple[Any, ...] | None = None,
 ) -> Any:
-    """A field of a Config: its default, one line of help, inclusive bounds (low, high), open bounds (above, below)."""
+    """Makes a field of a Config from its default and one line of help.
+
+    low, high: inclusive bounds. above, below: open bounds. choices: all values there are.
+    """
     bounds = {"low": low, "high": high, "above": above, "below": below, "choices": choices}
     metadata = {"help": help} | {key: value for key, value in bounds.items() if value is not None}
     if isinstance(default, (list, dict, set)):
@@ -58,12 +61,12 @@ def setting(
 
 
 class UnknownTrainable(ValueError):
-    """No trainable of that name; the message says where it was looked for."""
+    """Raised where there is no trainable of that name; the message says where it was looked for."""
 
 
 @dataclass(frozen=True)
 class Trainable:
-    """A trainable and its hooks, each None where the author gave none.
+    """Holds a trainable and its hooks, each None where the author gave none.
 
     train(config, run) yields {metric: number} once an epoch.
     Config: a dataclass, the schema of `space`; train then receives an instance of it, else a dict.
@@ -87,18 +90,18 @@ class Trainable:
     fingerprint: Callable[[Mapping[str, Any]], str] | None = None
 
     def build_config(self, values: Mapping[str, Any]) -> Any:
-        """The config that `train` receives."""
+        """Returns the config that `train` receives."""
         return dict(values) if self.Config is None else self.Config(**values)
 
     def fields(self) -> dict[str, dataclasses.Field[Any]] | None:
-        """The fields of Config by name; None where there is no Config."""
+        """Returns the fields of Config by name; None where there is no Config."""
         return None if self.Config is None else {f.name: f for f in dataclasses.fields(self.Config)}
 
 
 def load_trainable(name: str) -> Trainable:
-    """`detection`, `package.module` (its `train`) or `package.module:callable`.
+    """Loads `detection`, `package.module` (its `train`) or `package.module:callable`.
 
-    Hooks are attributes of the module in the first two forms, of the callable in the third.
+    Hooks are attributes of the module in the first two forms, of the callable in the third. Raises UnknownTrainable.
     """
     module_name, _, attribute = BUILT_IN.get(name, name).partition(":")
     module = _import(name, module_name)
@@ -118,6 +121,7 @@ def load_trainable(name: str) -> Trainable:
 
 
 def _import(name: str, module_name: str) -> ModuleType:
+    """Imports the module. Raises UnknownTrainable for one that is not found, or lacks something that it imports."""
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
