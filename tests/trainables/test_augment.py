@@ -1,4 +1,4 @@
-"""Changes of images against what they must do to a drawn polygon, numpy's flips and torchvision's colours."""
+"""Checks changes of images against a drawn polygon, numpy's flips and torchvision's colours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUAD = np.array([[60, 80], [180, 70], [184, 110], [62, 118]], np.float32)
 
 
 def drawn(polygon: np.ndarray, height: int = 200, width: int = 240) -> np.ndarray:
-    """White on black, so that the picture itself says where the polygon is."""
+    """Draws a polygon white on black, so that the picture itself says where it is."""
     image = np.zeros((height, width, 3), np.uint8)
     cv2.fillPoly(image, [np.rint((polygon - 0.5) * 64).astype(np.int32)], (255, 255, 255), shift=6)
     return image

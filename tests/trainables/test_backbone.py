@@ -1,4 +1,4 @@
-"""backbone.py: features at the strides asked for, and weights from wherever they can be had."""
+"""Checks that features come at the strides asked for, and weights from wherever they can be had."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path, monkeypatch: pytes
 def test_without_a_network_the_error_comes_at_once_and_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # Nothing listens there.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.delenv(backbone.WEIGHTS_VARIABLE, raising=False)
     started = time.perf_counter()

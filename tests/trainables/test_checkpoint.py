@@ -1,4 +1,4 @@
-"""checkpoint.py: a trained model is made of the weights alone, ready to predict."""
+"""Checks that a trained model is made of the weights alone, ready to predict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""engine.py: the epoch loop, against plain torch and against itself without interruption."""
+"""Checks the epoch loop against plain torch, and against itself without interruption."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ DEFAULTS = {"epochs": 4, "lr": 0.05, "lr_schedule": "constant", "gradient_clip":
 
 
 class NoisyNet(nn.Module):
-    """Dropout and batch normalisation: whatever a resumed run forgets shows."""
+    """Has dropout and batch normalisation, so that whatever a resumed run forgets shows."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1))
 
     def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        noise = random.random() + float(np.random.rand())  # python's and numpy's states matter too
+        noise = random.random() + float(np.random.rand())  # The states of Python and NumPy matter too.
         error = (self.layers(batch["x"]) - batch["y"] - 0.01 * noise).square().mean()
         return {"loss": error, "l2": error}
 
 
 class Line(nn.Module):
-    """y = w x, without randomness."""
+    """Computes y = w x, without randomness."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ def test_it_ends_when_the_metric_has_not_improved_for_as_long_as_asked(tmp_path:
     scores = [0.1, 0.5, 0.4, 0.5, 0.45, 0.9]
     config = TrainConfig(**{**DEFAULTS, "epochs": 6, "early_stopping_patience": 3})
     reports = list(fit(task_of(Line(), scores), config, LocalRun(tmp_path)))
-    assert [report["val/score"] for report in reports] == scores[:5]  # an equal score is no improvement
+    assert [report["val/score"] for report in reports] == scores[:5]  # An equal score is no improvement.
 
 
 def test_patience_survives_a_restart(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_checkpoint_says_its_epoch_and_predicts_with_plain_weights(tmp_path: P
 
 
 class Intruder:
-    """Unpickled, it would write a file."""
+    """Writes a file when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

@@ -1,4 +1,4 @@
-"""local_run.py: a trainable in a plain for loop, and one that does not resume exactly is told where."""
+"""Checks LocalRun in a plain for loop, and that a trainable that does not resume exactly is told where."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests import toy
 from tests.harness.folders import REPOSITORY
 from trainables import LocalRun, Run, check_resumes, load_trainable
 
-# A script finds what stands beside it, and the packages wherever they are.
+# A script finds modules beside it by itself, and the packages by this.
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY)}
 Train = Callable[[Any, Run], Iterator[dict[str, float]]]
 

@@ -1,4 +1,4 @@
-"""Training gives the recorded numbers to the last bit: whoever moves code in the trainables sees that nothing changed.
+"""Checks that training gives the recorded numbers to the last bit, so that moved code changes nothing unseen.
 
 `python -m tests.trainables.test_loss_identity --record` writes them anew, after a change that is meant to change them.
 """
@@ -23,9 +23,10 @@ from trainables.local_run import MEASURED, LocalRun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECORDED = Path(__file__).with_name("recorded_losses.json")
-PACKAGES = ("numpy", "opencv-python-headless", "pillow", "timm", "torch", "torchvision")  # their kernels make the bits
+# Their kernels decide the bits.
+PACKAGES = ("numpy", "opencv-python-headless", "pillow", "timm", "torch", "torchvision")
 
-# Every library takes the kernels that all x86-64 processors have, on one thread. NumPy's are named in _environment.
+# Makes every library take the kernels that all x86-64 processors have, on one thread. For NumPy see _environment.
 PINNED = {
     "ATEN_CPU_CAPABILITY": "default",
     "MKL_CBWR": "COMPATIBLE",
@@ -36,10 +37,11 @@ PINNED = {
     "OPENCV_IPP": "disabled",
 }
 
-_SEEN: dict[str, Any] = {"rotate_prob": 0.3, "crop_prob": 0.3, "blur_prob": 0.5, "noise_prob": 0.5}  # of both tasks
+# Both tasks have these settings.
+_SEEN: dict[str, Any] = {"rotate_prob": 0.3, "crop_prob": 0.3, "blur_prob": 0.5, "noise_prob": 0.5}
 _RECEIPTS = {"root": "synthetic/receipts", "pages": 24, "size": 96, "hardness": 0.5}
 _PLATES = {"root": "synthetic/plates", "crops": 48, "hardness": 0.5}
-# task -> case -> (settings, data). Between them every optional part of the loop is on once and off once.
+# Task -> case -> (settings, data). Between them, every optional part of the loop is on once and off once.
 CASES: dict[str, dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
     "detection": {
         "averaged weights, accumulation, growing pages": (
@@ -108,11 +110,12 @@ def test_training_gives_the_recorded_numbers_to_the_last_bit(task: str, tmp_path
 
 
 def versions() -> dict[str, str]:
+    """Returns the versions of the libraries whose kernels decide the bits."""
     return {package: metadata.version(package) for package in PACKAGES}
 
 
 def trained_apart(task: str, folder: Path) -> dict[str, list[dict[str, str]]]:
-    """Case -> what each epoch yielded, in a process of its own: libraries read the environment when they are loaded."""
+    """Returns what each epoch of each case yielded, in a process of its own, whose environment libraries read."""
     command = [sys.executable, "-m", "tests.trainables.test_loss_identity", task, str(folder)]
     done = subprocess.run(command, cwd=REPOSITORY, env=_environment(folder), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -127,7 +130,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def train(task: str, folder: Path) -> dict[str, list[dict[str, str]]]:
-    """Every case of a task, by the entry that the orchestrator takes; the numbers as `float.hex` writes them."""
+    """Trains every case of a task, by the entry that the orchestrator takes; numbers are as `float.hex` writes them."""
     import torch
 
     from trainables import load_trainable
@@ -147,7 +150,7 @@ def train(task: str, folder: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def weights(checkpoint: Path) -> dict[str, float]:
-    """Two exact sums over the weights that are kept, which no name and no order changes."""
+    """Returns two exact sums over the weights that are kept, which no name and no order changes."""
     import torch
 
     kept = torch.load(checkpoint / "model.pt", weights_only=True).values()

@@ -1,4 +1,4 @@
-"""optim.py: parameter groups and learning rates, against torch's own."""
+"""Checks parameter groups and learning rates against torch's own."""
 
 from __future__ import annotations
 

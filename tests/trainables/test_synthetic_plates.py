@@ -1,4 +1,4 @@
-"""Drawn licence plates: legal numbers, exact labels, the same bytes for a seed, whole plates."""
+"""Checks drawn licence plates: legal numbers, exact labels, the same bytes for a seed, whole plates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEGAL = re.compile(
 
 
 def fonts_sign(sign: str, height: int, width: int) -> np.ndarray:
-    """A sign as Pillow sets it, filling height x width."""
+    """Sets a sign by Pillow, filling height x width."""
     canvas = Image.new("L", (300, 300))
     ImageDraw.Draw(canvas).text((60, 40), sign, fill=255, font=load_font("sans", 160), stroke_width=4)
     ink = canvas.crop(canvas.getbbox())
@@ -29,7 +29,7 @@ def fonts_sign(sign: str, height: int, width: int) -> np.ndarray:
 
 
 def read_sign(box: np.ndarray, signs: str) -> str:
-    """The sign whose picture is most like the box, dark on light or light on dark."""
+    """Returns the sign whose picture is most like the box, dark on light or light on dark."""
     ink = np.abs(box.mean(axis=2) - np.median(box[:2]))
     ink = (ink / ink.max() * 255).astype(np.uint8)
     columns, rows = np.flatnonzero((ink > 100).any(axis=0)), np.flatnonzero((ink > 100).any(axis=1))

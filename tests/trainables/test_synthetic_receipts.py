@@ -1,4 +1,4 @@
-"""Drawn receipts: exact labels, the same bytes for a seed, kept on disk, and quick."""
+"""Checks drawn receipts: exact labels, the same bytes for a seed, kept on disk, and quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of tensors as torch writes them, bombs, programs, and what is no such file at all."""
+"""Checks files of tensors as torch writes them, bombs, programs, and what is no such file at all."""
 
 from __future__ import annotations
 

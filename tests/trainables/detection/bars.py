@@ -1,4 +1,4 @@
-"""Pages of dark bars on light paper, which a small detector learns to find in seconds."""
+"""Draws pages of dark bars on light paper, which a small detector learns to find in seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def write_bars(root: Path, train: int = 8, others: int = 4) -> Path:
-    """annotations.json and pages of two to four bars each; `others` each for val and test."""
+    """Writes annotations.json and pages of two to four bars each; `others` each for val and test."""
     (root / "images").mkdir(parents=True)
     entries = []
     for number in range(train + 2 * others):

@@ -1,4 +1,4 @@
-"""Every kind of mistake in annotations.json is named by page and instance."""
+"""Checks that every kind of mistake in annotations.json is named by page and instance."""
 
 from __future__ import annotations
 

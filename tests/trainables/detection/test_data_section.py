@@ -1,4 +1,4 @@
-"""The keys that only pages have, in the `data:` section, and every mistake that can be made with them."""
+"""Checks the keys that only pages have in the `data:` section, and every mistake that can be made with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits and folds of pages made by hand, what training receives of them, and the fingerprint of the data."""
+"""Checks splits and folds of pages made by hand, what training receives of them, and the fingerprint of the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dbnet.py: shapes, the differentiable step, and what the loss is made of."""
+"""Checks the shapes of dbnet.py, the differentiable step, and what the loss is made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""losses.py: against torch, numpy and values worked out by hand."""
+"""Checks losses.py against torch, numpy and values worked out by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""metrics.py: hand-made pages, and the best matching by brute force."""
+"""Checks metrics.py on pages made by hand, and its matching by brute force."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_intersections_of_shifted_squares() -> None:
 
 
 def most_pairs(texts: list[np.ndarray], found: list[np.ndarray]) -> int:
-    """By trying every assignment."""
+    """Tries every assignment."""
     areas, others = [shapely.Polygon(t) for t in texts], [shapely.Polygon(f) for f in found]
     good = np.array([[a.intersection(b).area / a.union(b).area > 0.5 for b in others] for a in areas])
     for count in range(min(len(texts), len(found)), 0, -1):

@@ -1,4 +1,4 @@
-"""What the checks find in folders that were spoilt on purpose."""
+"""Checks what is found in folders of pages that were spoilt on purpose."""
 
 from __future__ import annotations
 

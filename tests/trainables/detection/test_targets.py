@@ -1,4 +1,4 @@
-"""Targets against shapely's areas and a brute-force distance."""
+"""Checks targets against shapely's areas and a distance by brute force."""
 
 from __future__ import annotations
 

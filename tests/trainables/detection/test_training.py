@@ -1,4 +1,4 @@
-"""training.py and pictures.py: a small detector learns hand-drawn pages, goes on where it stopped, and is scored."""
+"""Checks that a small detector learns hand-drawn pages, goes on where it stopped, is scored, and draws its pictures."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Writes 16 pages of dark bars, 8 of them to train with."""
     return write_bars(tmp_path_factory.mktemp("bars"))
 
 
 def learn(run: LocalRun, **settings: Any) -> list[dict[str, float]]:
+    """Returns the reports of a run without what was measured."""
     reports = detection.train(Config(**{**SMALL, **settings}), run)
     return [{name: value for name, value in report.items() if name not in MEASURED} for report in reports]
 
 
 @pytest.fixture(scope="module")
 def learnt(pages: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalRun, list[dict[str, float]]]:
+    """Trains once for all tests."""
     run = LocalRun(tmp_path_factory.mktemp("run"), {"root": str(pages)})
     return run, learn(run, epochs=24)
 
@@ -97,7 +100,7 @@ def test_loader_processes_change_nothing(pages: Path, tmp_path: Path) -> None:
 
 def test_resolution_follows_its_epochs(pages: Path, tmp_path: Path) -> None:
     run = LocalRun(tmp_path, {"root": str(pages)})
-    assert len(learn(run, resolution={"1": 64, "3": 96}, epochs=3)) == 3  # as JSON gives the keys back
+    assert len(learn(run, resolution={"1": 64, "3": 96}, epochs=3)) == 3  # JSON turns keys into texts.
     run.checkpoint_dir = run.saved[-1]
     assert detection.test(Config(**{**SMALL, "resolution": {1: 64, 3: 96}}), run)
 
@@ -127,7 +130,7 @@ def test_pictures_are_drawn_when_nothing_was_found(pages: Path, tmp_path: Path) 
     detection.examples(Config(**{**SMALL, "thresh": 0.99}), run, tmp_path / "examples")
     [first, *_] = sorted((tmp_path / "examples").iterdir())
     image = cv2.imread(str(first)).astype(int)
-    assert ((image[..., 2] - image[..., 0]) > 60).any()  # the red of what was missed
+    assert ((image[..., 2] - image[..., 0]) > 60).any()  # What was missed is red.
 
 
 def test_the_package_is_imported_without_torch_or_opencv() -> None:

@@ -1,4 +1,4 @@
-"""Every change of a text crop: uint8 stays uint8 and of its shape, nothing wraps around, the text survives."""
+"""Checks that every change of a text crop keeps its shape and uint8, never wraps around, and leaves text readable."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHAPES = ((1, 1), (1, 7), (7, 1), (1, 300), (2, 2), (5, 40), (32, 1), (32, 100),
 
 
 def crop(seed: int = 0, height: int = 32, width: int = 100, text: str = "12A3456") -> np.ndarray:
-    """Dark text on a light, slightly coloured ground."""
+    """Draws dark text on a light, slightly coloured ground."""
     tint = np.random.default_rng(seed).integers(190, 240, size=3)
     image = np.empty((height, width, 3), np.uint8)
     image[:] = tint
@@ -43,10 +43,7 @@ def crop(seed: int = 0, height: int = 32, width: int = 100, text: str = "12A3456
 
 
 def found_again(before: np.ndarray, after: np.ndarray) -> float:
-    """How well pieces of the text are found again, each near its place, by template matching: from 0 to 1.
-
-    They may have become up to a fifth larger or a third smaller; dark on light counts as light on dark.
-    """
+    """Returns how well pieces of the text are found near their places, by template matching: from 0 to 1."""
     height = len(before)
     side, reach = round(0.7 * height), height // 2
     pad = cv2.copyMakeBorder(after, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
@@ -55,7 +52,7 @@ def found_again(before: np.ndarray, after: np.ndarray) -> float:
     matches = []
     for x in range(4, before.shape[1] - side, max(side // 2, before.shape[1] // 12)):
         piece, near = old[top : top + side, x : x + side], new[:, x : x + side + 2 * reach]
-        if piece.std() > 10:  # something is written there
+        if piece.std() > 10:  # Something is written there.
             sizes = [cv2.resize(piece, None, fx=fx, fy=fy) for fx, fy in product((0.7, 0.85, 1, 1.2), repeat=2)]
             matches.append(max(np.abs(cv2.matchTemplate(near, size, cv2.TM_CCOEFF_NORMED)).max() for size in sizes))
     return float(np.mean(matches))
@@ -111,7 +108,7 @@ def test_noise_is_gaussian_and_ends_at_black_and_white() -> None:
             off = after.astype(float) - value
             if value == 128:
                 assert NOISE_SIGMA[0] * 0.9 < off.std() < NOISE_SIGMA[1] * 1.1 and abs(off.mean()) < 1
-                assert np.mean(np.abs(off) < off.std()) == pytest.approx(0.683, abs=0.08)  # the normal distribution's
+                assert np.mean(np.abs(off) < off.std()) == pytest.approx(0.683, abs=0.08)  # of a normal distribution
             else:
                 toward_the_end = off < 0 if value < 128 else off > 0
                 assert 0.3 < np.mean(toward_the_end | (off == 0)) < 0.8

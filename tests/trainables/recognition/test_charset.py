@@ -1,4 +1,4 @@
-"""Classes of characters, and every mistake that a file of characters can hold."""
+"""Checks the classes of characters, and every mistake that a file of characters can hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""config.py: what no network can take is refused, and how many time steps a width gives."""
+"""Checks that config.py refuses what no network can take, and how many time steps a width gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""crnn.py: the loss against torch's, padding that means nothing, and lengths at their extremes."""
+"""Checks crnn.py: the loss against torch's, padding that means nothing, and lengths at their extremes."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ def test_time_steps_of_padding_do_not_count() -> None:
         alone, steps = model(narrow, valid)
         padded, padded_steps = model(wide, valid)
         assert int(steps) == int(padded_steps) == 15
-        torch.testing.assert_close(model(black, valid)[0], padded)  # whatever the padding is filled with
-    inner = slice(0, 10)  # beyond, the convolutions see where the picture ends
+        torch.testing.assert_close(model(black, valid)[0], padded)  # The padding may hold anything.
+    inner = slice(0, 10)  # Beyond, convolutions see where the picture ends.
     assert (alone[:, inner] - padded[:, inner]).abs().max() < 0.1 * alone.std()
     model.neck = None
     model.head = torch.nn.Linear(model.encoder.channels, CHARSET.size)

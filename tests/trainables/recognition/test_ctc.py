@@ -1,4 +1,4 @@
-"""ctc.py: readings and needed steps, against every path there is and against torch's loss."""
+"""Checks readings and needed steps of ctc.py against every path there is, and against torch's loss."""
 
 from __future__ import annotations
 

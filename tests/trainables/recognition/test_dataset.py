@@ -1,4 +1,4 @@
-"""Splits and folds of crops made by hand, odd pictures, the batches that training receives, and the fingerprint."""
+"""Checks splits and folds of crops made by hand, odd pictures, the batches of training, and the fingerprint."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def noisy(index: int, width: int = 60) -> Pixels:
 def write(
     folder: Path, rows: Sequence[Sequence[str]], header: str = "path,text,split", draw: bool = True
 ) -> dict[str, Any]:
-    """labels.csv and a picture for each row."""
+    """Writes labels.csv and a picture for each row."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header.split(","), *rows])
@@ -192,7 +192,7 @@ def test_characters_that_the_charset_lacks_are_left_out_of_the_target(tmp_path: 
 
 
 def odd_pictures() -> Iterator[tuple[str, Image.Image]]:
-    """Names and pictures: of each the left half is black and the right half white."""
+    """Returns names and pictures; the left half of each is black, the right half white."""
     half = np.zeros((20, 60), np.uint8)
     half[:, 30:] = 255
     rgb = Image.fromarray(half).convert("RGB")

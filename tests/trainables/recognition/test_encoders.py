@@ -1,4 +1,4 @@
-"""encoders.py: one row of features, a step for four pixels of width, with timm's weights."""
+"""Checks that encoders.py gives one row of features, a step for four pixels of width, with timm's weights."""
 
 from __future__ import annotations
 

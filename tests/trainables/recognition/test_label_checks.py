@@ -1,4 +1,4 @@
-"""What the checks find in crops that were spoilt on purpose."""
+"""Checks what is found in crops that were spoilt on purpose."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROWS = [
 
 
 def folder(path: Path, rows: Sequence[Sequence[str]], header: str = "path,text,split") -> dict[str, Any]:
-    """labels.csv and a picture of noise for each row."""
+    """Writes labels.csv and a picture of noise for each row."""
     path.mkdir(parents=True, exist_ok=True)
     (path / "labels.csv").write_text("\n".join([header, *map(",".join, rows)]), encoding="utf-8")
     for index, (name, *_) in enumerate(rows):

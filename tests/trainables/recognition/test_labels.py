@@ -1,4 +1,4 @@
-"""Labels of both forms as people and tools write them, and every mistake in them by file and line."""
+"""Checks labels of both forms as people and tools write them, and that every mistake is named by file and line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainables.recognition.labels import Label, read_labels
 
 
 def read(root: Path, content: str | bytes | None = None, name: str = "labels.csv", **data: Any) -> tuple[Label, ...]:
-    """The labels of `root`, with crops a.jpg, b.jpg and deep/c.jpg (of no content: nobody looks inside here)."""
+    """Reads the labels of `root`, beside empty crops a.jpg, b.jpg and deep/c.jpg."""
     (root / "deep").mkdir(exist_ok=True)
     for crop in ("a.jpg", "b.jpg", "deep/c.jpg"):
         (root / crop).touch()

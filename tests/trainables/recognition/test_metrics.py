@@ -1,4 +1,4 @@
-"""metrics.py: against the textbook's edit distance, rapidfuzz, and cases counted by hand."""
+"""Checks metrics.py against the textbook's edit distance, rapidfuzz, and cases counted by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEXTS = st.text("가나ab1", max_size=6)
 
 
 def distance(a: str, b: str) -> int:
-    """By its definition (Wagner & Fischer 1974)."""
+    """Computes the edit distance by its definition (Wagner & Fischer 1974)."""
 
     @cache
     def to(i: int, j: int) -> int:

@@ -1,4 +1,4 @@
-"""pictures.py: sheets that show where a reading went wrong, and the table of confused characters."""
+"""Checks the sheets that show where a reading went wrong, and the table of confused characters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIG = Config(height=16, width=40, neck_hidden_size=16, batch_size=8, epochs=1
 
 @dataclass(frozen=True)
 class Grey:
-    """A plain picture."""
+    """Gives a plain picture."""
 
     height: int = 20
     width: int = 60
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_red_and_what_is_right_is_green() -> None:
 def test_extremes_fit_on_a_sheet(view: View) -> None:
     image = pixels_of(draw_sheet([view] * 30))
     assert image.shape[1] <= SHEET[0] and image.shape[0] <= SHEET[1]
-    assert image.min() < 100  # something is drawn
+    assert image.min() < 100  # Something is drawn.
 
 
 def test_a_space_can_be_seen_and_what_the_font_lacks_has_a_number() -> None:

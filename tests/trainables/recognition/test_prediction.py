@@ -1,4 +1,4 @@
-"""prediction.py: new pictures of any kind become lines of CSV, and those that cannot be read are named."""
+"""Checks that new pictures of any kind become lines of CSV, and that those that cannot be read are named."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {"height": 16, "neck_hidden_size": 16, "batch_size": 
 
 @pytest.fixture(scope="module", params=[40, 0])
 def learnt(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A config, and a run with a checkpoint."""
+    """Returns a config, and a run with a checkpoint."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTSWEEP_CACHE", str(tmp_path_factory.mktemp("cache")))
         config = Config(width=request.param, **SETTINGS)
@@ -49,7 +49,7 @@ def test_files_are_read_as_the_same_crops_of_a_split_are(learnt: tuple[Config, L
     assert [row["text"] for row in rows] == [reading.text for reading in expected]
     assert [float(row["confidence"]) for row in rows] == pytest.approx(
         [reading.confidence for reading in expected],
-        abs=1e-4 if config.width else 1e-2,  # padded batches: how far is a matter of the batch
+        abs=1e-4 if config.width else 1e-2,  # How far a crop is padded depends on its batch.
     )
 
 

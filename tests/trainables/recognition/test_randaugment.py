@@ -1,4 +1,4 @@
-"""RandAugment's changes against torchvision's on square crops, where text's bounds do not bite."""
+"""Checks RandAugment's changes against torchvision's, on square crops, which the bounds for text do not concern."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.recognition.randaugment import MAGNITUDES, OPS, look_up, randaug
 
 
 def smooth(seed: int, height: int = 48, width: int = 48) -> np.ndarray:
-    """Colour that varies slowly, so that a rounded coordinate matters little."""
+    """Draws colour that varies slowly, so that a rounded coordinate matters little."""
     coarse = np.random.default_rng(seed).integers(0, 256, size=(5, 5, 3), dtype=np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 

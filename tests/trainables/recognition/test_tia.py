@@ -1,4 +1,4 @@
-"""The geometry of text crops: control points land where the paper puts them, columns never fold, nothing leaves."""
+"""Checks that control points land where the paper puts them, that columns never fold, and that nothing leaves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def smooth() -> np.ndarray:
 
 
 def source(ends: np.ndarray, x: float, share: float) -> np.ndarray:
-    """The point of the crop seen at x (pixels) and `share` of the height down: x, y."""
+    """Returns the point of the crop, x and y, seen at x (pixels) and `share` of the height down."""
     upper, lower = ([np.interp(x, np.arange(WIDTH) + 0.5, axis) for axis in end] for end in ends)
     return np.array(upper) * (1 - share) + np.array(lower) * share
 

@@ -1,4 +1,4 @@
-"""training.py: a small recogniser learns hand-drawn digits, goes on where it stopped, and is scored."""
+"""Checks that a small recogniser learns hand-drawn digits, goes on where it stopped, and is scored."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def learn(run: LocalRun, **settings: Any) -> list[dict[str, float]]:
+    """Returns the reports of a run without what was measured."""
     reports = recognition.train(Config(**{**SMALL, **settings}), run)
     return [{name: value for name, value in report.items() if name not in MEASURED} for report in reports]
 
 
 @pytest.fixture(scope="module")
 def learnt(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalRun, list[dict[str, float]]]:
+    """Trains once for all tests."""
     run = LocalRun(tmp_path_factory.mktemp("run"), {"root": str(digits)})
     return run, learn(run, epochs=14)
 
@@ -149,7 +151,7 @@ def test_a_checkpoint_of_other_characters_is_not_gone_on_from(
 
 
 def relabelled(digits: Path, folder: Path, change: Callable[[dict[str, str]], dict[str, str] | None]) -> dict[str, str]:
-    """The same crops under other labels; None leaves a crop out."""
+    """Puts the same crops under other labels; None leaves a crop out."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in digits.glob("*.png"):
         (folder / file.name).symlink_to(file)
