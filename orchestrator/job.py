@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,25 @@ class Silence:
         return replace(self, limit=max(self.floor, self.factor * longest), longest=longest)
 
 
+class JobKind(StrEnum):
+    """What a job does: it trains a trial, or does a step of the study."""
+
+    TRAIN = "train"
+    SCORE = "score"  # a checkpoint on the test split
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """The name of one attempt. number: the trial's, or the step's where none is trained."""
+
+    kind: JobKind
+    number: int
+    attempt: int
+
+
 @dataclass(frozen=True)
 class Job:
-    """One attempt at one trial."""
+    """One attempt at one trial, or at a step that works with a trial's checkpoint. number: the trial's."""
 
     number: int
     attempt: int
@@ -38,6 +54,14 @@ class Job:
     checkpoint_epoch: int | None  # go on after this epoch; None: from the start
     accumulation_steps: int | None = None  # in place of the config's, once memory ran out
     silence: Silence | None = None  # until the first report; None: as long as it takes
+    kind: JobKind = JobKind.TRAIN
+    step: int | None = None  # its number, unless the trial is trained
+    pictures: bool = False  # with a scoring: draw what the model sees
+
+    @property
+    def ref(self) -> JobRef:
+        """The name of this attempt."""
+        return JobRef(self.kind, self.number if self.step is None else self.step, self.attempt)
 
 
 @dataclass(frozen=True)
@@ -92,6 +116,7 @@ class OutOfSight:
 
 @dataclass(frozen=True)
 class Ended:
-    """The trainable came to its own end (failure None) or did not."""
+    """The trainable came to its own end (failure None) or did not. result: of a step."""
 
     failure: Failure | None = None
+    result: Mapping[str, float] = field(default_factory=dict)

@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from orchestrator.checkpoints.storage import storage_address
 from orchestrator.cluster.ray_process import local_resources
@@ -16,7 +17,7 @@ from orchestrator.cluster.session import work
 from orchestrator.cluster.sharing import gpus_per_trial
 from orchestrator.cluster.upkeep import Upkeep
 from orchestrator.home import Home
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.preflight import check_before_first_trial
 from orchestrator.progress import Progress
 from orchestrator.study.budget import Limits, deadline
@@ -56,49 +57,56 @@ def run(
     check_before_first_trial(spec, home, file, fresh=fresh, skip=skip_preflight, say=say)
     if fresh and (moved := move_aside(home, spec.study)):
         say(f"{spec.study}: the old study is now {moved}")
-    ledger = Ledger(home.ledger, patience=LEDGER_SECONDS, say=progress.say)
-    row = open_study(ledger, spec, trainable, fingerprint, file)
-    stale = ledger.acquire(row.id, os.getpid(), socket.gethostname())
-    if stale is not None:
-        progress.say(
-            f"{row.name}: its last driver (process {stale.pid} on {stale.host}) is gone; going on from its ledger"
-        )
-    row, news = adopt(ledger, row, spec, trainable)
-    for line in [*news, *warm.news]:
-        progress.say(line)
-    status, reason = Status.INTERRUPTED, None
-    study: Study | None = None
-    tracker: Tracker | None = None
-    try:
-        spec = with_limits(spec, limits, ledger, row)
-        study = Study(
-            spec,
-            trainable,
-            ledger,
-            row.id,
-            home.study(row.name),
-            concurrency=1,
-            warm=warm,
-            storage=storage_address(row.raw, row.uid),
-            on_event=progress.event,
-        )
-        study.begin()
-        tracker = Tracker(home.ledger, row.id, default_uri(home.path, spec.tracking.uri), home.path, warn=progress.say)
-        now = time.time()
-        until = limits.until or spec.budget.until
-        ends = deadline(now, hours_in_all=spec.budget.hours, seconds_used=row.seconds, hours=limits.hours, until=until)
-        study.allowance.ends = ends
-        if ends is not None and ends <= now:
-            study.stop("no hours are left in the budget")
-        work(study, trainable, Upkeep(ledger, row.id, study, progress, ends), address, progress)
-        status, reason = study.outcome
-        if status in (Status.FINISHED, Status.FAILED):
-            ledger.want_more(row.id, None)
-        return Outcome(status, study.attempts_started, row.name)
-    except KeyboardInterrupt:
-        return Outcome(Status.INTERRUPTED, study.attempts_started if study else 0, row.name)
-    finally:
-        progress.end()
-        ledger.release(row.id, status, reason)
-        if tracker is not None:
-            tracker.close()
+    with closing(Ledger(home.ledger, patience=LEDGER_SECONDS, say=progress.say)) as ledger:
+        row = open_study(ledger, spec, trainable, fingerprint, file)
+        stale = ledger.acquire(row.id, os.getpid(), socket.gethostname())
+        status, reason = Status(row.status), row.reason  # as it stays where this start comes to nothing
+        study: Study | None = None
+        tracker: Tracker | None = None
+        try:
+            if stale is not None:
+                who = f"process {stale.pid} on {stale.host}"
+                progress.say(f"{row.name}: its last driver ({who}) is gone; going on from its ledger")
+            row, news = adopt(ledger, row, spec, trainable)
+            for line in [*news, *warm.news]:
+                progress.say(line)
+            spec = with_limits(spec, limits, ledger, row)
+            status, reason = Status.INTERRUPTED, None
+            study = Study(
+                spec,
+                trainable,
+                ledger,
+                row.id,
+                home.study(row.name),
+                concurrency=1,
+                warm=warm,
+                storage=storage_address(row.raw, row.uid),
+                on_event=progress.event,
+            )
+            study.begin()
+            uri = default_uri(home.path, spec.tracking.uri)
+            tracker = Tracker(home.ledger, row.id, uri, home.path, warn=progress.say)
+            study.allowance.ends = ends = _deadline_of(spec, row, limits)
+            if ends is not None and ends <= time.time():
+                study.stop("no hours are left in the budget")
+            work(study, Upkeep(ledger, row.id, study, progress, ends), address, progress)
+            status, reason = study.outcome
+            if status in (Status.FINISHED, Status.FAILED):
+                ledger.want_more(row.id, None)
+            return Outcome(status, study.attempts_started, row.name)
+        except KeyboardInterrupt:
+            return Outcome(Status.INTERRUPTED, study.attempts_started if study else 0, row.name)
+        finally:
+            try:
+                progress.end()
+                ledger.release(row.id, status, reason)
+            finally:
+                if tracker is not None:
+                    tracker.close()
+
+
+def _deadline_of(spec: StudySpec, row: StudyRow, limits: Limits) -> float | None:
+    """Returns when this session must end, as unix time; None where nothing limits it."""
+    until = limits.until or spec.budget.until
+    hours = spec.budget.hours
+    return deadline(time.time(), hours_in_all=hours, seconds_used=row.seconds, hours=limits.hours, until=until)

@@ -39,6 +39,9 @@ class Config:
     nan_at: int = setting(0, "epoch whose score is not a number; 0 never", low=0)
     seconds: float = setting(0.0, "sleep of an epoch", low=0.0)
     checkpoint: bool = setting(True, "save a checkpoint every epoch")
+    test_fault: str = setting("none", "what happens in the hook `test`", choices=("none", *FAULTS))
+    test_faults: int = setting(99, "in so many calls of it, as `data: {tally: FILE}` counts them", low=0)
+    test_seconds: float = setting(0.0, "sleep of the hook `test`", low=0.0)
     family: str = setting("a", "a choice without any effect on the score", choices=("a", "b", "c"))
 
 
@@ -86,10 +89,25 @@ def test(config: Config, run: Run) -> Mapping[str, float]:
     """The score of the checkpoint on a test split a little harder than validation; {} with `data: {test: false}`."""
     if run.data.get("test") is False:
         return {}
+    calls = _count(run.data.get("tally"), "called")
+    time.sleep(config.test_seconds)
+    spared = calls > config.test_faults or config.batch_size / config.accumulation_steps <= config.fits
+    if config.test_fault != "none" and not spared:
+        _fail(config.test_fault, 0)
     if run.checkpoint_dir is None:
         raise ValueError("test needs a checkpoint, but run.checkpoint_dir is None")
     state = json.loads((run.checkpoint_dir / "state.json").read_text())
+    _count(run.data.get("tally"), "scored")
     return {"test/score": 0.98 * state["score"]}
+
+
+def _count(tally: str | None, word: str) -> int:
+    """Adds a line to the tally; returns how often this word stands there now."""
+    if tally is None:
+        return 0
+    with Path(tally).open("a") as file:
+        file.write(f"{word}\n")
+    return Path(tally).read_text().split().count(word)
 
 
 def examples(config: Config, run: Run, directory: Path) -> None:

@@ -142,16 +142,16 @@ def show(
     trials = ledger.trials(row.id)
     if trial is not None and trial not in [t.number for t in trials]:
         raise InputMistake(f"{study}: --trial: must be 1 to {len(trials)}, but got {trial}; see `tune show {study}`")
-    used = ledger.gpu_seconds(row.id, row.active)
+    used, steps = ledger.gpu_seconds(row.id, row.active), ledger.steps.of(row.id)
     if as_json:
-        summary = study_summary(row, trials, home, gpu_seconds=used, history=history)
+        summary = study_summary(row, trials, home, steps=steps, gpu_seconds=used, history=history)
         if trial is not None:
             summary = next(t for t in summary["trials"] if t["number"] == trial)
         print(visible_json(json.dumps(summary, indent=1, ensure_ascii=False)))
     elif trial is not None:
-        show_trial(row, next(t for t in trials if t.number == trial), home)
+        show_trial(row, next(t for t in trials if t.number == trial), home, steps)
     else:
-        show_study(row, trials, home, gpu_seconds=used, history=history)
+        show_study(row, trials, home, steps=steps, gpu_seconds=used, history=history)
 
 
 @app.command(epilog="Example: tune report quickstart --lang ko")
@@ -293,4 +293,4 @@ def _run(
     row = ledger.study(outcome.study)
     trials = ledger.trials(row.id)
     page = report_of_run(home, ledger, trials, outcome)
-    raise typer.Exit(show_outcome(row, trials, outcome, page, home, command(sys.argv)))
+    raise typer.Exit(show_outcome(row, trials, outcome, page, home, command(sys.argv), ledger.steps.of(row.id)))

@@ -10,8 +10,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.home import trial_directory
 from orchestrator.mistake import duration, short
 from orchestrator.progress import Progress
+from orchestrator.step import Step
 from orchestrator.study.study import Event, Study
 from orchestrator.trial import State, Trial
 
@@ -54,7 +56,9 @@ class Lines:
             return
         best = _best_of(study)
         trial = event.trial
-        if event.kind == "report":
+        if event.step is not None:
+            self._say_all(step_lines(event, event.step, study))
+        elif event.kind == "report":
             if best != self._best and best is not None and best[0] == trial.number:
                 self.say(f"{_name(trial)}  best so far: {study.objective.metric} {best[1]:.4f} at epoch {trial.epochs}")
         elif event.kind == "started":
@@ -70,6 +74,10 @@ class Lines:
         """Prints how the study stands, if nothing was printed for a while."""
         if self._study is not None and time.monotonic() - self._spoke > self._silence:
             self.say(summary(self._study, self._deadline))
+
+    def _say_all(self, lines: list[str]) -> None:
+        for line in lines:
+            self.say(line)
 
     def say(self, line: str) -> None:
         """Prints a line with the time of day before it."""
@@ -100,8 +108,11 @@ class LiveTable:
             self._live.start()
 
     def event(self, event: Event) -> None:
-        """Says why a trial failed or is tried again; the table shows the rest."""
-        if event.kind in ("failed", "retried"):
+        """Says why a trial failed or is tried again, and what a step does; the table shows the rest."""
+        if event.step is not None and self._study is not None:
+            for line in step_lines(event, event.step, self._study):
+                self.say(line)
+        elif event.kind in ("failed", "retried"):
             self.say(f"{_name(event.trial)}  {event.kind}: {event.trial.reason}")
 
     def tick(self) -> None:
@@ -121,6 +132,18 @@ class LiveTable:
         if self._live is not None:
             self._live.stop()
         self._live = None
+
+
+def step_lines(event: Event, step: Step, study: Study) -> list[str]:
+    """Returns what is said of a step: one line, or none where it came to its end."""
+    log = trial_directory(study.directory, step.trial) / "log.txt"
+    said = {
+        "started": "scoring on the test split" + (" again" if step.attempts > 1 else ""),
+        "paused": f"scoring paused: {step.reason}",
+        "retried": f"scoring retried: {step.reason}",
+        "failed": f"cannot be scored: {step.reason}; see {log}",
+    }
+    return [f"{_name(event.trial)}  {said[event.kind]}"] if event.kind in said else []
 
 
 def summary(study: Study, deadline: float | None, now: float | None = None) -> str:

@@ -16,6 +16,7 @@ from orchestrator.home import Home, trial_directory
 from orchestrator.ledger import StudyRow
 from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.mistake import duration, short
+from orchestrator.step import Step
 from orchestrator.trial import Outcome, State, Status, Trial, best_trial
 from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
@@ -54,10 +55,16 @@ def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
 
 
 def show_study(
-    row: StudyRow, trials: list[Trial], home: Home, *, gpu_seconds: float = 0.0, history: bool = False
+    row: StudyRow,
+    trials: list[Trial],
+    home: Home,
+    *,
+    steps: Sequence[Step] = (),
+    gpu_seconds: float = 0.0,
+    history: bool = False,
 ) -> None:
     """Prints how a study stands, what failed, and a table of its trials. history: also every report."""
-    summary = study_summary(row, trials, home, gpu_seconds=gpu_seconds)
+    summary = study_summary(row, trials, home, steps=steps, gpu_seconds=gpu_seconds)
     objective = row.objective
     reason = f" ({row.reason})" if row.reason else ""
     say(f"{row.name}: {row.status}{reason}, {_count(trials)}, {duration(row.seconds)}")
@@ -78,7 +85,7 @@ def show_study(
         say(f"budget used: {used}")
     if summary["failures"]:
         say(f"failures, retries included: {_by_class(summary['failures'])}")
-    _print_failures(row, trials)
+    _print_failures(row, trials, steps)
     _print_symptoms(row, trials)
     searched = _searched(trials)
     table = _table("trial", "state", "epochs", objective.metric, "at", "time", *searched)
@@ -103,8 +110,8 @@ def show_study(
             _show_reports(trial)
 
 
-def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
-    """Prints all that is known of one trial."""
+def show_trial(row: StudyRow, trial: Trial, home: Home, steps: Sequence[Step] = ()) -> None:
+    """Prints all that is known of one trial, and why it could not be scored. steps: the study's."""
     [summary] = study_summary(row, [trial], home)["trials"]
     reason = f": {trial.reason}" if trial.reason else ""
     attempts = "1 attempt" if trial.attempts == 1 else f"{trial.attempts} attempts"
@@ -121,13 +128,18 @@ def show_trial(row: StudyRow, trial: Trial, home: Home) -> None:
     if summary["checkpoint"]:
         say(f"checkpoint: {summary['checkpoint']}")
     if trial.retried:
-        steps = f"; accumulation_steps {trial.accumulation_steps}" if trial.accumulation_steps else ""
-        say(f"tried again after {_by_class(trial.retried)}{steps}")
+        pieces = f"; accumulation_steps {trial.accumulation_steps}" if trial.accumulation_steps else ""
+        say(f"tried again after {_by_class(trial.retried)}{pieces}")
     if "checkpoint" in trial.facts:  # It says why the last attempt did not begin with the newest one.
         say(f"last attempt: {trial.facts['checkpoint']}")
     say(f"log: {home.shown(trial_directory(home.study(row.name), trial.number) / 'log.txt')}")
     if trial.error:
         say(trial.error.rstrip())
+    for step in steps:
+        if step.trial == trial.number and step.state is State.FAILED:
+            say(f"it cannot be scored on the test split at epoch {step.epoch}: {step.reason}")
+            if step.error:
+                say(step.error.rstrip())
 
 
 def _particulars(trial: Trial) -> list[str]:
@@ -164,7 +176,15 @@ def show_health(findings: Sequence[HealthFinding]) -> bool:
     return not any(finding.level == "problem" for finding in findings)
 
 
-def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Path, home: Home, command: str) -> int:
+def show_outcome(
+    row: StudyRow,
+    trials: list[Trial],
+    outcome: Outcome,
+    page: Path,
+    home: Home,
+    command: str,
+    steps: Sequence[Step] = (),
+) -> int:
     """Prints the last lines of `tune run`: what came out, what to type next. Returns the exit code."""
     objective = row.objective
     best = best_trial(trials, objective)
@@ -181,7 +201,7 @@ def show_outcome(row: StudyRow, trials: list[Trial], outcome: Outcome, page: Pat
         test = f"; on the test split {_metrics(best.test)}" if best.test else ""
         value = report.metrics[objective.metric]
         say(f"best: {objective.metric} {value:.4f} by trial {best.number} at epoch {report.epoch}{test}")
-    _print_failures(row, trials)
+    _print_failures(row, trials, steps)
     _print_symptoms(row, trials)
     say(f"report: {home.shown(page)}")
     if outcome.status in (Status.INTERRUPTED, Status.PAUSED):
@@ -223,11 +243,15 @@ def _by_class(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{times} {key.replace('_', ' ')}" for key, times in counts.items())
 
 
-def _print_failures(row: StudyRow, trials: Sequence[Trial]) -> None:
-    """Prints a line for every trial that failed, with the reason."""
+def _print_failures(row: StudyRow, trials: Sequence[Trial], steps: Sequence[Step]) -> None:
+    """Prints a line for every trial that failed or could not be scored, with the reason."""
     for trial in trials:
         if trial.state is State.FAILED:
             say(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
+    for step in steps:
+        if step.state is State.FAILED:
+            why = f"trial {step.trial} cannot be scored on the test split: {step.reason}"
+            say(f"{why}; see tune show {row.name} --trial {step.trial}")
 
 
 def _print_symptoms(row: StudyRow, trials: Sequence[Trial]) -> None:

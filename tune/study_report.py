@@ -28,7 +28,8 @@ def write_study_report(
     views = []
     for row in rows:
         trials = ledger.trials(row.id)
-        views.append(view(row, trials, home.path, ledger.gpu_seconds(row.id, row.active)))
+        used, steps = ledger.gpu_seconds(row.id, row.active), ledger.steps.of(row.id)
+        views.append(view(row, trials, home.path, gpu_seconds=used, steps=steps))
     default = home.report(names[0]) if len(rows) == 1 else home.side_by_side(names[0])
     directory = (directory or default).absolute()
     page = write_report(views, directory, lang)

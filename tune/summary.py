@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from orchestrator.home import Home
 from orchestrator.ledger import StudyRow
 from orchestrator.mistake import one_line
 from orchestrator.space.search_space import as_fixed
+from orchestrator.step import Step
 from orchestrator.study.budget import used_of
 from orchestrator.study.failures import every_failure
 from orchestrator.study_file.yaml_file import write_yaml
@@ -18,7 +20,13 @@ from reports.numbers.symptoms import symptom_of
 
 
 def study_summary(
-    row: StudyRow, trials: list[Trial], home: Home, *, gpu_seconds: float = 0.0, history: bool = False
+    row: StudyRow,
+    trials: list[Trial],
+    home: Home,
+    *,
+    steps: Sequence[Step] = (),
+    gpu_seconds: float = 0.0,
+    history: bool = False,
 ) -> dict[str, Any]:
     """Returns a study as JSON data. docs/interface.md promises the schema: it must not change.
 
@@ -37,6 +45,7 @@ def study_summary(
         "trials": [
             _trial_summary(trial, objective, inventory.best_address(trial, objective), history) for trial in trials
         ],
+        "steps": [_step_summary(step) for step in steps],
         "best": None if best is None else _best_summary(best, objective, inventory.best_address(best, objective)),
         "checkpoints": {"count": inventory.count, "bytes": inventory.bytes, "problem": inventory.error},
     }
@@ -69,6 +78,18 @@ def _trial_summary(trial: Trial, objective: Objective, checkpoint: str | None, h
             {"epoch": report.epoch, "epoch_seconds": report.seconds, **report.metrics} for report in trial.reports
         ]
     return summary
+
+
+def _step_summary(step: Step) -> dict[str, Any]:
+    return {
+        "kind": step.kind.value,
+        "trial": step.trial,
+        "epoch": step.epoch,
+        "state": step.state.value,
+        "reason": step.reason,
+        "attempts": step.attempts,
+        "result": None if step.result is None else dict(step.result),
+    }
 
 
 def _best_summary(trial: Trial, objective: Objective, checkpoint: str | None) -> dict[str, Any]:

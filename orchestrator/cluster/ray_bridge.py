@@ -22,7 +22,7 @@ from ray.tune.search import Searcher
 
 from orchestrator.cluster.hangs import HangWatch
 from orchestrator.home import trial_directory
-from orchestrator.job import Ended, Failure, FailureClass, Job, OutOfSight, Workplace
+from orchestrator.job import Ended, Failure, FailureClass, Job, JobRef, OutOfSight, Workplace
 from orchestrator.trial import Report
 from orchestrator.worker.attempt import Attempt
 
@@ -36,6 +36,7 @@ class Driver(Protocol):
 
     def ask(self, name: str, *arguments: Any) -> Any: ...
     def exchange(self, stuck: bool = False) -> bool: ...
+    def take_given_up(self) -> set[JobRef]: ...
 
 
 class Worker(ray.tune.Trainable):
@@ -125,21 +126,21 @@ class ReportScheduler(_Unpickled, TrialScheduler):
         self._placed: set[str] = set()  # Ray's trial ids of the attempts whose place is in the ledger
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        number = self._searcher.jobs[trial.trial_id].number
+        ref = self._searcher.jobs[trial.trial_id].ref
         said = result["said"]
         if isinstance(said, OutOfSight):
             self._driver.ask("out_of_sight", said.host)
             return TrialScheduler.STOP
         if trial.trial_id not in self._placed:
             self._placed.add(trial.trial_id)
-            self._driver.ask("place", number, dict(result["facts"]))
+            self._driver.ask("place", ref, dict(result["facts"]))
         if isinstance(said, Report):
             self._watch.reported(trial.trial_id, said.seconds)
-            if self._driver.ask("report", number, said):
+            if self._driver.ask("report", ref, said):
                 return TrialScheduler.CONTINUE
             self._watch.end(trial.trial_id)
             return TrialScheduler.STOP
-        self._driver.ask("end", number, said)
+        self._driver.ask("end", ref, said)
         if said.failure is None:
             self._watch.end(trial.trial_id)
             return TrialScheduler.STOP
@@ -153,7 +154,7 @@ class ReportScheduler(_Unpickled, TrialScheduler):
             log = trial_directory(self._directory, job.number) / "log.txt"
             failure = self._watch.why_lost(trial.trial_id, log)
         self._watch.end(trial.trial_id)
-        self._driver.ask("lost", job.number, job.attempt, failure)
+        self._driver.ask("end", job.ref, Ended(failure))
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         return None
@@ -192,6 +193,7 @@ class Tick(_Unpickled, Callback):
         self._driver = driver
         self._searcher = searcher
         self._watch = watch
+        self._given_up: set[JobRef] = set()  # attempts whose workers are to be ended
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         job = self._searcher.jobs[trial.trial_id]
@@ -204,9 +206,12 @@ class Tick(_Unpickled, Callback):
         self._driver.exchange(any(now - since > STUCK_SECONDS for since in self._searcher.waiting.values()))
         self._watch.tick()
         frozen = self._watch.frozen()
-        for trial in trials if frozen else ():
-            if trial.trial_id in frozen:
-                ray.kill(trial.temporary_state.ray_actor)
+        self._given_up |= self._driver.take_given_up()
+        for trial in trials if frozen or self._given_up else ():
+            ref, actor = self._searcher.jobs[trial.trial_id].ref, trial.temporary_state.ray_actor
+            if actor is not None and (trial.trial_id in frozen or ref in self._given_up):
+                self._given_up.discard(ref)
+                ray.kill(actor)
 
 
 class Silent(TrialProgressCallback):

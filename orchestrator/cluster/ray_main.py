@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from orchestrator.cluster.sharing import Claim
-from orchestrator.job import Workplace
+from orchestrator.job import JobRef, Workplace
 from orchestrator.secret import mask
 
 EXCHANGE_SECONDS = 0.5
@@ -38,12 +38,13 @@ class Driver:
         self._exchanged = 0.0
         self._published: Claim | None = None
         self._go = False
+        self._given_up: set[JobRef] = set()
 
     def ask(self, name: str, *arguments: Any) -> Any:
         """Returns what the method `name` of the driver's service returns."""
         self._connection.send(("ask", name, arguments))
         answer = self._connection.recv()
-        self.news = self.news or name in ("end", "lost", "exchange") or (name == "report" and not answer)
+        self.news = self.news or name in ("end", "exchange") or (name == "report" and not answer)
         return answer
 
     def exchange(self, stuck: bool = False) -> bool:
@@ -52,11 +53,17 @@ class Driver:
             return self._go
         self._exchanged = time.monotonic()
         job = own_job()
-        claim, self._go = self.ask("exchange", job, nodes(), claims_of_others(job), stuck)
+        claim, self._go, given_up = self.ask("exchange", job, nodes(), claims_of_others(job), stuck)
+        self._given_up |= given_up
         if claim != self._published:
             self._published = claim
             _store()._internal_kv_put(job.encode(), json.dumps(asdict(claim)).encode(), True, namespace=_CLAIMS)
         return self._go
+
+    def take_given_up(self) -> set[JobRef]:
+        """Returns the attempts whose workers are to be ended at once; each once."""
+        found, self._given_up = self._given_up, set()
+        return found
 
 
 def main(descriptor: int) -> None:
@@ -132,17 +139,7 @@ def drive(driver: Driver, workplace: Workplace, cpu: float, gpu: float, storage:
     ray_bridge.drive(driver, workplace, cpu=cpu, gpu=gpu, storage=storage)
 
 
-def call(driver: Driver, function: Callable[..., Any], arguments: tuple[Any, ...], cpu: float, gpu: float) -> Any:
-    """Returns what the function returns in a worker with these resources."""
-    import ray
-
-    result = ray.remote(num_cpus=cpu, num_gpus=gpu, max_retries=0)(function).remote(*arguments)
-    while not ray.wait([result], timeout=EXCHANGE_SECONDS)[0]:
-        driver.exchange()
-    return ray.get(result)
-
-
-_REQUESTS: dict[str, Callable[..., Any]] = {"connect": connect, "wait": wait, "drive": drive, "call": call}
+_REQUESTS: dict[str, Callable[..., Any]] = {"connect": connect, "wait": wait, "drive": drive}
 
 
 def own_job() -> str:

@@ -135,18 +135,6 @@ class RayProcess:
         """Runs the service's jobs until it says that it is over."""
         self._ask("drive", workplace, cpu, gpu, storage, service=service, tick=tick)
 
-    def call(
-        self,
-        function: Callable[..., Any],
-        *arguments: Any,
-        cpu: float,
-        gpu: float,
-        service: Any,
-        tick: Callable[[], None],
-    ) -> Any:
-        """Returns what `function` returns in a worker with these resources. Raises WorkFailed with what it raises."""
-        return self._ask("call", function, arguments, cpu, gpu, service=service, tick=tick)
-
     def end(self) -> None:
         """Lets Ray disconnect and the process end by itself, in END_SECONDS at most."""
         with suppress(OSError):

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.cluster.ray_process import RayUnavailable
 from orchestrator.cluster.sharing import Claim, Node, allowed, shares
-from orchestrator.job import Ended, Failure, Job
+from orchestrator.job import Ended, Job, JobKind, JobRef
 from orchestrator.policies.policy import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import Report
@@ -25,14 +25,13 @@ class StudyService:
     def __init__(
         self, study: Study, gpu: float, say: Callable[[str], None], where: str, turn: float = TURN_SECONDS
     ) -> None:
-        self.scoring = False  # the winner: it takes the place of a trial
         self._study, self._say, self._where, self._turn = study, say, where, turn
         self._claim = Claim(
             "", study.spec.study, os.getpid(), socket.gethostname(), study.spec.resources.cpu, gpu, 0, 0, 0
         )
         self._others: list[Claim] = []
         self._nodes: Sequence[Node] = ()
-        self._began: dict[int, float] = {}  # running trial -> monotonic time
+        self._began: dict[JobRef, float] = {}  # running attempt -> monotonic time
         self._told: tuple[str, ...] = ()
         study.concurrency = 0  # until the cluster is known
 
@@ -42,42 +41,49 @@ class StudyService:
         self._share()
         job = self._study.next_job()
         if job is not None:
-            self._began[job.number] = time.monotonic()
+            self._began[job.ref] = time.monotonic()
             self._claim = replace(self._claim, since=time.time())
         return job
 
     def is_over(self) -> bool:
         """Nothing runs, and nothing will start before this study has a share again: workers are not to wait."""
         study = self._study
-        return not study.running and (study.done_starting or study.concurrency == 0)
+        return not study.attempts_running and (study.done_starting or study.concurrency == 0)
 
     def is_full(self) -> bool:
         """Is a worker that became free not needed, because the others' share would suffer?"""
-        return bool(self._others) and len(self._study.running) >= self._study.concurrency
+        return bool(self._others) and len(self._study.attempts_running) >= self._study.concurrency
 
-    def place(self, number: int, facts: Mapping[str, Any]) -> None:
-        self._study.set_facts(number, facts)
+    def place(self, ref: JobRef, facts: Mapping[str, Any]) -> None:
+        """Records where an attempt runs."""
+        if ref not in self._study.attempts_running:
+            return
+        if ref.kind is JobKind.TRAIN:
+            self._study.set_facts(ref.number, facts)
+        else:
+            self._study.set_step_facts(ref.number, facts)
 
-    def report(self, number: int, report: Report) -> bool:
-        """Does the trial go on?"""
+    def report(self, ref: JobRef, report: Report) -> bool:
+        """Records the report of a trial; returns whether it goes on."""
+        number = ref.number
         decision = self._study.report(number, report)
         self._study.tidy()  # Before the worker hears of it: it may write next what is deleted here.
-        if decision is Decision.CONTINUE and report.checkpoint and self._gives_way(number):
+        if decision is Decision.CONTINUE and report.checkpoint and self._gives_way(ref):
             self._study.pause(number, f"gave way to {self._names()}")
             return False
         return decision is Decision.CONTINUE
 
-    def end(self, number: int, ended: Ended) -> None:
-        if ended.failure is None:
-            self._study.complete(number)
+    def end(self, ref: JobRef, ended: Ended) -> None:
+        """Records how an attempt ended, unless it had its end before: its process was let die then."""
+        if ref not in self._study.attempts_running:
+            return
+        if ref.kind is not JobKind.TRAIN:
+            self._study.end_step(ref.number, ended)
+        elif ended.failure is None:
+            self._study.complete(ref.number)
         else:
-            self._study.fail(number, ended.failure)
+            self._study.fail(ref.number, ended.failure)
         self._study.tidy()
-
-    def lost(self, number: int, attempt: int, failure: Failure) -> None:
-        if any((trial.number, trial.attempts) == (number, attempt) for trial in self._study.running):
-            self._study.fail(number, failure)  # else the attempt had its end already, and its process was let die
-            self._study.tidy()
 
     def out_of_sight(self, host: str) -> None:
         """Training from the start there would look like success. Raises RayUnavailable."""
@@ -87,19 +93,22 @@ class StudyService:
             "does not; name a --home that all of them see, or give the study file `storage:`, a shared folder or a URL"
         )
 
-    def exchange(self, job: str, nodes: Sequence[Node], others: Sequence[Claim], stuck: bool) -> tuple[Claim, bool]:
-        """The claims of the others for our own, and whether a trial may start."""
+    def exchange(
+        self, job: str, nodes: Sequence[Node], others: Sequence[Claim], stuck: bool
+    ) -> tuple[Claim, bool, set[JobRef]]:
+        """Takes the claims of the others; returns our own, whether a job may start, and attempts to be ended now."""
         self._claim = replace(self._claim, job=job, stuck=stuck)
         self._nodes, self._others = nodes, list(others)
         self._share()
         self._tell()
-        return self._claim, self._study.concurrency > 0 or self._study.done_starting
+        given_up = self._study.give_up_steps()
+        return self._claim, self._study.concurrency > 0 or self._study.done_starting, given_up
 
     # Inside
 
     def _share(self) -> None:
         study, spec = self._study, self._study.spec
-        running = len(study.running) + self.scoring
+        running = len(study.attempts_running)
         alone = shares(self._nodes, [replace(self._claim, wanted=1_000_000)])[self._claim.job]
         limit = alone if spec.resources.concurrent == "auto" else min(alone, spec.resources.concurrent)
         wanted = min(limit, max(running, 0 if study.done_starting or study.disk_full else self._left()))
@@ -110,15 +119,17 @@ class StudyService:
             study.concurrency = allowed(self._claim, self._others, self._nodes)
 
     def _left(self) -> int:
-        """Trials that could run now."""
+        """Jobs that could run now."""
+        if self._study.search_over:
+            return len(self._study.due_steps)
         trials, budget = self._study.trials, self._study.spec.budget.trials
         unfinished = sum(not trial.state.final for trial in trials)
         return 1_000_000 if budget is None else unfinished + max(0, budget - len(trials))
 
-    def _gives_way(self, number: int) -> bool:
-        if len(self._study.running) <= self._study.concurrency or not self._others:
+    def _gives_way(self, ref: JobRef) -> bool:
+        if len(self._study.attempts_running) <= self._study.concurrency or not self._others:
             return False
-        return time.monotonic() - self._began[number] >= self._turn
+        return time.monotonic() - self._began[ref] >= self._turn
 
     def _names(self) -> str:
         return ", ".join(f"{claim.study} (process {claim.pid} on {claim.host})" for claim in self._others)

@@ -5,6 +5,7 @@ from orchestrator.ledger.lease import Lease
 from orchestrator.ledger.lease_table import LeaseLost, StudyInUse
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.rows import Attempt, MoreTrials, StudyRow
+from orchestrator.ledger.step_table import StepTable
 
 __all__ = [
     "Attempt",
@@ -16,6 +17,7 @@ __all__ = [
     "LedgerAway",
     "LedgerError",
     "MoreTrials",
+    "StepTable",
     "StudyExists",
     "StudyInUse",
     "StudyRow",

@@ -9,6 +9,7 @@ from orchestrator.ledger.lease import SILENT_SECONDS, Lease, process_start
 from orchestrator.ledger.rows import storable, study_row
 from orchestrator.ledger.tables import (
     END_STUDYS_ATTEMPTS,
+    END_STUDYS_STEP_ATTEMPTS,
     LEASED,
     LOCK,
     STUDIES,
@@ -140,5 +141,6 @@ def _end_what_died(connection: sa.Connection, study_id: int) -> None:
     """A lease is dead: its session and its attempts ended, as far as is known, with its last sign of life."""
     open_sessions = (sessions.c.study_id == study_id, sessions.c.ended.is_(None))
     last = connection.scalar(sa.select(sa.func.max(sessions.c.beat)).where(*open_sessions))
-    connection.execute(END_STUDYS_ATTEMPTS, {"study": study_id, "how": "interrupted", "at": last, "failure": None})
+    for statement in (END_STUDYS_ATTEMPTS, END_STUDYS_STEP_ATTEMPTS):
+        connection.execute(statement, {"study": study_id, "how": "interrupted", "at": last, "failure": None})
     connection.execute(sessions.update().where(*open_sessions).values(ended=sessions.c.beat, end_reason="interrupted"))

@@ -38,6 +38,7 @@ from orchestrator.ledger.rows import (
     to_json,
     trial_of,
 )
+from orchestrator.ledger.step_table import StepTable
 from orchestrator.ledger.tables import (
     ATTEMPTS,
     END_ATTEMPTS,
@@ -96,6 +97,7 @@ class Ledger:
         self._patience = Retry(patience, say)
         self._keep_report = keep_report(self._database.dialect)
         self._leases = LeaseTable(self._database.shown)
+        self.steps = StepTable(self._database, self._leases, self._patience)
 
     def close(self) -> None:
         self._database.close()
@@ -452,7 +454,8 @@ class Ledger:
         until: unix time until which those that have no end count; None: they do not.
         """
         with self._database.read() as connection:
-            return connection.scalar(GPU_SECONDS, {"study": study_id, "until": until}) or 0.0
+            key = {"study": study_id, "until": until}
+            return sum(connection.scalar(statement, key) or 0.0 for statement in GPU_SECONDS)
 
     @_retried
     def history(self, study_id: int, after: int = 0) -> list[tuple[int, int, Report]]:

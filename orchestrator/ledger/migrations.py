@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 3  # of the tables; a ledger of a later one is refused, one of an earlier one is brought up to it
+VERSION = 4  # of the tables; a ledger of a later one is refused, one of an earlier one is brought up to it
 
 
 def migrate(connection: sa.Connection, version: int) -> None:
@@ -109,7 +109,54 @@ def _set_failure(connection: sa.Connection, trial: int, number: int, kind: str, 
     )
 
 
+def _steps(connection: sa.Connection) -> None:
+    """Work that trains no trial has tables of its own."""
+    postgresql = connection.dialect.name == "postgresql"
+    double, number = ("DOUBLE PRECISION", "SERIAL") if postgresql else ("DOUBLE", "INTEGER")
+    connection.execute(
+        sa.text(
+            f"""CREATE TABLE steps (
+                id {number} NOT NULL,
+                study_id INTEGER NOT NULL,
+                number INTEGER NOT NULL CHECK (number >= 1),
+                kind TEXT NOT NULL,
+                trial_id INTEGER NOT NULL,
+                epoch INTEGER NOT NULL,
+                state TEXT NOT NULL CHECK (state IN ('running', 'paused', 'completed', 'failed')),
+                reason TEXT,
+                error TEXT,
+                result TEXT,
+                facts TEXT NOT NULL,
+                accumulation_steps INTEGER,
+                attempts INTEGER NOT NULL CHECK (attempts >= 1),
+                created {double} NOT NULL,
+                ended {double},
+                PRIMARY KEY (id),
+                UNIQUE (study_id, number),
+                FOREIGN KEY(study_id) REFERENCES studies (id),
+                FOREIGN KEY(trial_id) REFERENCES trials (id)
+            )"""
+        )
+    )
+    connection.execute(
+        sa.text(
+            f"""CREATE TABLE step_attempts (
+                step_id INTEGER NOT NULL,
+                number INTEGER NOT NULL CHECK (number >= 1),
+                started {double} NOT NULL,
+                ended {double},
+                outcome TEXT,
+                failure TEXT,
+                gpus {double} DEFAULT 0 NOT NULL,
+                PRIMARY KEY (step_id, number),
+                FOREIGN KEY(step_id) REFERENCES steps (id)
+            )"""
+        )
+    )
+
+
 MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {
     1: _what_a_changed_file_does,
     2: _control_state_in_columns,
+    3: _steps,
 }

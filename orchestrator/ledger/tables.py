@@ -20,6 +20,7 @@ def _one_of(column: str, words: tuple[str, ...]) -> sa.CheckConstraint:
 
 
 _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER counts itself up in SQLite
+_STEP_STATES = (State.RUNNING, State.PAUSED, State.COMPLETED, State.FAILED)
 metadata = sa.MetaData()
 
 schema = sa.Table("nightsweep_schema", metadata, sa.Column("version", sa.Integer, nullable=False))
@@ -125,6 +126,40 @@ reports = sa.Table(
 )
 
 
+steps = sa.Table(
+    "steps",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_id", sa.ForeignKey("studies.id"), nullable=False),
+    sa.Column("number", sa.Integer, sa.CheckConstraint("number >= 1"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("trial_id", sa.ForeignKey("trials.id"), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),  # of the trial's checkpoint that it works with
+    sa.Column("state", sa.Text, _one_of("state", _STEP_STATES), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("result", sa.Text),  # JSON
+    sa.Column("facts", sa.Text, nullable=False),  # JSON
+    sa.Column("accumulation_steps", sa.Integer),
+    sa.Column("attempts", sa.Integer, sa.CheckConstraint("attempts >= 1"), nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double),
+    sa.UniqueConstraint("study_id", "number"),
+)
+
+step_attempts = sa.Table(
+    "step_attempts",
+    metadata,
+    sa.Column("step_id", sa.ForeignKey("steps.id"), primary_key=True),
+    sa.Column("number", sa.Integer, sa.CheckConstraint("number >= 1"), primary_key=True),
+    sa.Column("started", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double),
+    sa.Column("outcome", sa.Text),
+    sa.Column("failure", sa.Text),  # its class, if it ended by one
+    sa.Column("gpus", sa.Double, nullable=False, server_default=sa.text("0")),  # that it took
+)
+
+
 class unix_now(GenericFunction[float]):
     """Unix time by the database's clock, at this very moment and not at the beginning of the transaction."""
 
@@ -182,11 +217,15 @@ FAILURES = (
     .where(attempts.c.failure.is_not(None))
     .order_by(trials.c.number, attempts.c.number)
 )
-_UNTIL = sa.func.coalesce(attempts.c.ended, sa.bindparam("until"), attempts.c.started)
-_TOOK = sa.case((attempts.c.started < _UNTIL, _UNTIL - attempts.c.started), else_=0.0)
-GPU_SECONDS = (
-    sa.select(sa.func.sum(_TOOK * attempts.c.gpus)).join(trials).where(trials.c.study_id == sa.bindparam("study"))
-)
+
+
+def _gpu_seconds(of: sa.Table, owner: sa.Table) -> sa.Select[Any]:
+    until = sa.func.coalesce(of.c.ended, sa.bindparam("until"), of.c.started)
+    took = sa.case((of.c.started < until, until - of.c.started), else_=0.0)
+    return sa.select(sa.func.sum(took * of.c.gpus)).join(owner).where(owner.c.study_id == sa.bindparam("study"))
+
+
+GPU_SECONDS = (_gpu_seconds(attempts, trials), _gpu_seconds(step_attempts, steps))
 NEW_TRIAL = trials.insert().returning(trials.c.id)
 NEW_ATTEMPT = attempts.insert()
 _EPOCHS = (
@@ -202,6 +241,16 @@ _END = (
 END_ATTEMPTS = _END.where(attempts.c.trial_id == sa.bindparam("trial"))
 END_STUDYS_ATTEMPTS = _END.where(
     attempts.c.trial_id.in_(sa.select(trials.c.id).where(trials.c.study_id == sa.bindparam("study")))
+)
+
+_END_STEP = (
+    step_attempts.update()
+    .where(step_attempts.c.ended.is_(None))
+    .values(outcome=sa.bindparam("how"), ended=sa.bindparam("at"), failure=sa.bindparam("failure"))
+)
+END_STEP_ATTEMPTS = _END_STEP.where(step_attempts.c.step_id == sa.bindparam("step"))
+END_STUDYS_STEP_ATTEMPTS = _END_STEP.where(
+    step_attempts.c.step_id.in_(sa.select(steps.c.id).where(steps.c.study_id == sa.bindparam("study")))
 )
 
 # The study's id if this session holds it. Who takes the study over waits until our transaction has ended.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -101,13 +101,13 @@ class Allowance:
         self._gpu_hours = gpu_hours
         self._used = used
         self._now = now
-        self._running: dict[int, float] = {}  # trial -> unix time of its attempt's start
+        self._running: dict[Hashable, float] = {}  # trial, or attempt at a step -> unix time of its start
 
-    def start(self, number: int) -> None:
-        self._running[number] = self._now()
+    def start(self, attempt: Hashable) -> None:
+        self._running[attempt] = self._now()
 
-    def end(self, number: int) -> None:
-        started = self._running.pop(number, None)
+    def end(self, attempt: Hashable) -> None:
+        started = self._running.pop(attempt, None)
         if started is not None:
             self._used += max(0.0, self._now() - started) * self.gpus
 

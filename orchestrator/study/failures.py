@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.job import Failure, FailureClass
 from orchestrator.study_file.sections import FailuresSpec
@@ -40,21 +40,32 @@ def failure_of(report: Report, required: set[str]) -> Failure | None:
     return None
 
 
-def judge(failure: Failure, trial: Trial, config: Any, policy: FailuresSpec) -> Verdict:
-    """What follows from `failure` for the trial. config: what its trainable receives."""
+class Tried(Protocol):
+    """What judge looks at: a trial, or a step."""
+
+    @property
+    def failures(self) -> tuple[FailedAttempt, ...]: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def accumulation_steps(self) -> int | None: ...
+
+
+def judge(failure: Failure, tried: Tried, config: Any, policy: FailuresSpec) -> Verdict:
+    """Returns what follows from `failure`. config: what the trainable receives."""
     reason = f"{failure.kind}: {failure.message}"
     if failure.kind is FailureClass.OUT_OF_MEMORY:
-        return _out_of_memory(reason, trial, config, policy)
+        return _out_of_memory(reason, tried, config, policy)
     allowed = {FailureClass.WORKER_LOST: policy.lost_workers, FailureClass.HANG: policy.hangs}.get(failure.kind, 1)
-    without_a_new_epoch = sum(each == FailedAttempt(failure.kind, trial.epochs) for each in trial.failures)
+    without_a_new_epoch = sum(each == FailedAttempt(failure.kind, tried.epochs) for each in tried.failures)
     return Verdict(without_a_new_epoch + 1 < allowed, reason)
 
 
-def _out_of_memory(reason: str, trial: Trial, config: Any, policy: FailuresSpec) -> Verdict:
+def _out_of_memory(reason: str, tried: Tried, config: Any, policy: FailuresSpec) -> Verdict:
     """Half the micro-batch at the same batch_size: accumulation_steps is the pieces that a batch is cut into."""
-    steps = trial.accumulation_steps or getattr(config, "accumulation_steps", None)
+    steps = tried.accumulation_steps or getattr(config, "accumulation_steps", None)
     batch_size = getattr(config, "batch_size", math.inf)
-    halved = sum(each.kind is FailureClass.OUT_OF_MEMORY for each in trial.failures)
+    halved = sum(each.kind is FailureClass.OUT_OF_MEMORY for each in tried.failures)
     if steps is None:
         return Verdict(False, f"{reason}; the trainable's Config has no accumulation_steps to cut its batches by")
     if steps >= batch_size:

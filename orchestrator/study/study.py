@@ -15,18 +15,20 @@ from typing import Any
 
 from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.checkpoints.retention import Retention, best_saved_epoch
-from orchestrator.job import Failure, FailureClass, Job
+from orchestrator.job import Ended, Failure, FailureClass, Job, JobKind, JobRef
 from orchestrator.ledger import DuplicateConfig, Ledger
 from orchestrator.policies.build import build_policy
 from orchestrator.policies.policy import HORIZON, Decision, Done, GoOn, Wait
 from orchestrator.space.config_field import defaults_of
 from orchestrator.space.membership import NotInSpace, as_config_of
 from orchestrator.space.search_space import SearchSpace
+from orchestrator.step import Step
 from orchestrator.study import budget, failures
 from orchestrator.study.failures import Streak, failure_of
 from orchestrator.study.leader import Leader
 from orchestrator.study.pace import Pace
 from orchestrator.study.proposals import Proposals
+from orchestrator.study.steps import DueStep, Steps, due, ref_of
 from orchestrator.study.trials import Proposal, Trials
 from orchestrator.study.warm_start import COLD, WarmStart
 from orchestrator.study_file.study_spec import StudySpec
@@ -38,10 +40,14 @@ RETRY_SECONDS, LONGEST_RETRY_SECONDS = 30.0, 600.0  # while a disk refuses altho
 
 @dataclass(frozen=True)
 class Event:
-    """What the progress display is told. kind: started, report, paused, completed, pruned, failed, retried."""
+    """What the progress display is told. kind: started, report, paused, completed, pruned, failed, retried.
+
+    step: that it happened to; None: to the trial itself.
+    """
 
     kind: str
     trial: Trial
+    step: Step | None = None
 
 
 class Study:
@@ -87,6 +93,7 @@ class Study:
         ]
         self._trials = Trials(ledger, study_id, counting, now)
         self._running: set[int] = set()
+        self._steps = Steps(ledger.steps, study_id)
         self._refused = 0  # attempts in a row that ended because nothing could be written
         self._leader = Leader(self._trials, self.objective, spec.budget)
         self._pace = Pace(self.trials, (self.policy.milestones(HORIZON) or [1])[0])
@@ -103,6 +110,7 @@ class Study:
         """
         self._untidy.update(self._retention.begin(self._trials))
         self._replay(self._ledger.history(self._id))
+        self._steps.begin()
         self.tidy()
 
     # What there is
@@ -137,8 +145,28 @@ class Study:
         return [self.directory.parent] + ([Path(self.storage)] if self.storage and "://" not in self.storage else [])
 
     @property
+    def attempts_running(self) -> set[JobRef]:
+        """The attempts that run: at trials, and at steps."""
+        trials = {JobRef(JobKind.TRAIN, trial.number, trial.attempts) for trial in self.running}
+        return trials | {ref_of(step) for step in self._steps.running}
+
+    @property
     def finished(self) -> bool:
-        """Is the search over, or every trial that budget and policy allow in a final state?"""
+        """Is the search over, and each step done that follows it, or failed?"""
+        return self.search_over and not self._steps.running and not self.due_steps
+
+    @property
+    def due_steps(self) -> list[DueStep]:
+        """What is to be done once the search is over, and does not run yet."""
+        if self._trainable.test is None and self._trainable.examples is None:
+            return []
+        running = self._steps.running
+        found = due(self.best, self.trials, self._steps.listed, self.best_kept_epoch)
+        return [each for each in found if not any(map(each.is_of, running))]
+
+    @property
+    def search_over(self) -> bool:
+        """Was its end found, or is every trial that budget and policy allow in a final state?"""
         return self.over is not None or (not self._trials.unfinished and isinstance(self._next_move(), Done))
 
     @property
@@ -154,10 +182,12 @@ class Study:
     def next_job(self) -> Job | None:
         """Returns the next attempt to start now, recorded in the ledger; None when there is none now.
 
-        Trials that the session had paused go on first; then the policy is asked.
+        Trials that the session had paused go on first; then the policy is asked; the steps come last.
         """
-        if self.stopping or self.over or self.disk_full or len(self._running) >= self.concurrency:
+        if self.stopping or self.disk_full or len(self._running) + len(self._steps.running) >= self.concurrency:
             return None
+        if self.search_over:
+            return self._next_step()
         left = self.allowance.seconds
         for number in self._waiting:
             if self._pace.seconds_needed(self._trials[number]) <= left:
@@ -174,7 +204,7 @@ class Study:
                 return self._job(self._trials.start_again(move.number, self.allowance.gpus))
             case Done() if not self._running and not self._waiting:
                 self._close(everything=True)
-                return None
+                return self._next_step()
             case Wait() if not self._running and not self._waiting:
                 raise AssertionError(f"{type(self.policy).__name__} waits, but nothing runs that it could wait for")
         if move is not None and not self._running and not self.finished:
@@ -206,6 +236,8 @@ class Study:
         """Pauses what was running, because no worker runs any more; it goes on from its checkpoints."""
         for trial in self.running:
             self._finish(trial.number, State.PAUSED, reason)
+        for step in self._steps.running:
+            self._end_step(step, self._steps.pause(step.number, reason), "paused")
         self._untidy.update(self._streak.end())
 
     # What happened
@@ -252,8 +284,7 @@ class Study:
     def fail(self, number: int, failure: Failure) -> None:
         """Ends an attempt without result: the trial goes on from its checkpoint, or fails."""
         if failure.kind is FailureClass.STORAGE:  # It would hit the next trial as well: all wait.
-            self.wait_for_disk(failure.message, min(RETRY_SECONDS * 2**self._refused, LONGEST_RETRY_SECONDS))
-            self._refused += 1
+            self._wait_for_storage(failure)
             self._finish(number, State.PAUSED, failure.message, failure=failure.kind)
             return
         trial = self._trials[number]
@@ -270,9 +301,43 @@ class Study:
         if self._streak.too_long:
             self._give_up(failure)
 
-    def set_test(self, number: int, metrics: dict[str, float]) -> None:
-        """Records the scores of the trial's best checkpoint on the test split; {} where there is none."""
-        self._trials.set_test(number, metrics)
+    def end_step(self, number: int, ended: Ended) -> None:
+        """Ends the attempt at a step: it is done, begins anew, or fails for good."""
+        step, failure = self._steps[number], ended.failure
+        if failure is None:
+            completed = self._steps.complete(number, ended.result)
+            self._trials.scored(step.trial, ended.result)
+            self._refused = 0
+            self._end_step(step, completed, "completed")
+        elif failure.kind is FailureClass.STORAGE:
+            self._wait_for_storage(failure)
+            self._end_step(step, self._steps.pause(number, failure.message, failure), "paused")
+        else:
+            config = self._trainable.build_config(self._trials[step.trial].config)
+            verdict = failures.judge(failure, step, config, self.spec.failures)
+            if verdict.again:
+                paused = self._steps.pause(number, verdict.reason, failure, verdict.accumulation_steps)
+                self._end_step(step, paused, "retried")
+            else:
+                self._end_step(step, self._steps.fail(number, verdict.reason, failure), "failed")
+
+    def give_up_steps(self) -> set[JobRef]:
+        """Pauses the running steps if the session is to stop; returns the attempts whose workers are to be ended.
+
+        A trial stops at its next report; a step has none, and begins anew.
+        """
+        if self._steps.running and not self.stopping and self.allowance.used_up:
+            self.stop(self.allowance.used_up)
+        if not self.stopping:
+            return set()
+        given_up = {ref_of(step) for step in self._steps.running}
+        for step in self._steps.running:
+            self._end_step(step, self._steps.pause(step.number, self.stopping), "paused")
+        return given_up
+
+    def set_step_facts(self, number: int, facts: Mapping[str, Any]) -> None:
+        """Records where the running attempt at a step runs: host, device, process."""
+        self._steps.set_facts(number, facts)
 
     def set_facts(self, number: int, facts: Mapping[str, Any]) -> None:
         """Records where the running attempt runs: host, device, process."""
@@ -315,6 +380,38 @@ class Study:
             trial.accumulation_steps,
             self._pace.silence(trial, self.spec.failures),
         )
+
+    def _next_step(self) -> Job | None:
+        if self._running or not (found := self.due_steps):
+            return None
+        if self.allowance.used_up:
+            self.stop(self.allowance.used_up)
+            return None
+        work, trial = found[0], self._trials[found[0].trial]
+        step = self._steps.start(work, trial.accumulation_steps, self.allowance.gpus)
+        self.allowance.start(ref_of(step))
+        self.attempts_started += 1
+        self._on_event(Event("started", trial, step))
+        return Job(
+            trial.number,
+            step.attempts,
+            trial.config,
+            trial.seed,
+            work.epoch,
+            step.accumulation_steps,
+            self._pace.silence(trial, self.spec.failures),
+            kind=work.kind,
+            step=step.number,
+            pictures=work.pictures,
+        )
+
+    def _end_step(self, before: Step, after: Step, event: str) -> None:
+        self.allowance.end(ref_of(before))
+        self._on_event(Event(event, self._trials[after.trial], after))
+
+    def _wait_for_storage(self, failure: Failure) -> None:
+        self.wait_for_disk(failure.message, min(RETRY_SECONDS * 2**self._refused, LONGEST_RETRY_SECONDS))
+        self._refused += 1
 
     def _last_epoch(self, trial: Trial) -> float:
         """The number of epochs of the trial's complete run, infinite where its trainable does not tell."""

@@ -112,8 +112,8 @@ class Trials(Mapping[int, Trial]):
         self._ledger.set_facts(self._id, number, facts)
         return self._keep(replace(self[number], facts=facts))
 
-    def set_test(self, number: int, metrics: Mapping[str, float]) -> Trial:
-        self._ledger.set_test(self._id, number, metrics)
+    def scored(self, number: int, metrics: Mapping[str, float]) -> Trial:
+        """Notes the scores that the ledger got with the step that found them; {} where there is no test split."""
         return self._keep(replace(self[number], test=metrics))
 
     def _keep(self, trial: Trial) -> Trial:

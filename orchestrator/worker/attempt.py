@@ -22,10 +22,11 @@ from typing import Any
 from orchestrator import disk
 from orchestrator.checkpoints.storage import StorageError
 from orchestrator.home import trial_directory
-from orchestrator.job import Ended, Failure, FailureClass, Job, Silence, Workplace
+from orchestrator.job import Ended, Failure, FailureClass, Job, JobKind, Silence, Workplace
 from orchestrator.secret import mask_addresses
 from orchestrator.trial import Report
 from orchestrator.worker.run import WorkerRun, load
+from orchestrator.worker.scoring import score
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Attempt:
             if self._unable is not None:
                 raise self._unable
             with self._watched():
+                if self.job.kind is JobKind.SCORE:
+                    return Ended(result=self._score())
                 if self._metrics is None:
                     self._metrics = self._begin()
                 metrics = next(self._metrics, None)
@@ -101,11 +104,24 @@ class Attempt:
             self.facts["checkpoint"] = "; ".join((*passed_over, f"went on {start}"))
             print(f"--- {self.facts['checkpoint']}", flush=True)
         trainable = load(self.workplace)
-        config = self.job.config
-        if self.job.accumulation_steps is not None:
-            config = config | {"accumulation_steps": self.job.accumulation_steps}
-            print(f"--- accumulation_steps {self.job.accumulation_steps}, because memory ran out", flush=True)
-        return iter(trainable.train(trainable.build_config(config), self._run))
+        return iter(trainable.train(trainable.build_config(self._config()), self._run))
+
+    def _score(self) -> dict[str, float]:
+        epoch = self.job.checkpoint_epoch
+        assert epoch is not None
+        print(f"--- scoring of epoch {epoch}, attempt {self.job.attempt}, process {os.getpid()}", flush=True)
+        trainable = load(self.workplace)
+        directory = trial_directory(Path(self.workplace.study_directory), self.job.number)
+        with self._run.at(epoch) as run:
+            metrics = score(trainable, self._config(), run, directory / "examples" if self.job.pictures else None)
+        print(f"scored: {metrics}", flush=True)
+        return numbers_of(metrics)
+
+    def _config(self) -> dict[str, Any]:
+        if self.job.accumulation_steps is None:
+            return self.job.config
+        print(f"--- accumulation_steps {self.job.accumulation_steps}, because memory ran out", flush=True)
+        return self.job.config | {"accumulation_steps": self.job.accumulation_steps}
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

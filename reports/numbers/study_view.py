@@ -14,8 +14,9 @@ from orchestrator.plain_data import canonical, is_number
 from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.space.search_space import Parameter, SearchSpace
 from orchestrator.space.space_parser import parse_space
+from orchestrator.step import Step
 from orchestrator.study.budget import used_of
-from orchestrator.trial import Objective, Trial, best_trial
+from orchestrator.trial import Objective, State, Trial, best_trial
 
 if TYPE_CHECKING:
     from orchestrator.ledger import StudyRow  # It would bring in the database, which a report does not need.
@@ -54,6 +55,7 @@ class StudyView:
     source: Mapping[str, Any] = field(default_factory=dict)  # study and trial that a single config came from
     left_out: tuple[Trial, ...] = ()  # none of `trials`: they lie outside the space as it is now
     checkpoint: str | None = None  # of the best trial's best epoch: its folder or URL
+    failed_steps: tuple[Step, ...] = ()  # such as a scoring on the test split
     used: Mapping[str, float] = field(default_factory=dict)  # of the budget: hours, gpu_hours, ...
     more_until: int | None = None  # trials in all, while there are fewer than `--trials +N` asked for
 
@@ -71,7 +73,9 @@ class StudyView:
         return domain
 
 
-def view(row: StudyRow, trials: Sequence[Trial], home: Path, gpu_seconds: float = 0.0) -> StudyView:
+def view(
+    row: StudyRow, trials: Sequence[Trial], home: Path, *, gpu_seconds: float = 0.0, steps: Sequence[Step] = ()
+) -> StudyView:
     """Reads the study of a ledger row. Nothing is imported for it: the trainable need not be there.
 
     gpu_seconds: of all attempts.
@@ -103,6 +107,7 @@ def view(row: StudyRow, trials: Sequence[Trial], home: Path, gpu_seconds: float 
         checkpoint=None
         if best is None
         else Inventory.of(raw, row.uid, row.name, Home.at(home)).best_address(best, row.objective),
+        failed_steps=tuple(step for step in steps if step.state is State.FAILED),
         more_until=None if row.more is None else row.more.until,
         used=used_of(row, list(trials), gpu_seconds),
     )

@@ -22,7 +22,7 @@ from reports.pages import standing_tables, tables
 from reports.pages.changes import changes
 from reports.pages.environment import environment, is_dirty
 from reports.pages.example_tables import ExampleTable, example_tables
-from reports.pages.failures_and_symptoms import TrialGroup, failure_group, symptom_group
+from reports.pages.failures_and_symptoms import TrialGroup, failure_group, step_group, symptom_group
 from reports.pages.pictures import Pictures, example_pictures
 from reports.pages.report_json import study_numbers
 from reports.pages.tables import Table
@@ -141,7 +141,10 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
         pictures=pictures,
         pictures_note=_pictures_note(pictures, words),
         example_tables=() if best is None else example_tables(view.trial_directory / f"{best.number:04d}"),
-        failures=tuple(failure_group(each, words) for each in failed),
+        failures=(
+            *(failure_group(each, words) for each in failed),
+            *(step_group(each, words) for each in view.failed_steps),
+        ),
         symptoms=tuple(symptom_group(each, words) for each in symptoms),
         checkpoint=view.checkpoint or "",
         original=original_command(view),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.step import Step
 from orchestrator.trial import Trial
 from reports.numbers.quantity import Quantity
 from reports.numbers.search_quality import Failures
@@ -33,14 +34,28 @@ class TrialGroup:
 def failure_group(group: Failures, words: Words) -> TrialGroup:
     """Words a group of trials that failed alike."""
     first = group.trials[0]
-    lines = (first.error or "").rstrip().splitlines()
-    text = "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines[-_TRACEBACK_LINES:])
     return TrialGroup(
         title=one_line(group.reason) or words("failures.no_reason"),
         trials=_named(group.trials, words),
         traceback_title=words("failures.traceback", trial=first.number),
-        traceback=("…\n" if len(lines) > _TRACEBACK_LINES else "") + text,
+        traceback=_end_of(first.error),
     )
+
+
+def step_group(step: Step, words: Words) -> TrialGroup:
+    """Words why a trial could not be scored on the test split."""
+    return TrialGroup(
+        title=one_line(step.reason or "") or words("failures.no_reason"),
+        trials=words("failures.scoring", trial=step.trial, epoch=step.epoch),
+        traceback_title=words("failures.traceback", trial=step.trial),
+        traceback=_end_of(step.error),
+    )
+
+
+def _end_of(error: str | None) -> str:
+    lines = (error or "").rstrip().splitlines()
+    text = "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines[-_TRACEBACK_LINES:])
+    return ("…\n" if len(lines) > _TRACEBACK_LINES else "") + text
 
 
 def symptom_group(group: Symptoms, words: Words) -> TrialGroup:

@@ -43,6 +43,7 @@ def study_numbers(
     parameters: [{name, low, high, step, log, choices, best, edge, edge_by_chance, natural, leaning,
     explained, by_chance, correlation}].
     left_out: [{number, reason}], of trials outside the space as it is now, which are in nothing else here.
+    failed_steps: [{kind, trial, epoch, reason}], such as a scoring on the test split.
     failures: [{reason, trials [number]}]. symptoms: [{symptom, trials [number]}]. searched, fixed, facts: of the study.
     Values are as reported: fractions, not percentages. What is no finite number is null.
     """
@@ -74,6 +75,9 @@ def study_numbers(
         "rungs": [asdict(rung) for rung in rungs],
         "parameters": [{k: v for k, v in asdict(each).items() if k != "points"} for each in slices],
         "failures": [{"reason": each.reason, "trials": [t.number for t in each.trials]} for each in failed],
+        "failed_steps": [
+            {"kind": s.kind.value, "trial": s.trial, "epoch": s.epoch, "reason": s.reason} for s in view.failed_steps
+        ],
         "symptoms": [{"symptom": each.kind.value, "trials": [t.number for t in each.trials]} for each in symptoms],
         "searched": view.searched,
         "fixed": view.fixed,

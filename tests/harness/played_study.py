@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ class PlayedStudy:
 
     def __init__(self, raw: dict[str, Any], folder: Path) -> None:
         self._spec = parse_study(raw, "recorded.yaml")
-        self._trainable = load_trainable(self._spec.trainable)
+        trainable = load_trainable(self._spec.trainable)
+        self._trainable = replace(trainable, test=None, examples=None)  # the search alone is recorded
         self._folder = folder / self._spec.study
         self._ledger = Ledger(folder / "ledger.db")
         self._id = self._ledger.create_study(self._spec.study, raw, self._spec.objective.objective, {}).id

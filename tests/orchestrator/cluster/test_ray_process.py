@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,17 +15,47 @@ import pytest
 
 from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, differences, session
 from orchestrator.cluster.sharing import Claim
+from orchestrator.job import Ended, Failure, Job, JobRef, Silence, Workplace
+from orchestrator.trial import Report
 
 
-class AgreeingService:
-    """Agrees to every trial."""
+class OneJob:
+    """Has one job to do."""
 
-    def exchange(self, job: str, *others: Any) -> tuple[Claim, bool]:
-        return Claim(job, "test", os.getpid(), "here", 1, 0, 1, 1, 0), True
+    def __init__(self) -> None:
+        self._jobs = [Job(1, 1, {}, 0, None, silence=Silence(100.0, 0.0, 1.0, 100.0))]
+        self._over = False
+        self.failure: Failure | None = None
+
+    def exchange(self, job: str, *others: Any) -> tuple[Claim, bool, set[JobRef]]:
+        return Claim(job, "test", os.getpid(), "here", 1, 0, 1, 1, 0), True, set()
+
+    def next_job(self) -> Job | None:
+        return self._jobs.pop() if self._jobs else None
+
+    def is_over(self) -> bool:
+        return self._over
+
+    def is_full(self) -> bool:
+        return False
+
+    def place(self, ref: JobRef, facts: Mapping[str, Any]) -> None:
+        return None
+
+    def report(self, ref: JobRef, report: Report) -> bool:
+        return True
+
+    def end(self, ref: JobRef, ended: Ended) -> None:
+        self._over, self.failure = True, ended.failure
 
 
-def in_a_worker(ray: RayProcess, function: Any, *arguments: Any) -> Any:
-    return ray.call(function, *arguments, cpu=1, gpu=0, service=AgreeingService(), tick=lambda: None)
+def environment_in_a_worker(ray: RayProcess, folder: Path) -> dict[str, str]:
+    """What a trainable finds there."""
+    service, file = OneJob(), folder / "environment.json"
+    workplace = Workplace("tests.harness.tells_environment", {"file": str(file)}, str(folder / "study"), "cpu", ".")
+    ray.drive(service, workplace, 1, 0, str(folder / "ray"), lambda: None)
+    assert service.failure is None
+    return json.loads(file.read_text())
 
 
 def test_only_what_differs_and_matters_to_workers_is_set_again():
@@ -47,7 +79,7 @@ def test_an_address_where_nobody_listens_is_said_at_once():
 
 
 @pytest.mark.ray
-def test_a_secret_reaches_the_workers_by_no_command_line(monkeypatch):
+def test_a_secret_reaches_the_workers_by_no_command_line(monkeypatch, tmp_path: Path):
     """Looks at a second study: the environment of the first is the one that the cluster was started with."""
     seen: set[str] = set()
     over = threading.Event()
@@ -65,8 +97,8 @@ def test_a_secret_reaches_the_workers_by_no_command_line(monkeypatch):
         watching.start()
         try:
             with session(None, threads=1) as second:
-                assert in_a_worker(second, os.getenv, "NIGHT_TOKEN") == "hunter2"
-                assert in_a_worker(second, os.getenv, "NIGHT_DATA") == "/second"
+                found = environment_in_a_worker(second, tmp_path)
+                assert (found["NIGHT_TOKEN"], found["NIGHT_DATA"]) == ("hunter2", "/second")
         finally:
             over.set()
             watching.join()
@@ -77,18 +109,18 @@ def test_a_secret_reaches_the_workers_by_no_command_line(monkeypatch):
 
 
 @pytest.mark.ray
-def test_each_study_has_its_own_environment_on_the_cluster_that_they_share(monkeypatch):
+def test_each_study_has_its_own_environment_on_the_cluster_that_they_share(monkeypatch, tmp_path: Path):
     monkeypatch.setenv("NIGHTSWEEP_WEIGHTS", "/first")
     with session(None, threads=1) as first:
         monkeypatch.setenv("NIGHTSWEEP_WEIGHTS", "/second")
         with session(None, threads=2) as second:
             assert second.resources == first.resources and first.resources["CPU"] >= 1
             for ray, expected in ((first, ("/first", "1")), (second, ("/second", "2"))):
-                seen = tuple(in_a_worker(ray, os.getenv, name) for name in ("NIGHTSWEEP_WEIGHTS", "OMP_NUM_THREADS"))
-                assert seen == expected
-        with pytest.raises(WorkFailed, match="Expecting property name"):
-            in_a_worker(first, json.loads, "{")
+                found = environment_in_a_worker(ray, tmp_path)
+                assert (found["NIGHTSWEEP_WEIGHTS"], found["OMP_NUM_THREADS"]) == expected
+        with pytest.raises(WorkFailed, match="study_directory"):
+            first.drive(OneJob(), None, 1, 0, str(tmp_path), lambda: None)
         [child] = [process for process in psutil.Process().children() if "ray_main" in str(process.cmdline())]
         child.kill()
         with pytest.raises(RayLost):
-            in_a_worker(first, os.getpid)
+            environment_in_a_worker(first, tmp_path)

@@ -59,11 +59,11 @@ def started(service: StudyService, count: int) -> list[Job]:
 
 
 def test_a_study_alone_fills_the_machine_and_keeps_its_idle_workers(service: StudyService, said: list[str]):
-    claim, may_start = service.exchange("a", TWO_CORES, [], False)
+    claim, may_start, _ = service.exchange("a", TWO_CORES, [], False)
     assert (claim.wanted, claim.running, may_start) == (2, 0, True)
     first, _ = started(service, 2)
-    assert service.report(first.number, report(first, 1))
-    service.end(first.number, Ended())
+    assert service.report(first.ref, report(first, 1))
+    service.end(first.ref, Ended())
     assert not service.is_full() and not service.is_over() and said == []
 
 
@@ -72,14 +72,14 @@ def test_a_trial_gives_way_at_a_checkpoint_when_another_study_comes(
 ):
     service.exchange("a", TWO_CORES, [], False)
     first, second = started(service, 2)
-    claim, _ = service.exchange("a", TWO_CORES, [plates()], False)
+    claim, _, _ = service.exchange("a", TWO_CORES, [plates()], False)
     assert claim.running == 2 and said == ["toy: shares this machine with plates (process 7 on here)"]
-    assert service.report(first.number, report(first, 1, checkpoint=False))  # its work would be lost
-    assert not service.report(first.number, report(first, 2))
+    assert service.report(first.ref, report(first, 1, checkpoint=False))  # its work would be lost
+    assert not service.report(first.ref, report(first, 2))
     assert study.trials[0].state is State.PAUSED
     assert study.trials[0].reason == "gave way to plates (process 7 on here)"
     assert service.is_full() and not service.is_over()  # the worker that became free is the other's
-    assert service.report(second.number, report(second, 1)) and service.next_job() is None
+    assert service.report(second.ref, report(second, 1)) and service.next_job() is None
     service.exchange("a", TWO_CORES, [], False)
     assert said[-1] == "toy: has this machine to itself again"
     [again] = started(service, 1)
@@ -90,23 +90,23 @@ def test_with_room_for_one_trial_the_next_is_the_others(service: StudyService, s
     one_core = [{"CPU": 1.0, "GPU": 0.0}]
     service.exchange("a", one_core, [plates(since=1.0)], False)
     [job] = started(service, 1)
-    service.report(job.number, report(job, 1))
-    service.end(job.number, Ended(Failure(FailureClass.EXCEPTION, "it broke")))
+    service.report(job.ref, report(job, 1))
+    service.end(job.ref, Ended(Failure(FailureClass.EXCEPTION, "it broke")))
     assert service.next_job() is None and service.is_over()  # no worker is to hold the place
-    claim, may_start = service.exchange("a", one_core, [plates(since=1.0, running=1)], False)
+    claim, may_start, _ = service.exchange("a", one_core, [plates(since=1.0, running=1)], False)
     assert not may_start and claim.wanted == 1
-    _, may_start = service.exchange("a", one_core, [plates(since=claim.since + 1, running=1)], False)
+    _, may_start, _ = service.exchange("a", one_core, [plates(since=claim.since + 1, running=1)], False)
     assert not may_start  # its turn, but the place is not free yet
-    _, may_start = service.exchange("a", one_core, [plates(since=claim.since + 1)], False)
+    _, may_start, _ = service.exchange("a", one_core, [plates(since=claim.since + 1)], False)
     assert may_start and not study.done_starting
 
 
 def test_a_late_word_of_an_attempt_that_ended_changes_nothing(service: StudyService, study: Study):
     service.exchange("a", TWO_CORES, [], False)
     [job, _] = started(service, 2)
-    service.report(job.number, report(job, 1))
-    service.end(job.number, Ended())
-    service.lost(job.number, job.attempt, Failure(FailureClass.WORKER_LOST, "the worker process died"))
+    service.report(job.ref, report(job, 1))
+    service.end(job.ref, Ended())
+    service.end(job.ref, Ended(Failure(FailureClass.WORKER_LOST, "the worker process died")))
     assert study.trials[0].state is State.COMPLETED
 
 

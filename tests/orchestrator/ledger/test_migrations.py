@@ -88,13 +88,22 @@ def test_a_migrated_ledger_has_the_tables_of_a_new_one(ledger_url: str):
     Ledger(ledger_url).close()
     migrated = tables_of(ledger_url)
     with connected(ledger_url) as connection:  # a new one in its place
-        for table in ("reports", "attempts", "trials", "sessions", "studies", "nightsweep_schema"):
+        for table in (
+            "step_attempts",
+            "steps",
+            "reports",
+            "attempts",
+            "trials",
+            "sessions",
+            "studies",
+            "nightsweep_schema",
+        ):
             connection.exec_driver_sql(f"DROP TABLE {table}")
     if "://" not in ledger_url:
         shutil.rmtree(Path(ledger_url).parent)
     Ledger(ledger_url).close()
     assert migrated == tables_of(ledger_url)
-    assert migrated.keys() >= {"studies", "sessions", "trials", "attempts", "reports"}
+    assert migrated.keys() >= {"studies", "sessions", "trials", "attempts", "reports", "steps", "step_attempts"}
 
 
 def put(connection: sa.Connection, table: str, **values: Any) -> None:
