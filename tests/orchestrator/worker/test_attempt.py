@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.home import epoch_directory, trial_directory
-from orchestrator.job import Ended, FailureClass, Job, Silence, Workplace
+from orchestrator.job import Ended, FailureClass, Job, JobKind, Silence, Workplace
 from orchestrator.trial import Report
 from orchestrator.worker.attempt import Attempt, is_out_of_memory, numbers_of
 from tests import toy
@@ -25,10 +25,11 @@ def steps_of(
     checkpoint_epoch: int | None = None,
     storage: str | None = None,
     accumulation_steps: int | None = None,
+    kind: JobKind = JobKind.TRAIN,
 ) -> list[Report | Ended]:
     """Everything that one attempt says, run in a fresh process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_run, (str(directory), config, checkpoint_epoch, storage, accumulation_steps))
+        return pool.apply(_run, (str(directory), config, checkpoint_epoch, storage, accumulation_steps, kind))
 
 
 def _run(
@@ -37,9 +38,11 @@ def _run(
     checkpoint_epoch: int | None,
     storage: str | None,
     accumulation_steps: int | None,
+    kind: JobKind,
 ) -> list[Report | Ended]:
     workplace = Workplace("tests.toy", {}, directory, "cpu", str(Path.cwd()), storage)
-    attempt = Attempt(Job(1, 1, config, 0, checkpoint_epoch, accumulation_steps), workplace)
+    job = Job(1, 1, config, 0, checkpoint_epoch, accumulation_steps, kind=kind, pictures=kind is JobKind.SCORE)
+    attempt = Attempt(job, workplace)
     said: list[Report | Ended] = []
     while not said or isinstance(said[-1], Report):
         said.append(attempt.step())
@@ -61,6 +64,25 @@ def test_an_attempt_from_a_checkpoint_goes_on_exactly_where_it_stood(tmp_path: P
     whole = steps_of(tmp_path, {"lr": 0.01, "epochs": 4})
     again = steps_of(tmp_path, {"lr": 0.01, "epochs": 4}, checkpoint_epoch=2)
     assert [(r.epoch, r.metrics) for r in again[:-1]] == [(r.epoch, r.metrics) for r in whole[2:-1]]
+
+
+def test_an_attempt_at_a_scoring_ends_with_the_scores_of_exactly_its_checkpoint(tmp_path: Path):
+    steps_of(tmp_path, {"lr": 0.1, "epochs": 3})
+    [end] = steps_of(tmp_path, {"lr": 0.1, "epochs": 3}, checkpoint_epoch=2, kind=JobKind.SCORE)
+    assert isinstance(end, Ended) and end.failure is None
+    assert end.result == {"test/score": pytest.approx(0.98 * toy.score_at(0.1, 2))}
+    directory = trial_directory(tmp_path, 1)
+    assert (directory / "examples" / "score.png").exists()
+    assert "--- scoring of epoch 2, attempt 1" in (directory / "log.txt").read_text()
+    [raised] = steps_of(tmp_path, {"lr": 0.1, "test_fault": "error"}, checkpoint_epoch=2, kind=JobKind.SCORE)
+    assert isinstance(raised, Ended) and raised.failure is not None
+    assert (raised.failure.kind, raised.result) == (FailureClass.EXCEPTION, {})
+    memory = {"lr": 0.1, "test_fault": "memory", "fits": 2}
+    [short] = steps_of(tmp_path, memory, checkpoint_epoch=2, kind=JobKind.SCORE)
+    assert isinstance(short, Ended) and short.failure is not None
+    assert short.failure.kind is FailureClass.OUT_OF_MEMORY
+    [spared] = steps_of(tmp_path, memory, checkpoint_epoch=2, accumulation_steps=4, kind=JobKind.SCORE)
+    assert isinstance(spared, Ended) and spared.failure is None
 
 
 def test_a_corrupt_checkpoint_gives_way_to_the_one_before_and_the_log_says_why(tmp_path: Path):
