@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from orchestrator.study.study import Event, Study
+from orchestrator.study.event import Event
+from orchestrator.study.study import Study
 
 
 class Progress(Protocol):

@@ -14,7 +14,8 @@ from orchestrator.home import trial_directory
 from orchestrator.mistake import duration, short
 from orchestrator.progress import Progress
 from orchestrator.step import Step
-from orchestrator.study.study import Event, Study
+from orchestrator.study.event import Event
+from orchestrator.study.study import Study
 from orchestrator.trial import State, Trial
 
 _COLOURS = {

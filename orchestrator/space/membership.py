@@ -50,6 +50,14 @@ def as_config_of(space: SearchSpace, config: Mapping[str, Any], defaults: Mappin
     return space.restore(found)
 
 
+def config_as_now(space: SearchSpace, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the config of a trial that counts, in the words of `space`, whatever the trainable's defaults are now."""
+    try:
+        return as_config_of(space, config, defaults)
+    except NotInSpace:  # A default of the trainable's changed since the trial was found to lie in the space.
+        return space.restore(config)
+
+
 def limit_of(space: SearchSpace, defaults: Mapping[str, Any]) -> int | None:
     """Returns the number of epochs that all configs share; None where it is searched for, or not known."""
     limit = space.fixed.get(LIMIT) if LIMIT in space.parameters else defaults.get(LIMIT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from orchestrator.ledger import DuplicateConfig, Ledger
 from orchestrator.policies.build import build_policy
 from orchestrator.policies.policy import HORIZON, Decision, Done, GoOn, Wait
 from orchestrator.space.config_field import defaults_of
-from orchestrator.space.membership import NotInSpace, as_config_of
-from orchestrator.space.search_space import SearchSpace
+from orchestrator.space.membership import config_as_now
 from orchestrator.step import Step
 from orchestrator.study import budget, failures
+from orchestrator.study.event import Event
 from orchestrator.study.failures import Streak, failure_of
 from orchestrator.study.leader import Leader
 from orchestrator.study.pace import Pace
@@ -36,18 +36,6 @@ from orchestrator.trial import Objective, PausedBy, Report, State, Status, Trial
 from trainables import Trainable
 
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 30.0, 600.0  # while a disk refuses although it says that there is room
-
-
-@dataclass(frozen=True)
-class Event:
-    """What the progress display is told. kind: started, report, paused, completed, pruned, failed, retried.
-
-    step: that it happened to; None: to the trial itself.
-    """
-
-    kind: str
-    trial: Trial
-    step: Step | None = None
 
 
 class Study:
@@ -89,7 +77,7 @@ class Study:
         self._proposals = Proposals(spec, self.policy, warm)
         defaults, known = defaults_of(trainable), ledger.trials(study_id)
         counting = [
-            replace(trial, config=_as_now(trial.config, spec.space, defaults)) for trial in known if trial.counts
+            replace(trial, config=config_as_now(spec.space, trial.config, defaults)) for trial in known if trial.counts
         ]
         self._trials = Trials(ledger, study_id, counting, now)
         self._running: set[int] = set()
@@ -501,11 +489,3 @@ class Study:
                     self._pause_by_policy(trial, seen)
                 case _:
                     self._finish(number, State.PAUSED, "the driver died")
-
-
-def _as_now(config: Mapping[str, Any], space: SearchSpace, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the config of a trial that counts, in the words of the space as the file has it now."""
-    try:
-        return as_config_of(space, config, defaults)
-    except NotInSpace:  # The trainable's own values changed since.
-        return space.restore(config)

@@ -10,7 +10,8 @@ from typing import Any
 from orchestrator.job import Ended, Job, JobKind
 from orchestrator.ledger import Ledger
 from orchestrator.policies.policy import Decision
-from orchestrator.study.study import Event, Study
+from orchestrator.study.event import Event
+from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Report
 from tests import toy
