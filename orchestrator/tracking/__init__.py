@@ -1,4 +1,4 @@
-"""MLflow as a picture of the ledger: sent in the background, safe to repeat, never asked."""
+"""Shows the ledger in MLflow: sends in the background, may send anything again, and reads no decision from it."""
 
 from orchestrator.tracking.sender import SyncResult
 from orchestrator.tracking.store import TrackingError, default_uri, serve_ui

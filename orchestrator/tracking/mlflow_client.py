@@ -1,4 +1,4 @@
-"""All that knows MLflow: the calls that are made of it, and what it needs to be told about itself."""
+"""Makes all calls of MLflow, and sets what MLflow must be told before its first use."""
 
 from __future__ import annotations
 
@@ -18,57 +18,61 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
-_IMPATIENT = {  # by itself MLflow tries for many minutes; here the next round tries again
+# By default MLflow tries for many minutes; here the next round tries again.
+_SHORT_TIMEOUTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # it would repeat the making of a run, too
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # It would also repeat the creation of a run.
     "PGCONNECT_TIMEOUT": "20",
 }
-ABOUT_ONE_RUN = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE")  # MLflow's codes
+# MLflow's codes of errors that concern one run only.
+ABOUT_ONE_RUN = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE")
 
-_files: dict[str, tuple[tuple[int, int] | None, int]] = {}  # of a SQLite store: the file last reached, its generation
+# By the address of a SQLite store: the identity of the file that was last opened, and its generation.
+_files: dict[str, tuple[tuple[int, int] | None, int]] = {}
 
 
 def connect(uri: str) -> MlflowClient:
-    """Makes the tables of a database that has none; a server is not asked for anything yet."""
-    for name, value in (QUIET | _IMPATIENT).items():
+    """Returns a client for the store. Creates the tables of a database that has none; sends a server no request yet."""
+    for name, value in (QUIET | _SHORT_TIMEOUTS).items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    for name in ("mlflow", "alembic", "urllib3.connectionpool"):  # what fails comes as an exception, and once
+    for name in ("mlflow", "alembic", "urllib3.connectionpool"):  # Errors arrive as exceptions, too.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if is_database(uri):
         import mlflow.store.db.utils
 
-        mlflow.store.db.utils.MAX_RETRY_COUNT = 0  # no variable sets it; 100 s for one that is away
+        mlflow.store.db.utils.MAX_RETRY_COUNT = 0  # No variable sets it; by default MLflow waits 100 s.
     path = file_of(uri)
     if path is not None and not path.exists() and path.parent.is_dir():
         _make_store(path)
     file = identity(uri)
     last, generation = _files.get(uri, (file, 0))
     generation += file != last
-    place = address(uri, generation)
-    client = MlflowClient(tracking_uri=place, registry_uri=place)
+    spelled = address(uri, generation)
+    client = MlflowClient(tracking_uri=spelled, registry_uri=spelled)
     _files[uri] = identity(uri), generation
     return client
 
 
 def _make_store(path: Path) -> None:
-    """A SQLite store, there with all of its tables or not at all.
+    """Creates a SQLite store with all of its tables at once.
 
-    MLflow makes them in dozens of steps that take seconds; killed in between, it could never go on.
+    MLflow creates them in dozens of steps, which take seconds; killed in between, it could never go on. Therefore they
+    are created in a file of another name.
     """
     from mlflow import MlflowClient
 
     new = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
     for left in path.parent.glob(f".{path.name}.*"):
         pid = left.name.removeprefix(f".{path.name}.").partition(".")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):  # it was killed meanwhile
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):  # It was killed meanwhile.
             left.unlink(missing_ok=True)
     try:
         store = MlflowClient(f"sqlite:///{quoted(new)}")._tracking_client.store
         store.engine.dispose()
         os.link(new, path)
-    except FileExistsError:  # another process was faster
+    except FileExistsError:  # Another process was faster.
         pass
     finally:
         new.unlink(missing_ok=True)
@@ -78,13 +82,14 @@ def _make_store(path: Path) -> None:
 
 
 def make_run(client: MlflowClient, experiment: str, name: str, created: float, tags: Mapping[str, str]) -> str:
+    """Creates a run; returns its id. created: unix time."""
     return client.create_run(experiment, milliseconds(created), dict(tags), name).info.run_id
 
 
 def log(
     client: MlflowClient, run_id: str, points: Iterable[Point], params: Mapping[str, str], tags: Mapping[str, str]
 ) -> None:
-    """One call, unless there is more than MLflow takes in one."""
+    """Sends the points, params and tags of a run, in one call where MLflow's limits allow it."""
     from mlflow.entities import Metric, Param, RunTag
 
     for batch in batches(points, params, tags):
@@ -98,6 +103,7 @@ def log(
 
 
 def set_status(client: MlflowClient, run_id: str, status: str, ended: float | None) -> None:
+    """Sets a run's status, with the time of its end (unix time) where it has ended."""
     if status in ("FINISHED", "KILLED", "FAILED"):
         client.set_terminated(run_id, status, milliseconds(ended) if ended else None)
     else:
@@ -105,7 +111,7 @@ def set_status(client: MlflowClient, run_id: str, status: str, ended: float | No
 
 
 def restored(client: MlflowClient, run_id: str) -> Run | None:
-    """The run; a deleted one is brought back. None if the store has none."""
+    """Returns the run, restored if it was deleted; None where the store has no such run."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -120,13 +126,13 @@ def restored(client: MlflowClient, run_id: str) -> Run | None:
 
 
 def remove_run(client: MlflowClient, run_id: str) -> None:
-    """Into MLflow's bin, and not as one that runs."""
+    """Deletes the run, which MLflow keeps among the deleted ones, and so that it does not show as running there."""
     client.set_terminated(run_id, "KILLED")
     client.delete_run(run_id)
 
 
 def runs_of(client: MlflowClient, experiment: str, uid: str) -> Iterator[Run]:
-    """The study's runs, deleted ones included."""
+    """Yields the study's runs, deleted ones included."""
     from mlflow.entities import ViewType
 
     token = None
@@ -139,20 +145,22 @@ def runs_of(client: MlflowClient, experiment: str, uid: str) -> Iterator[Run]:
 
 
 def number_of(run: Run) -> int:
+    """Returns the trial number of the run; 0 for the study's own."""
     return int(run.data.tags[NUMBER])
 
 
-def fullness(run: Run) -> tuple[bool, int]:
+def completeness(run: Run) -> tuple[bool, int]:
+    """Returns a key by which the better of two runs of one trial is the greater."""
     return run.info.lifecycle_stage == "active", len(run.data.metrics)
 
 
 def epochs_of(client: MlflowClient, run_id: str) -> set[tuple[int, int]]:
-    """(milliseconds, epoch) of every report that the run shows."""
+    """Returns (milliseconds of unix time, epoch) of every report that the run shows."""
     return {(point.timestamp, point.step) for point in client.get_metric_history(run_id, EPOCH_SECONDS)}
 
 
 def own_tags(run: Run, ours: Mapping[str, str]) -> dict[str, str]:
-    """The tags that people gave the run."""
+    """Returns the tags that people gave the run. ours: those that were sent."""
     return {name: value for name, value in run.data.tags.items() if name not in ours and name != "mlflow.runName"}
 
 
@@ -160,6 +168,7 @@ def own_tags(run: Run, ours: Mapping[str, str]) -> dict[str, str]:
 
 
 def experiment_or_none(client: MlflowClient, experiment_id: str) -> Experiment | None:
+    """Returns the experiment; None where the store has none of that id."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -171,4 +180,5 @@ def experiment_or_none(client: MlflowClient, experiment_id: str) -> Experiment |
 
 
 def is_deleted(experiment: Experiment) -> bool:
+    """Returns whether the experiment is among MLflow's deleted ones."""
     return experiment.lifecycle_stage == "deleted"

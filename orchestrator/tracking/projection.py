@@ -1,7 +1,7 @@
-"""What MLflow's runs of a study and of its trials should hold, as plain values: names, params, tags, points, states.
+"""Computes what MLflow's runs of a study and its trials should hold: names, params, tags, points, statuses.
 
-MLflow cannot unsay a point of a metric. A trial that repeats epochs which were shown already therefore gets a run anew,
-with the points that stand.
+MLflow never deletes a point of a metric. A trial that repeats epochs which were already sent therefore gets a new run
+with the points that are valid.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from orchestrator.secret import mask
 from orchestrator.space.membership import LIMIT
 from orchestrator.trial import Objective, Report, State, Trial
 
-UID = "nightsweep.study"  # tag: the ledger's id of the study; its runs and its experiment bear it
-EPOCH_SECONDS = "epoch_seconds"  # a metric of every report
-NUMBER = "nightsweep.trial"  # tag: the trial's number; 0 on the study's own run
-PARAM_LENGTH = 6000  # characters; MLflow takes no more
+UID = "nightsweep.study"  # Tag of runs and experiments: the ledger's id of the study.
+EPOCH_SECONDS = "epoch_seconds"  # Metric of every report.
+NUMBER = "nightsweep.trial"  # Tag of runs: the trial's number; 0 on the study's own run.
+PARAM_LENGTH = 6000  # Characters; MLflow takes no more.
 TAG_LENGTH = 5000
 NAME_LENGTH = 250
-POINTS_AT_ONCE, PAIRS_AT_ONCE = 800, 100  # of 1000 points, params and tags that MLflow takes in one call
-BYTES_AT_ONCE = 900_000  # of the million that some servers take
-_ONCE = ("trainable", "objective", "data", "space", "constraints", "search", "scheduler")  # never change in a study
+POINTS_AT_ONCE, PAIRS_AT_ONCE = 800, 100  # MLflow takes 1000 points, params and tags in one call.
+BYTES_AT_ONCE = 900_000  # Some servers take a million.
+# These never change in a study.
+_ONCE = ("trainable", "objective", "data", "space", "constraints", "search", "scheduler")
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of a metric. at: milliseconds of unix time. step: the epoch."""
+    """Holds one value of a metric. at: milliseconds of unix time. step: the epoch."""
 
     name: str
     value: float
@@ -42,10 +43,10 @@ class Point:
 
 
 def status_of(state: State, *, study_runs: bool) -> str:
-    """MLflow's word for a trial's state.
+    """Returns MLflow's status of a trial.
 
-    What waits to go on is SCHEDULED, MLflow's word for a run that is to run later: a paused trial, and one whose driver
-    is gone. RUNNING is only what runs, so none runs for ever.
+    A paused trial, and one whose driver is gone, is SCHEDULED, which in MLflow is a run that is to run later. Only what
+    runs is RUNNING, so that no run shows as running for ever.
     """
     if state is State.RUNNING:
         return "RUNNING" if study_runs else "SCHEDULED"
@@ -58,20 +59,23 @@ def status_of(state: State, *, study_runs: bool) -> str:
 
 
 def study_status(row: StudyRow) -> str:
+    """Returns MLflow's status of the study's own run."""
     return {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED"}.get(row.status, "SCHEDULED")
 
 
 def trial_name(trial: Trial) -> str:
+    """Returns the name of the trial's run: its number and, if it is one, its baseline."""
     return f"{trial.number:04d} {trial.baseline or ''}".strip()[:NAME_LENGTH]
 
 
 def trial_params(trial: Trial) -> dict[str, str]:
-    """The config as the trial began: MLflow changes no param, so that of a trial that was extended is told by a tag."""
+    """Returns the config with which the trial began. MLflow changes no param; a tag says how a trial was extended."""
     begun = {LIMIT: trial.extended[0].limit} if trial.extended else {}
     return {legal(name): param_text(value) for name, value in (trial.config | begun).items()}
 
 
 def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
+    """Returns the trial's state, its facts, and where it comes from."""
     told = {"retried": trial.retried, "accumulation_steps": trial.accumulation_steps} | dict(trial.facts)
     facts = {f"trial.{name}": value for name, value in flat(told)}
     return _tags(
@@ -85,7 +89,7 @@ def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
             "trial": trial.number,
             "state": trial.state.value,
             "reason": trial.reason or "",
-            "error": _text(trial.error or "")[-TAG_LENGTH:],  # a traceback's gist is its end
+            "error": _text(trial.error or "")[-TAG_LENGTH:],  # Its end says most.
             "baseline": trial.baseline or "",
             "origin": trial.origin,
             "left_out": trial.left_out or "",
@@ -100,7 +104,7 @@ def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
 
 
 def study_params(row: StudyRow) -> dict[str, str]:
-    """What a study is begun with and never changes; a domain of the space is one param: `space.lr`."""
+    """Returns what never changes in a study. Each domain of the space is one param, such as `space.lr`."""
     params: dict[str, str] = {}
     for section in _ONCE:
         value = row.raw.get(section)
@@ -112,7 +116,7 @@ def study_params(row: StudyRow) -> dict[str, str]:
 
 
 def study_tags(row: StudyRow) -> dict[str, str]:
-    """State, budget, and the facts of its first start: versions, machine, command."""
+    """Returns the study's status, its budget, and the facts of its first start: versions, machine, command."""
     asked = {name: row.raw.get(name) for name in ("budget", "resources")}
     return _tags(
         {
@@ -133,8 +137,8 @@ def study_tags(row: StudyRow) -> dict[str, str]:
     )
 
 
-def standing(trial: Trial) -> tuple[Report, ...]:
-    """The reports that count. Of a running trial not those older than one of an earlier epoch: it repeats them."""
+def valid_reports(trial: Trial) -> tuple[Report, ...]:
+    """Returns the reports that count; those of epochs that a running trial is about to repeat do not."""
     if trial.state is not State.RUNNING:
         return trial.reports
     kept: list[Report] = []
@@ -145,25 +149,25 @@ def standing(trial: Trial) -> tuple[Report, ...]:
 
 
 def points_of(reports: Iterable[Report]) -> list[Point]:
-    """Every metric of every report and the epoch's seconds, at the report's own time: the same however often sent."""
+    """Returns every metric of every report, and the epoch's seconds, at the time of the report."""
     return [
         Point(name, value, milliseconds(report.at), report.epoch)
         for report in reports
-        for name, value in {EPOCH_SECONDS: report.seconds, **_legal(report.metrics)}.items()
+        for name, value in {EPOCH_SECONDS: report.seconds, **_legal_names(report.metrics)}.items()
     ]
 
 
 def test_points(trial: Trial, objective: Objective) -> list[Point]:
-    """The scores on the test split, at the epoch whose checkpoint was scored and at that report's time."""
+    """Returns the scores on the test split, at the epoch of the scored checkpoint and the time of its report."""
     best = trial.best_report(objective)
     if not trial.test or best is None:
         return []
-    return [Point(name, value, milliseconds(best.at), best.epoch) for name, value in _legal(trial.test).items()]
+    return [Point(name, value, milliseconds(best.at), best.epoch) for name, value in _legal_names(trial.test).items()]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What goes to a run in one call."""
+    """Holds what is sent to a run in one call."""
 
     points: list[Point] = field(default_factory=list)
     params: dict[str, str] = field(default_factory=dict)
@@ -171,7 +175,7 @@ class Batch:
 
 
 def batches(points: Iterable[Point], params: Mapping[str, str], tags: Mapping[str, str]) -> list[Batch]:
-    """All of it in as few calls as MLflow's limits on one call allow: usually in one, none if there is nothing."""
+    """Splits points, params and tags into as few calls as MLflow's limits allow; none if there is nothing to send."""
     made: list[Batch] = []
     size = BYTES_AT_ONCE
 
@@ -193,11 +197,12 @@ def batches(points: Iterable[Point], params: Mapping[str, str], tags: Mapping[st
 
 
 def _bytes(*texts: str) -> int:
-    """At most so many bytes of JSON: outside ASCII a character is written as one or two \\uXXXX."""
+    """Returns an upper bound of the bytes as JSON, where a character outside ASCII is one or two \\uXXXX."""
     return 100 + sum(len(text) * (2 if text.isascii() else 12) for text in texts)
 
 
 def digest(*parts: Any) -> str:
+    """Returns a SHA-256 of plain data."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -205,14 +210,16 @@ def digest(*parts: Any) -> str:
 
 
 def legal(name: str) -> str:
-    """A key under which MLflow takes a param or a metric: the same one, but with _ for signs that it refuses."""
+    """Returns the name with _ for the characters that MLflow refuses in the names of params and metrics."""
     name = re.sub(r"[^/\w.\- :]", "_", str(name))[:NAME_LENGTH]
-    if name != posixpath.normpath(name) or name.startswith(("/", "..")) or name == ".":  # it must not lead elsewhere
+    # MLflow takes it for a path that leads outside.
+    if name != posixpath.normpath(name) or name.startswith(("/", "..")) or name == ".":
         name = name.replace("/", "_").replace("..", "__")
     return "_" if name in ("", ".") else name
 
 
 def param_text(value: Any) -> str:
+    """Returns a value as text of at most PARAM_LENGTH characters."""
     text = _text(value)
     if len(text) <= PARAM_LENGTH:
         return text
@@ -221,7 +228,7 @@ def param_text(value: Any) -> str:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """{"budget": {"trials": 4}} gives budget.trials."""
+    """Yields the values below their dotted names: {"budget": {"trials": 4}} gives ("budget.trials", 4)."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
@@ -233,19 +240,20 @@ def _tags(values: Mapping[str, Any]) -> dict[str, str]:
     return {legal(name): _text(value)[:TAG_LENGTH] for name, value in values.items() if value is not None}
 
 
-def _legal(metrics: Mapping[str, float]) -> dict[str, float]:
+def _legal_names(metrics: Mapping[str, float]) -> dict[str, float]:
     return {legal(name): value for name, value in metrics.items()}
 
 
 def _text(value: Any) -> str:
-    """Numbers as Python writes them, `None` and `True` too; lists and mappings as JSON. Without passwords."""
+    """Returns a value as text without passwords: lists and mappings as JSON, all else as Python writes it."""
     if isinstance(value, float) and value.is_integer() and math.fabs(value) < 1e15:
         return f"{value:.1f}"
     if isinstance(value, Mapping | list | tuple):
         value = json.dumps(value, ensure_ascii=False)
     text = storable(str(value)) or ""
-    return mask(text) if "://" in text else text  # weights, data and errors may name addresses
+    return mask(text) if "://" in text else text  # It may name an address of weights or data.
 
 
 def milliseconds(seconds: float) -> int:
+    """Returns a time in milliseconds, as MLflow has it."""
     return int(seconds * 1000)

@@ -1,4 +1,4 @@
-"""Brings MLflow up to date about one study; what was sent stands in the ledger, so that all is safe to repeat."""
+"""Brings MLflow up to date about one study; the ledger knows what was sent, so that everything may be repeated."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from orchestrator.ledger.mlflow_marks import Behind
 from orchestrator.tracking.experiment import find_or_make_experiment
 from orchestrator.tracking.mlflow_client import (
     ABOUT_ONE_RUN,
+    completeness,
     connect,
     epochs_of,
-    fullness,
     log,
     make_run,
     number_of,
@@ -32,7 +32,6 @@ from orchestrator.tracking.projection import (
     digest,
     milliseconds,
     points_of,
-    standing,
     status_of,
     study_params,
     study_status,
@@ -41,6 +40,7 @@ from orchestrator.tracking.projection import (
     trial_name,
     trial_params,
     trial_tags,
+    valid_reports,
 )
 from orchestrator.tracking.store import TrackingError, gist_of, identity
 from orchestrator.tracking.study_mark import StudyMark
@@ -49,13 +49,13 @@ from orchestrator.trial import Report, State
 if TYPE_CHECKING:
     from orchestrator.tracking.mlflow_client import MlflowClient
 
-TURN_SECONDS = 20.0  # a long round says so often that it is still at it
-REFUSALS_IN_A_ROW = 3  # of trials that a well server does not take; more are no accident
+TURN_SECONDS = 20.0  # In a long round, the ledger is told so often that this process is still sending.
+REFUSALS_IN_A_ROW = 3  # More trials in a row that a working server refuses have a common cause.
 
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What was sent. removed: runs that stood for a trial a second time, or with epochs that were repeated."""
+    """Counts what was sent. removed: second runs of a trial, and runs with epochs that were repeated later."""
 
     runs_created: int = 0
     trials_sent: int = 0
@@ -68,18 +68,18 @@ class SyncResult:
 
 
 class Busy(TrackingError):
-    """Another process sends this study just now."""
+    """Says that another process is sending this study."""
 
 
 class Refused(Exception):
-    """MLflow is well, but does not take one trial; the others were sent."""
+    """Says that a working MLflow refused one trial; the others were sent."""
 
 
 class Sender:
-    """Brings MLflow up to date about one study. afresh: in its first round nothing is taken for sent.
+    """Brings MLflow up to date about one study. afresh: the first round sends everything again.
 
-    MLflow is reached for only when there is something to send. After an error the next round begins from the start.
-    result: what was sent in all rounds.
+    It connects to MLflow only when there is something to send. After an error the next round starts anew. result: what
+    was sent in all rounds.
     """
 
     def __init__(self, ledger: Ledger, study_id: int, uri: str, home: Path, *, afresh: bool = False) -> None:
@@ -87,31 +87,31 @@ class Sender:
         self._ledger, self._id, self._uri, self._home, self._afresh = ledger, study_id, uri, home, afresh
         self._mark = StudyMark(ledger.marks, study_id, uri)
         self._client: MlflowClient | None = None
-        self._file: tuple[int, int] | None = None  # of the store, when it was reached
-        self._compared: set[tuple[str, int, bool]] = set()  # restarted trials whose run shows no more than it should
-        self._tagged: dict[int, dict[str, str]] = {}  # by the number of an unfinished trial: tags that its run has
+        self._file: tuple[int, int] | None = None  # The identity of the store's file when it was opened.
+        self._compared: set[tuple[str, int, bool]] = set()  # Restarted trials whose run shows only valid reports.
+        self._tagged: dict[int, dict[str, str]] = {}  # By the number of an unfinished trial, the tags of its run.
 
-    def worth_it(self) -> bool:
-        """Is there a report, an end or a change of state that MLflow lacks?"""
+    def has_news(self) -> bool:
+        """Returns whether MLflow lacks a report, the end of a trial or a change of state."""
         row = self._row()
         mark = self._mark
-        if mark.lost or mark.late or (self._client is None and mark.doubt):
+        if mark.file_deleted or mark.look_is_due or (self._client is None and mark.uncertain_since):
             return True
         return any(lack.unseen or lack.trial.state.final or lack.status for lack in self._behind(row))
 
-    def lacks(self) -> str | None:
-        """What MLflow lacks, in words; None if nothing."""
+    def missing(self) -> str | None:
+        """Says in words what MLflow lacks; None where it lacks nothing."""
         row = self._row()
         behind, mark = self._behind(row), self._mark
         if behind:
             reports = sum(len(lack.unseen) for lack in behind)
             return f"{_count(len(behind), 'trial')} with {_count(reports, 'report')}"
-        if mark.told != _state(row):
+        if mark.sent != _state(row):
             return "how the study ended"
-        return "a last look for runs made twice" if mark.doubt or mark.lost else None
+        return "a last look for runs made twice" if mark.uncertain_since or mark.file_deleted else None
 
     def round(self, *, closing: bool = False) -> None:
-        """Send all that is lacking now. closing: no round follows soon.
+        """Sends everything that MLflow lacks now. closing: no round follows soon.
 
         Raises Busy, LedgerError, Refused, or whatever MLflow raises.
         """
@@ -121,14 +121,14 @@ class Sender:
             self._send(row, closing)
         except Exception:
             self._client = None
-            if self._mark.doubt:  # what is under way may arrive later still
-                self._mark.doubt_from_now()
+            if self._mark.uncertain_since:  # What is under way may arrive even later.
+                self._mark.uncertain_from_now()
             raise
         finally:
             self._ledger.marks.end(self._id)
 
     def study_run(self) -> str:
-        """The id of the study's own run, made if need be. Raises as `round`."""
+        """Returns the id of the study's own run, which is created if need be. Raises what `round` raises."""
         row = self._row()
         self._take_turn(row)
         try:
@@ -139,7 +139,8 @@ class Sender:
             self._ledger.marks.end(self._id)
 
     def _send(self, row: StudyRow, closing: bool) -> None:
-        if self._client is not None and identity(self._uri) != self._file:  # another file lies there now, or none
+        # Another file has taken its place, or none is there.
+        if self._client is not None and identity(self._uri) != self._file:
             self._client, self._afresh = None, True
         first = self._client is None
         client = self._client or connect(self._uri)
@@ -150,13 +151,13 @@ class Sender:
                 self._mark.enter(afresh=True)
             row = self._study_run(client, row)
         behind = self._behind(row)
-        look = self._mark.late or (self._mark.doubt and (first or closing)) or (first and self._afresh)
+        look = self._mark.look_is_due or (self._mark.uncertain_since and (first or closing)) or (first and self._afresh)
         known: Mapping[int, str] = {}
         if look or any(lack.unsure for lack in behind):
-            known = self._runs_there(client, row)
+            known = self._existing_runs(client, row)
             self._mark.settle()
         self._client, self._afresh = client, False
-        self._tell_study(client, row)
+        self._send_study(client, row)
         self._send_trials(client, row, behind, known)
 
     def _send_trials(
@@ -182,13 +183,16 @@ class Sender:
     # What is known
 
     def _row(self) -> StudyRow:
+        """Returns the study as the ledger has it now."""
         self._mark.enter()
         return self._ledger.study_of(self._id)
 
     def _behind(self, row: StudyRow) -> list[Behind]:
+        """Returns the trials of which MLflow lacks something."""
         return self._ledger.marks.behind(self._id, {State.RUNNING: _status(State.RUNNING, row)})
 
     def _take_turn(self, row: StudyRow) -> None:
+        """Tells the ledger that this process is sending the study. Raises Busy where another one is."""
         other = self._ledger.marks.begin(self._id)
         if other is not None:
             raise Busy(f"{row.name}: process {other.pid} on {other.host} is sending it just now")
@@ -202,76 +206,80 @@ class Sender:
     # The study
 
     def _study_run(self, client: MlflowClient, row: StudyRow) -> StudyRow:
-        """The study with its experiment and its own run, found or made."""
+        """Returns the study's row with its experiment and its own run, which are found or created."""
         run = restored(client, row.mlflow_run_id) if row.mlflow_run_id else None
         if run is None:
-            # The run is not in this store: then no other that is believed to be there need be.
+            # Where this run is not in the store, the others may not be there either.
             self._mark.enter(afresh=True)
-        place = find_or_make_experiment(
+        experiment = find_or_make_experiment(
             client, self._ledger, row, self._uri, self._home, holds_run=run.info.experiment_id if run else None
         )
-        run_id = run.info.run_id if run else self._runs_there(client, row, place).get(0)
+        run_id = run.info.run_id if run else self._existing_runs(client, row, experiment).get(0)
         if run_id is None:
-            run_id = self._make_run(client, place, row.name, row.created, {UID: row.uid, NUMBER: "0"})
-        self._ledger.update_study(self._id, mlflow_experiment_id=place, mlflow_run_id=run_id)
+            run_id = self._make_run(client, experiment, row.name, row.created, {UID: row.uid, NUMBER: "0"})
+        self._ledger.update_study(self._id, mlflow_experiment_id=experiment, mlflow_run_id=run_id)
         params = run.data.params if run else {}
         log(client, run_id, [], {k: v for k, v in study_params(row).items() if k not in params}, {})
         return self._ledger.study_of(self._id)
 
-    def _tell_study(self, client: MlflowClient, row: StudyRow) -> None:
-        if self._mark.told == _state(row):
+    def _send_study(self, client: MlflowClient, row: StudyRow) -> None:
+        """Sends the study's state to its own run, if it has changed."""
+        if self._mark.sent == _state(row):
             return
         assert row.mlflow_run_id is not None
         log(client, row.mlflow_run_id, [], {}, study_tags(row))
         client.update_run(row.mlflow_run_id, name=row.name)
         set_status(client, row.mlflow_run_id, study_status(row), row.active)
-        self._mark.told = _state(row)
+        self._mark.sent = _state(row)
 
-    def _runs_there(self, client: MlflowClient, row: StudyRow, place: str | None = None) -> dict[int, str]:
-        """The store's runs of this study by trial number (0: its own), restored if deleted; doubles are removed.
+    def _existing_runs(self, client: MlflowClient, row: StudyRow, experiment: str | None = None) -> dict[int, str]:
+        """Returns the study's runs in the store by trial number (0: its own); restores deleted ones, removes doubles.
 
-        A number has two runs when a process died, or a server answered too late, after a run was made and before its id
-        was kept. Nothing is in the other one that is not sent again.
+        A number has two runs where a process died, or a server answered too late, after a run was created and before
+        the ledger had its id. Whatever only the removed run shows is sent again.
         """
         ours = {trial.mlflow_run_id for trial in self._ledger.trials(self._id, reports=False)} | {row.mlflow_run_id}
-        runs = sorted(runs_of(client, place or row.mlflow_experiment_id or "", row.uid), key=number_of)
-        there: dict[int, str] = {}
+        runs = sorted(runs_of(client, experiment or row.mlflow_experiment_id or "", row.uid), key=number_of)
+        existing: dict[int, str] = {}
         for number, group in groupby(runs, key=number_of):
-            kept, *doubles = sorted(group, key=lambda run: (run.info.run_id in ours, *fullness(run)), reverse=True)
-            there[number] = kept.info.run_id
+            kept, *doubles = sorted(group, key=lambda run: (run.info.run_id in ours, *completeness(run)), reverse=True)
+            existing[number] = kept.info.run_id
             if kept.info.lifecycle_stage == "deleted":
                 client.restore_run(kept.info.run_id)
             for double in doubles:
                 if double.info.lifecycle_stage != "deleted":
                     remove_run(client, double.info.run_id)
                     self._count(removed=1)
-        return there
+        return existing
 
-    def _make_run(self, client: MlflowClient, place: str, name: str, created: float, tags: Mapping[str, str]) -> str:
-        """A server that fails to answer may make the run all the same, even later: then it is looked for again."""
+    def _make_run(
+        self, client: MlflowClient, experiment: str, name: str, created: float, tags: Mapping[str, str]
+    ) -> str:
+        """Creates a run; returns its id. Where the server fails to answer, notes that the run may have been created."""
         try:
-            run_id = make_run(client, place, name, created, tags)
+            run_id = make_run(client, experiment, name, created, tags)
         except Exception as error:
             if getattr(error, "error_code", None) not in ABOUT_ONE_RUN:
-                self._mark.doubt_from_now()
+                self._mark.uncertain_from_now()
             raise
         self._count(made=1)
         return run_id
 
     # A trial
 
-    def _send_trial(self, client: MlflowClient, row: StudyRow, lack: Behind, there: str | None) -> None:
+    def _send_trial(self, client: MlflowClient, row: StudyRow, lack: Behind, found: str | None) -> None:
+        """Sends what MLflow lacks of a trial. found: the id of its run, where runs were looked for and it has one."""
         marks, trial, status = self._ledger.marks, lack.trial, _status(lack.trial.state, row)
         tags = trial_tags(trial, row) | {"mlflow.parentRunId": row.mlflow_run_id or ""}
-        run_id, unseen, tagged = trial.mlflow_run_id or there, lack.unseen, self._tagged.pop(trial.number, {})
+        run_id, unseen, tagged = trial.mlflow_run_id or found, lack.unseen, self._tagged.pop(trial.number, {})
         if trial.attempts > 1 and run_id is not None:
             run_id, unseen, theirs = self._after_restart(client, lack, run_id, tags)
             tags = theirs | tags
         made = run_id is None
         if run_id is None:
             marks.expect_run(self._id, trial.number)
-            place, name = row.mlflow_experiment_id or "", trial_name(trial)
-            run_id, tagged = self._make_run(client, place, name, trial.created, tags), tags
+            experiment, name = row.mlflow_experiment_id or "", trial_name(trial)
+            run_id, tagged = self._make_run(client, experiment, name, trial.created, tags), tags
         if made or run_id != trial.mlflow_run_id:
             marks.known_run(self._id, trial.number, run_id)
         points = points_of(unseen)
@@ -289,17 +297,17 @@ class Sender:
     def _after_restart(
         self, client: MlflowClient, lack: Behind, run_id: str, tags: Mapping[str, str]
     ) -> tuple[str | None, tuple[Report, ...], dict[str, str]]:
-        """The run of a trial that was started again, the reports that it lacks, and the tags that people gave it.
+        """Returns the run of a restarted trial, the reports that it lacks, and the tags that people gave it.
 
-        A run that shows reports which no longer stand goes, and the id is None: MLflow takes no point back. Looked up
-        once an attempt, with its first report, and once at its end.
+        MLflow never deletes a point: a run that shows reports which are no longer valid is removed, and the id is None.
+        The run is looked up once an attempt, with its first report, and once at the end.
         """
         trial = self._ledger.trial(self._id, lack.trial.number)
-        stand = standing(trial)
-        rests = trial.state is not State.RUNNING
-        wanted = {(milliseconds(report.at), report.epoch): report for report in stand}
-        this = (run_id, trial.attempts, rests)
-        if this in self._compared or not (lack.unseen or rests):
+        valid = valid_reports(trial)
+        at_rest = trial.state is not State.RUNNING
+        wanted = {(milliseconds(report.at), report.epoch): report for report in valid}
+        this = (run_id, trial.attempts, at_rest)
+        if this in self._compared or not (lack.unseen or at_rest):
             return run_id, tuple(r for r in lack.unseen if (milliseconds(r.at), r.epoch) in wanted), {}
         shown = epochs_of(client, run_id)
         self._compared.add(this)
@@ -309,10 +317,13 @@ class Sender:
         self._ledger.marks.known_run(self._id, trial.number, None)
         remove_run(client, run_id)
         self._count(removed=1)
-        return None, stand, own_tags(run, tags) if run else {}
+        return None, valid, own_tags(run, tags) if run else {}
 
     def _only_this(self, client: MlflowClient, row: StudyRow, lack: Behind, error: Exception) -> bool:
-        """Is the error about this trial only, so that the others can be sent? A run that went is healed next round."""
+        """Returns whether the error concerns this trial only, so that the others can be sent.
+
+        A run that has been deleted is forgotten, so that the next round creates it again.
+        """
         if getattr(error, "error_code", None) not in ABOUT_ONE_RUN:
             return "locked" not in str(error) and _is_well(client, row)
         run_id = lack.trial.mlflow_run_id
@@ -322,9 +333,10 @@ class Sender:
 
 
 def _is_well(client: MlflowClient, row: StudyRow) -> bool:
+    """Returns whether MLflow answers and has the study's own run."""
     try:
         return row.mlflow_run_id is not None and restored(client, row.mlflow_run_id) is not None
-    except Exception:  # then that is what ails it
+    except Exception:  # Whatever it raises, MLflow does not work.
         return False
 
 
@@ -333,6 +345,7 @@ def _status(state: State, row: StudyRow) -> str:
 
 
 def _state(row: StudyRow) -> str:
+    """Returns a digest of what the study's own run is to show."""
     return digest(row.name, study_tags(row))
 
 

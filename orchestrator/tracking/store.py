@@ -1,4 +1,4 @@
-"""Where MLflow keeps the runs of a home, and its pages on this machine."""
+"""Names the store in which MLflow keeps a home's runs, serves its pages, and shortens its errors."""
 
 from __future__ import annotations
 
@@ -17,42 +17,43 @@ from orchestrator.errors import NightsweepError
 from orchestrator.ledger import LedgerError
 from orchestrator.secret import mask
 
-QUIET = {  # no telemetry, no news about migrations and addresses
+# MLflow then sends no telemetry, and prints nothing about migrations and addresses.
+QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-_QUOTED = {ord(sign): f"%{ord(sign):02X}" for sign in "%?#"}  # what an address would take for its own
+_QUOTED = {ord(sign): f"%{ord(sign):02X}" for sign in "%?#"}  # These have a meaning of their own in an address.
 
 
 class TrackingError(NightsweepError):
-    """MLflow cannot be used just now; one line."""
+    """Says in one line why MLflow cannot be used now."""
 
 
 def default_uri(home: Path, spec_uri: str | None) -> str:
-    """The study file's tracking.uri, else MLFLOW_TRACKING_URI, else a SQLite file in the home."""
+    """Returns the study file's tracking.uri, else MLFLOW_TRACKING_URI, else that of a SQLite file in the home."""
     embedded = f"sqlite:///{quoted(home.absolute() / 'mlflow.db')}"
     return spec_uri or os.environ.get("MLFLOW_TRACKING_URI") or embedded
 
 
 def quoted(file: Path) -> str:
-    """As it stands in an address."""
+    """Returns the path as it is written in an address."""
     return str(file).translate(_QUOTED)
 
 
 def is_database(uri: str) -> bool:
-    """Is MLflow's database itself named, and not a server before it?"""
+    """Returns whether the address is that of a database, not of an MLflow server."""
     return uri.partition("://")[0].partition("+")[0] in _DATABASES
 
 
 def address(uri: str, generation: int = 0) -> str:
-    """`uri` as MLflow is to be given it.
+    """Returns `uri` as MLflow is to get it.
 
-    PostgreSQL by the driver that we install, because which one stands for none changed in SQLAlchemy 2.1. generation:
-    of a SQLite file that was deleted and made anew. MLflow keeps its connections by address for as long as the process
-    lives, and the deleted file lives on in them: another spelling of the same path reaches the new one.
+    The address of PostgreSQL names the driver that we install, because the default changed in SQLAlchemy 2.1.
+    generation: of a SQLite file that was deleted and created again. MLflow keeps its connections by address while the
+    process lives, and they keep the deleted file open: another spelling of the same path opens the new file.
     """
     scheme, _, rest = uri.partition("://")
     if scheme in ("postgresql", "postgres") and importlib.util.find_spec("psycopg2"):
@@ -64,14 +65,14 @@ def address(uri: str, generation: int = 0) -> str:
 
 
 def file_of(uri: str) -> Path | None:
-    """The file of a SQLite store."""
+    """Returns the file of a SQLite store; None for another store."""
     scheme, _, path = uri.partition(":///")
     path = unquote(path.partition("?")[0])
     return Path(path) if scheme.partition("+")[0] == "sqlite" and path not in ("", ":memory:") else None
 
 
 def identity(uri: str) -> tuple[int, int] | None:
-    """Which file it is that a SQLite store has now, whatever its name; None without one."""
+    """Returns (device, inode) of the file of a SQLite store; None where there is no file."""
     file = file_of(uri)
     try:
         status = file.stat() if file else None
@@ -81,12 +82,12 @@ def identity(uri: str) -> tuple[int, int] | None:
 
 
 def artifacts(home: Path) -> str:
-    """Where artifacts go when no server looks after them."""
+    """Returns the address of the folder for artifacts where no server stores them."""
     return (home.absolute() / "mlartifacts").as_uri()
 
 
 def serve_ui(uri: str, home: Path, port: int) -> int:
-    """MLflow's pages on 127.0.0.1 until Ctrl-C; its exit status. Raises TrackingError if the port is taken."""
+    """Serves MLflow's pages on 127.0.0.1 until Ctrl-C; returns the exit code. Raises TrackingError for a taken port."""
     if not is_database(uri):
         print(f"{mask(uri)} is a server with pages of its own: open them there")
         return 0
@@ -100,18 +101,19 @@ def serve_ui(uri: str, home: Path, port: int) -> int:
                 f"--port: must be free, but {port} is not ({error.strerror}); try --port {other}"
             ) from None
     words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    words += ["--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"]  # no page elsewhere reaches it by another name
+    words += ["--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"]  # No other page reaches it by another name.
     words += ["--default-artifact-root", artifacts(home), "--artifacts-destination", artifacts(home)]
-    # The address goes by the environment: a command line can be read by every user of the machine.
+    # The address is in the environment, because every user of the machine can read a command line.
     setting = QUIET | {"MLFLOW_BACKEND_STORE_URI": address(uri), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     print(f"http://127.0.0.1:{port}   Ctrl-C ends it", flush=True)
-    # -P: no file of the current folder is taken for a module of MLflow's.
+    # With -P, no file of the current folder is imported as a module of MLflow's.
     return subprocess.call([sys.executable, "-P", "-m", "mlflow", "ui", *words], env=os.environ | setting)
 
 
-# Its errors
+# Errors
 
-_GISTS = {  # of errors that tell it last, after half a page of addresses and class names
+# Short messages for errors whose text begins with half a page of addresses and class names.
+_GISTS = {
     r"(Connection refused|Connection reset|Connection aborted|Name or service not known)": r"\1",
     r"(Permission denied|disk is full|database is locked|attempt to write a readonly database)": r"\1",
     r"timed out|timeout expired": "timed out",
@@ -122,19 +124,21 @@ _GISTS = {  # of errors that tell it last, after half a page of addresses and cl
 
 @contextlib.contextmanager
 def explaining(uri: str) -> Iterator[None]:
+    """Turns what MLflow raises into a TrackingError."""
     try:
         yield
     except (TrackingError, LedgerError):
         raise
-    except Exception as error:  # of MLflow, of its database, of the network: any of dozens of classes
+    except Exception as error:  # MLflow, its database and the network raise dozens of classes.
         raise TrackingError(f"MLflow at {mask(uri)}: {gist_of(error)}") from error
 
 
 def gist_of(error: Exception) -> str:
-    """The gist of an error in one line, without passwords."""
+    """Returns the message of an error in one line, without passwords."""
     text = str(error).strip()
     for pattern, gist in _GISTS.items():
         if found := re.search(pattern, text):
             return found.expand(gist)
-    lines = [line for line in text.splitlines() if not line.startswith("(raised as a result of")]  # SQLAlchemy's advice
+    # This is SQLAlchemy's advice.
+    lines = [line for line in text.splitlines() if not line.startswith("(raised as a result of")]
     return mask(lines[0])[:300] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""What is known of a study's picture in MLflow beyond its trials; kept in the ledger, so that a next start knows it."""
+"""Remembers in the ledger, for the next start, what MLflow has of a study itself, its trials aside."""
 
 from __future__ import annotations
 
@@ -9,58 +9,62 @@ from orchestrator.secret import mask
 from orchestrator.tracking.projection import digest
 from orchestrator.tracking.store import file_of, identity
 
-LATE_SECONDS = 600.0  # by then a request that a server took in without an answer has been carried out or never will be
+LATE_SECONDS = 600.0  # After so long a request that was never answered has been carried out, or never will be.
 
 
 class StudyMark:
-    """told: a digest of what the study's own run shows. doubt: unix time since when a run may arrive unseen.
+    """Holds what is known of the study's own run, and since when a run may have been made without our knowledge.
 
-    A server that fails to answer may make a run all the same, even later. While there is doubt, runs are looked for.
+    A server that fails to answer may still create a run, even later. Until that is certain, runs are looked for.
     """
 
     def __init__(self, marks: Marks, study_id: int, uri: str) -> None:
         self._marks, self._id, self._uri = marks, study_id, uri
 
     def enter(self, *, afresh: bool = False) -> None:
-        """What is known of another store is forgotten; afresh: of this one, too, but for what may yet arrive there."""
-        doubt = self.doubt if afresh else None
+        """Forgets what is known of another store; afresh: of this one, too, but for what may still arrive there."""
+        uncertain_since = self.uncertain_since if afresh else None
         self._marks.enter(self._id, digest(mask(self._uri)), afresh=afresh)
         if afresh:
-            self._write(None, doubt)
+            self._write(None, uncertain_since)
 
     @property
-    def told(self) -> str | None:
+    def sent(self) -> str | None:
+        """Returns a digest of what the study's own run shows; None where nothing was sent."""
         return self._read()[0]
 
-    @told.setter
-    def told(self, digest: str) -> None:
-        self._write(digest, self.doubt)
+    @sent.setter
+    def sent(self, digest: str) -> None:
+        self._write(digest, self.uncertain_since)
 
     @property
-    def doubt(self) -> float | None:
+    def uncertain_since(self) -> float | None:
+        """Returns the unix time since which a run may arrive unseen; None where none can."""
         return self._read()[1]
 
-    def doubt_from_now(self) -> None:
-        self._write(self.told, time.time())
+    def uncertain_from_now(self) -> None:
+        """Notes that a run may arrive unseen from now on."""
+        self._write(self.sent, time.time())
 
     def settle(self) -> None:
-        """Runs were looked for: whatever was under way has arrived, if it was long enough ago."""
-        if self.late:
-            self._write(self.told, None)
+        """Notes that runs were looked for; whatever was under way has arrived, if it was long enough ago."""
+        if self.look_is_due:
+            self._write(self.sent, None)
 
     @property
-    def late(self) -> bool:
-        doubt = self.doubt
-        return doubt is not None and time.time() - doubt > LATE_SECONDS
+    def look_is_due(self) -> bool:
+        """Returns whether whatever was under way has arrived by now, so that one more look for runs settles it."""
+        uncertain_since = self.uncertain_since
+        return uncertain_since is not None and time.time() - uncertain_since > LATE_SECONDS
 
     @property
-    def lost(self) -> bool:
-        """Was the file of a SQLite store that was told of this study deleted?"""
-        return self.told is not None and file_of(self._uri) is not None and identity(self._uri) is None
+    def file_deleted(self) -> bool:
+        """Returns whether something was sent to a SQLite store whose file has been deleted."""
+        return self.sent is not None and file_of(self._uri) is not None and identity(self._uri) is None
 
     def _read(self) -> tuple[str | None, float | None]:
-        digest, _, doubt = (self._marks.study_seen(self._id) or "").partition(" ")
-        return digest or None, float(doubt) if doubt else None
+        digest, _, uncertain_since = (self._marks.study_seen(self._id) or "").partition(" ")
+        return digest or None, float(uncertain_since) if uncertain_since else None
 
-    def _write(self, told: str | None, doubt: float | None) -> None:
-        self._marks.see_study(self._id, (told or "") + (f" {doubt:.0f}" if doubt else ""))
+    def _write(self, sent: str | None, uncertain_since: float | None) -> None:
+        self._marks.see_study(self._id, (sent or "") + (f" {uncertain_since:.0f}" if uncertain_since else ""))

@@ -1,4 +1,4 @@
-"""What is sent to MLflow while somebody waits for it: a whole study, a report."""
+"""Sends a whole study, or a report, to MLflow while the caller waits."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from orchestrator.tracking.mlflow_client import connect
 from orchestrator.tracking.sender import Busy, Sender, SyncResult
 from orchestrator.tracking.store import TrackingError, explaining
 
-TRIES, TRIES_APART_SECONDS = 2, 1.0  # without getting any further
+TRIES, TRIES_APART_SECONDS = 2, 1.0  # So many tries without any progress.
 
 
 def sync(ledger: Ledger, study_id: int, uri: str, home: Path) -> SyncResult:
-    """Make MLflow equal to the ledger for one study, whatever it holds; what was deleted there comes back.
+    """Makes MLflow equal to the ledger for one study, whatever it holds; restores what was deleted there.
 
-    All is sent again: MLflow's databases keep a point once, however often it comes. A server that stumbles is tried
-    again as long as it gets further. Raises TrackingError.
+    Everything is sent again, because MLflow stores a point once, however often it arrives. After an error the server is
+    tried again as long as there is progress. Raises TrackingError.
     """
     sender = Sender(ledger, study_id, uri, home, afresh=True)
     tries, sent = TRIES, 0
@@ -39,7 +39,7 @@ def sync(ledger: Ledger, study_id: int, uri: str, home: Path) -> SyncResult:
 
 
 def log_report(ledger: Ledger, study_id: int, uri: str, home: Path, directory: Path, *, timeout: float = 60.0) -> None:
-    """Show the files of `directory` at the study's own run, under report/. Raises TrackingError, in time."""
+    """Sends the files of `directory` to the study's own run, below report/. Raises TrackingError, within `timeout`."""
     failed: list[Exception] = []
 
     def show() -> None:
@@ -47,7 +47,7 @@ def log_report(ledger: Ledger, study_id: int, uri: str, home: Path, directory: P
             with explaining(uri):
                 run_id = Sender(ledger, study_id, uri, home).study_run()
                 connect(uri).log_artifacts(run_id, str(directory), artifact_path="report")
-        except Busy:  # a thread of this process, as a rule, whose time ran out at the end of the study
+        except Busy:  # Usually a thread of this process, whose time ran out at the end of the study.
             failed.append(TrackingError(f"MLflow at {mask(uri)}: still takes the trials, and no report yet"))
         except Exception as error:
             failed.append(error)

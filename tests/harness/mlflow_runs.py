@@ -148,4 +148,4 @@ def python(text: str, *arguments: object, **environment: str) -> subprocess.Comp
         "from orchestrator.ledger import Ledger; home = Path(sys.argv[1]); ledger = Ledger(home / 'ledger.db')\n"
     )
     command = [sys.executable, "-c", head + text, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=100)
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=300)

@@ -1,4 +1,4 @@
-"""A study to be shown, an empty MLflow database to show it in, and a tracker that does not wait long."""
+"""Provides a study to show in MLflow, an empty MLflow database, and trackers that do not wait long."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.harness.mlflow_server import FaultyProxy, Server, mlflow_server, new_
 
 @pytest.fixture(scope="session")
 def first_sync(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A process that makes MLflow's tables, which takes seconds, in a home with an odd name, and sends a study there.
+    """Returns a home with an odd name, and the process that created MLflow's tables there and sent a study.
 
-    Beside the home: `work`, its current folder, and `empty.db`, the store before that study.
+    Beside the home lie `work`, the process's current folder, and `empty.db`, the store before it had the study.
     """
     folder = tmp_path_factory.mktemp("first")
     (folder / "work").mkdir()
@@ -40,7 +40,7 @@ def first_sync(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subproce
 
 @pytest.fixture
 def fresh_store(first_sync: tuple[Path, subprocess.CompletedProcess[str]]) -> Path:
-    """An MLflow database without runs."""
+    """Returns an MLflow database without runs."""
     return first_sync[0].parent / "empty.db"
 
 
@@ -59,7 +59,7 @@ def ledger(home: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def study(ledger: Ledger) -> int:
-    """One trial in each state, seven epochs each; the study is not running."""
+    """Adds a study that does not run, with a trial of seven epochs in each state; returns its id."""
     study = begin(ledger)
     add(ledger, study, 7, State.COMPLETED, baseline="best by hand", seed=3)
     for state in (State.PRUNED, State.FAILED, State.PAUSED, None):
@@ -70,14 +70,14 @@ def study(ledger: Ledger) -> int:
 
 @pytest.fixture
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tracker that sends ten times a second."""
+    """Lets trackers send ten times a second."""
     monkeypatch.setattr(tracker, "ROUND_SECONDS", 0.1)
     monkeypatch.setattr(tracker, "LONGEST_PAUSE_SECONDS", 0.4)
 
 
 @pytest.fixture
 def impatient(prompt: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And does not wait long for an answer."""
+    """Lets trackers, besides, not wait long for an answer."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
@@ -88,7 +88,7 @@ def server(
     first_sync: tuple[Path, subprocess.CompletedProcess[str]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """A real MLflow server over each kind of database, shared by the tests of a module."""
+    """Runs a real MLflow server over each kind of database, for all tests of a module."""
     folder = tmp_path_factory.mktemp("server")
     if request.param == "sqlite":
         shutil.copy(first_sync[0].parent / "empty.db", folder / "mlflow.db")

@@ -73,7 +73,7 @@ def test_a_store_that_numbers_its_experiments_anew_gives_a_study_none_of_others(
     ledger: Ledger, study: int, uri: str, home: Path, fresh_store: Path
 ) -> None:
     sync(ledger, study, uri, home)
-    (home / "mlflow.db").write_bytes(fresh_store.read_bytes())  # into the same file
+    (home / "mlflow.db").write_bytes(fresh_store.read_bytes())  # The file is the same.
     others = connect(uri).create_experiment("others")
     assert others == ledger.study("hrnet").mlflow_experiment_id
     sync(ledger, study, uri, home)

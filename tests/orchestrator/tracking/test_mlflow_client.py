@@ -1,4 +1,4 @@
-"""A store of MLflow's that is being made."""
+"""Checks that a store whose creation is killed is not left half created."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ def test_a_store_whose_maker_was_killed_is_not_there_at_all(home: Path) -> None:
             maker.kill()
         assert not store.exists()
         left = {file.name.split(".")[3] for file in home.iterdir()}
-        assert left == {str(maker.pid)}  # what the one before left is gone
+        assert left == {str(maker.pid)}  # What the one before left is gone.

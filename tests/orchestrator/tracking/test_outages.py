@@ -1,4 +1,4 @@
-"""Whatever ails MLflow, a study goes on; afterwards a real server's database holds what the ledger holds."""
+"""Checks that a study goes on whatever fails in MLflow, and that afterwards MLflow holds what the ledger holds."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from tests.harness.mlflow_runs import (
 from tests.harness.mlflow_server import FaultyProxy, Server, locked
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(300)  # the first of them starts a server
+pytestmark = pytest.mark.timeout(300)  # The first of them starts a server.
 
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    """Of a study that no other test has: they share a server."""
+    """Returns the name of a study that no other test has, because the tests share a server."""
     return f"study-{time.time_ns()}"
 
 
 @pytest.fixture
 def study(ledger: Ledger, name: str) -> int:
-    """A study that runs: a trial in each state but completed, three epochs each."""
+    """Adds a study that runs, with a trial of three epochs in each state but completed; returns its id."""
     study = begin(ledger, name)
     ledger.acquire(study, os.getpid(), HERE)
     for state in (State.PRUNED, State.FAILED, State.PAUSED, None):
@@ -59,7 +59,8 @@ def finish(ledger: Ledger, study: int) -> None:
     ledger.release(study, "finished")
 
 
-FAULTS = {  # by the kind of database: what befalls the first request to each endpoint
+# By the kind of database: what happens to the first request to each endpoint.
+FAULTS = {
     "sqlite": {"runs/create": "hang", "runs/log-batch": "lose", "runs/search": "500", "experiments/create": "lose"},
     "postgresql": {"runs/create": "lose", "runs/log-batch": "500", "runs/search": "late", "runs/update": "lose"},
 }
@@ -69,7 +70,7 @@ FAULTS = {  # by the kind of database: what befalls the first request to each en
 def test_no_request_that_fails_leaves_a_double_or_a_gap(
     ledger: Ledger, study: int, name: str, proxy: FaultyProxy, server: Server, home: Path
 ) -> None:
-    """`hang` and `late` go beyond the client's patience; what hangs is carried out when it is too late."""
+    """Uses `hang` and `late` for longer than the client waits; what hangs is carried out when it is too late."""
     left = dict(FAULTS[server.store.partition(":")[0]])
     proxy.does = lambda method, path: left.pop(path.partition("/mlflow/")[2], "pass")
     tracker = Tracker(home / "ledger.db", study, proxy.address, home, warn=lambda line: None)
@@ -97,7 +98,7 @@ def test_a_run_that_a_server_makes_long_after_nobody_waits_for_it_goes_at_the_ne
         assert tracker.close()
     assert_equal(ledger, study, server.address, name=name)
     proxy.freed.set()
-    wait_for(lambda: how_many_runs(server.address, name) == 6)  # with the study's own one run too many
+    wait_for(lambda: how_many_runs(server.address, name) == 6)  # With the study's own, this is one run too many.
     with long_timeout():
         assert Tracker(home / "ledger.db", study, proxy.address, home, warn=print).close()
     assert_equal(ledger, study, server.address, name=name)
@@ -115,13 +116,12 @@ def test_a_study_does_not_wait_for_a_server_that_hangs(
     go_on(ledger, study, range(4, 60))
     finish(ledger, study)
     assert not tracker.close(timeout=1)
-    assert not proxy.freed.is_set()  # all that was done while the first request hung
+    assert not proxy.freed.is_set()  # All of it was done while the first request hung.
     assert said[-1].startswith(f"{name}: MLflow at {proxy.address} lacks 4 trials with 68 reports (")
     assert said[-1].endswith(f"; send it with: tune sync {name}")
     proxy.on("", "pass")
     proxy.freed.set()
-    wait_for(lambda: not ledger.marks.begin(study))  # the thread has done
-    ledger.marks.end(study)
+    tracker.close(timeout=60)  # Its thread ends now, so that it does not send beside us.
     with long_timeout():
         sync(ledger, study, server.address, home)
     assert_equal(ledger, study, server.address, name=name)
@@ -131,7 +131,7 @@ def test_a_study_does_not_wait_for_a_server_that_hangs(
 def test_a_database_that_another_process_has_locked_is_sent_to_later(
     ledger: Ledger, study: int, name: str, server: Server, home: Path
 ) -> None:
-    """Behind a server, which takes requests in all the same and carries them out when the lock goes."""
+    """Locks the database behind a server, which still accepts requests and carries them out later."""
     tracker = Tracker(home / "ledger.db", study, server.address, home, warn=lambda line: None)
     wait_for(lambda: tracker.status == "up to date")
     with locked(server.store):
@@ -142,8 +142,7 @@ def test_a_database_that_another_process_has_locked_is_sent_to_later(
         ledger.finish(study, 5, State.COMPLETED)
         finish(ledger, study)
         assert not tracker.close(timeout=0.5)
-    wait_for(lambda: not ledger.marks.begin(study))
-    ledger.marks.end(study)
+    tracker.close(timeout=60)  # Its thread ends now, so that it does not send beside us.
     with long_timeout():
         sync(ledger, study, server.address, home)
     assert_equal(ledger, study, server.address, name=name)
@@ -171,7 +170,7 @@ def test_a_driver_that_is_killed_at_any_instant_leaves_no_double_and_no_zombie(
 
 
 def drive(home: Path, study: int, uri: str) -> None:
-    """A driver: new trials of three epochs, one after the other, until it is killed."""
+    """Adds trials of three epochs, one after the other, as a driver does, until it is killed."""
     tracker.ROUND_SECONDS = 0.02
     ledger = Ledger(home / "ledger.db")
     ledger.acquire(study, os.getpid(), HERE)
@@ -181,11 +180,11 @@ def drive(home: Path, study: int, uri: str) -> None:
         time.sleep(0.2)
 
 
-# What it refuses, and what it stores
+# What MLflow refuses, and what it stores
 
 
 def test_what_is_odd_about_a_study_is_shown_all_the_same(ledger: Ledger, name: str, server: Server, home: Path) -> None:
-    """Names, lengths and values at MLflow's and its databases' limits and beyond."""
+    """Sends names, lengths and values at the limits of MLflow and its databases, and beyond."""
     study = begin(ledger, name)
     config = {f"p{i:03d}": "가" * 6500 if i < 60 else i for i in range(230)} | {"학습률": "\0", "a/b": math.nan}
     ledger.add_trial(study, config, baseline="best by hand " * 40)
@@ -210,12 +209,12 @@ def test_a_database_is_reached_without_a_server_too(
     ledger: Ledger, study: int, name: str, server: Server, home: Path
 ) -> None:
     finish(ledger, study)
-    for uri in (server.store, server.address):  # one store by two addresses: found, not made twice
+    for uri in (server.store, server.address):  # These are two addresses of one store.
         sync(ledger, study, uri, home)
         assert_equal(ledger, study, server.address, name=name)
 
 
-@pytest.mark.timeout(60)  # MLflow itself would try for minutes
+@pytest.mark.timeout(60)  # MLflow by itself would try for minutes.
 def test_a_database_that_is_not_there_is_said_without_its_password(ledger: Ledger, study: int, home: Path) -> None:
     with pytest.raises(TrackingError) as refused:
         sync(ledger, study, f"postgresql://ada:hunter2@127.0.0.1:{free_port()}/mlflow", home)
@@ -228,7 +227,7 @@ def test_a_database_that_is_not_there_is_said_without_its_password(ledger: Ledge
 def test_a_restarted_trial_shows_each_epoch_once(
     ledger: Ledger, study: int, name: str, server: Server, home: Path
 ) -> None:
-    """Epochs 2 and 3 are lost with a worker, and come out otherwise the second time."""
+    """Loses epochs 2 and 3 with a worker; the second time their values differ."""
     tracker = Tracker(home / "ledger.db", study, server.address, home, warn=print)
     wait_for(lambda: tracker.status == "up to date")
     noted = runs_of(server.address, name)[4]
@@ -247,7 +246,7 @@ def test_a_restarted_trial_shows_each_epoch_once(
 
 @long_timeout()
 def shown(uri: str, name: str, number: int) -> dict[int, float]:
-    """The objective by epoch; fails if an epoch is there twice."""
+    """Returns the objective by epoch; fails if an epoch is there twice."""
     run = runs_of(uri, name).get(number)
     history = connect(uri).get_metric_history(run.info.run_id, "val/hmean") if run else []
     assert len({point.step for point in history}) == len(history)

@@ -153,10 +153,10 @@ def test_text_that_postgresql_refuses_is_written_out() -> None:
 
 
 def test_reports_that_a_running_trial_is_to_repeat_do_not_count() -> None:
-    at = [10.0, 20.0, 35.0, 30.0, 31.0]  # epoch 3 was repeated; 4 and 5 are older
+    at = [10.0, 20.0, 35.0, 30.0, 31.0]  # Epoch 3 was repeated; 4 and 5 are older.
     reports = tuple(Report(epoch, {}, 1.0, when) for epoch, when in enumerate(at, 1))
-    assert projection.standing(Trial(1, {}, reports=reports)) == reports[:3]
-    assert projection.standing(Trial(1, {}, State.PAUSED, reports=reports)) == reports
+    assert projection.valid_reports(Trial(1, {}, reports=reports)) == reports[:3]
+    assert projection.valid_reports(Trial(1, {}, State.PAUSED, reports=reports)) == reports
 
 
 points = st.builds(Point, st.text(max_size=250), st.floats(), st.integers(0, 2**40), st.integers(0, 1000))
@@ -192,7 +192,7 @@ def test_every_name_is_one_that_mlflow_takes(name: str) -> None:
     validation._validate_param(legal, "1")
     validation._validate_tag(legal, "1")
     if (
-        validation.validate_param_and_metric_name(name.replace("\n", "?"))  # it lets a line end at the end pass
+        validation.validate_param_and_metric_name(name.replace("\n", "?"))  # MLflow accepts a line end at the end.
         and not validation.path_not_unique(name)
         and 0 < len(name) <= 250
     ):

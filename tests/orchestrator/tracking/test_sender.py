@@ -1,4 +1,4 @@
-"""MLflow is compared with the ledger row by row, in its own database."""
+"""Compares MLflow with the ledger row by row, in MLflow's own database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.harness.mlflow_runs import (
     runs_of,
 )
 
-# One picture
+# The same as in the ledger
 
 
 def test_mlflow_holds_exactly_what_the_ledger_holds(ledger: Ledger, study: int, uri: str, home: Path) -> None:
@@ -98,11 +98,11 @@ def test_only_what_is_new_is_sent_in_one_call_a_trial(
 
     monkeypatch.setattr(MlflowClient, "log_batch", counting)
     sender = Sender(ledger, study, uri, home)
-    assert (sender.lacks(), sender.worth_it()) == (None, False)
+    assert (sender.missing(), sender.has_news()) == (None, False)
     assert calls == []
     for epoch in (8, 9):
         ledger.record(study, 5, Report(epoch, {"val/hmean": 0.5, "train/loss": 0.1}, 1.0, 2000.0 + epoch))
-    assert sender.lacks() == "1 trial with 2 reports"
+    assert sender.missing() == "1 trial with 2 reports"
     sender.round()
     assert str(sender.result) == "1 trials with 2 reports sent, 0 runs made"
     assert calls == [(ledger.trial(study, 5).mlflow_run_id, 6)]
@@ -119,7 +119,7 @@ def test_more_than_mlflow_takes_at_once_comes_in_parts(ledger: Ledger, uri: str,
 
 
 def test_an_epoch_that_ran_again_is_shown_once(ledger: Ledger, uri: str, home: Path) -> None:
-    """Its last value; what the trial is yet to repeat is shown when it has, or when it rests without having."""
+    """Expects the last value of an epoch, and epochs to be repeated only once they are, or once the trial has ended."""
     study = begin(ledger)
     number = add(ledger, study, 4, None)
     sync(ledger, study, uri, home)
@@ -157,7 +157,7 @@ def test_a_trial_runs_only_while_its_study_runs(ledger: Ledger, study: int, uri:
     assert_equal(ledger, study, uri)
 
 
-# Whatever happens to it
+# Whatever happens to MLflow
 
 
 @pytest.mark.parametrize("victim", ["known_run", "seen"])
@@ -179,7 +179,7 @@ def test_a_run_that_was_made_twice_goes(ledger: Ledger, study: int, uri: str, ho
     sync(ledger, study, uri, home)
     client, run = MlflowClient(uri), runs_of(uri)[2]
     tags = {name: run.data.tags[name] for name in ("nightsweep.study", "nightsweep.trial")}
-    client.create_run(run.info.experiment_id, tags=tags)  # as a server does that answered too late
+    client.create_run(run.info.experiment_id, tags=tags)  # A server that answered too late does this.
     assert sync(ledger, study, uri, home).removed == 1
     assert_equal(ledger, study, uri)
 
@@ -216,7 +216,7 @@ def test_a_lost_store_is_filled_anew(ledger: Ledger, study: int, uri: str, home:
     elsewhere.mkdir()
     (home / "mlflow.db").rename(elsewhere / "mlflow.db")
     other = default_uri(elsewhere, None)
-    sync(ledger, study, other, home)  # the same store in another place: its runs are found
+    sync(ledger, study, other, home)  # The same store has another address, and its runs are found.
     assert_equal(ledger, study, other)
     assert ledger.trial(study, 1).mlflow_run_id == runs_of(other)[1].info.run_id
     empty = home.parent / "empty"
@@ -235,10 +235,12 @@ def test_a_file_that_is_deleted_under_a_running_study_is_made_anew(
     sender = Sender(ledger, study, uri, home)
     sender.round()
     (home / "mlflow.db").unlink()
-    assert sender.worth_it() and Sender(ledger, study, uri, home).worth_it()  # in this process, and in the next
+    # This holds in this process and in the next.
+    assert sender.has_news() and Sender(ledger, study, uri, home).has_news()
     sender.round()
     assert_equal(ledger, study, uri)
-    with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as connection:  # that file, and no memory of it
+    # It is that file, but the ledger knows nothing of it.
+    with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (6,)
 
 

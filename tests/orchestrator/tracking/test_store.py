@@ -1,4 +1,4 @@
-"""The pages themselves are seen in test_tracker.py."""
+"""Checks the addresses of stores and the messages of their errors; test_tracker.py opens the pages."""
 
 from __future__ import annotations
 

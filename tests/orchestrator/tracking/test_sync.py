@@ -1,4 +1,4 @@
-"""What is sent while somebody waits for it comes to an end, well or not."""
+"""Checks that what is sent while somebody waits comes to an end, well or not."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_trial_that_mlflow_does_not_take_does_not_keep_back_the_others(
         with pytest.raises(TrackingError, match=r"trial 3: .*out of order"):
             sync(ledger, study, uri, home)
         other.execute("DROP TRIGGER refuse")
-    assert Sender(ledger, study, uri, home).lacks() == "1 trial with 8 reports"
+    assert Sender(ledger, study, uri, home).missing() == "1 trial with 8 reports"
     sync(ledger, study, uri, home)
     assert_equal(ledger, study, uri)
 

@@ -1,4 +1,4 @@
-"""MLflow is compared with the ledger while a study runs, and after."""
+"""Compares MLflow with the ledger while a study runs, and afterwards."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_study_goes_on_while_its_server_is_away(ledger: Ledger, study: int, ur
     assert not tracker.close(timeout=10)
     assert time.monotonic() - began < 10
     at = f"MLflow at {away.replace('hunter2', '***')}"
-    assert said == [  # once each, however often it was tried
+    assert said == [  # Each line comes once, however often it was tried.
         f"{at} takes nothing now: Connection refused; the study goes on, and what is missing is sent later",
         f"hrnet: {at} lacks 5 trials with 57 reports (Connection refused); send it with: tune sync hrnet",
     ]
@@ -84,7 +84,7 @@ def test_importing_tracking_does_not_load_mlflow(home: Path) -> None:
 def test_nothing_is_printed_and_nothing_left_in_the_current_folder(
     first_sync: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    """From nothing: MLflow makes its tables, and would like to tell how."""
+    """Starts without tables, about whose creation MLflow would print lines."""
     home, done = first_sync
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list((home.parent / "work").iterdir()) == []
@@ -104,10 +104,10 @@ def pages(home: Path, port: int) -> Iterator[None]:
         yield
 
 
-@pytest.mark.timeout(300)  # two starts of a server
+@pytest.mark.timeout(300)  # A server starts twice.
 @pytest.mark.usefixtures("impatient")
 def test_a_tracker_outlives_its_server(ledger: Ledger, study: int, uri: str, home: Path) -> None:
-    """Through HTTP to a real server, which is `tune ui` itself; killed and started again under way."""
+    """Sends over HTTP to a real server, which is `tune ui` itself; it is killed and started again."""
     port, said = free_port(), []
     address = f"http://127.0.0.1:{port}"
     ledger.acquire(study, os.getpid(), HERE)
