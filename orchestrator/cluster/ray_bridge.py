@@ -21,6 +21,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.cluster.hangs import HangWatch
+from orchestrator.cluster.remote_service import RemoteService
 from orchestrator.home import trial_directory
 from orchestrator.job import Ended, Failure, FailureClass, Job, JobRef, OutOfSight, Workplace
 from orchestrator.trial import Report
@@ -30,11 +31,10 @@ STUCK_SECONDS = 60.0  # a worker that has no place for so long waits for one in 
 
 
 class Driver(Protocol):
-    """The process that owns the study (orchestrator/cluster/study_service.py answers there)."""
+    """Links this process to the driver, which owns the study and answers `service`."""
 
-    news: bool  # since it had no job: an attempt ended, or the claims were exchanged
+    service: RemoteService
 
-    def ask(self, name: str, *arguments: Any) -> Any: ...
     def exchange(self, stuck: bool = False) -> bool: ...
     def take_given_up(self) -> set[JobRef]: ...
 
@@ -91,16 +91,15 @@ class JobSearcher(_Unpickled, Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         self._driver.exchange()
-        if not self._driver.news:  # Tune asks after every report; the driver need not be
+        if not self._driver.service.news:  # Tune asks after every report; the driver need not be
             return None
-        job: Job | None = self._driver.ask("next_job")
-        self._driver.news = job is not None
+        job = self._driver.service.next_job()
         if job is not None:
             self.jobs[trial_id] = job
             self.waiting[trial_id] = time.monotonic()
             return {"job": job, "workplace": self._workplace}
         # Said too early, FINISHED would end the reuse of actors; said at the true end, it lets fit() return.
-        return Searcher.FINISHED if self._driver.ask("is_over") else None
+        return Searcher.FINISHED if self._driver.service.is_over() else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         return None
@@ -129,18 +128,18 @@ class ReportScheduler(_Unpickled, TrialScheduler):
         ref = self._searcher.jobs[trial.trial_id].ref
         said = result["said"]
         if isinstance(said, OutOfSight):
-            self._driver.ask("out_of_sight", said.host)
+            self._driver.service.out_of_sight(said.host)
             return TrialScheduler.STOP
         if trial.trial_id not in self._placed:
             self._placed.add(trial.trial_id)
-            self._driver.ask("place", ref, dict(result["facts"]))
+            self._driver.service.place(ref, dict(result["facts"]))
         if isinstance(said, Report):
             self._watch.reported(trial.trial_id, said.seconds)
-            if self._driver.ask("report", ref, said):
+            if self._driver.service.report(ref, said):
                 return TrialScheduler.CONTINUE
             self._watch.end(trial.trial_id)
             return TrialScheduler.STOP
-        self._driver.ask("end", ref, said)
+        self._driver.service.end(ref, said)
         if said.failure is None:
             self._watch.end(trial.trial_id)
             return TrialScheduler.STOP
@@ -154,7 +153,7 @@ class ReportScheduler(_Unpickled, TrialScheduler):
             log = trial_directory(self._directory, job.number) / "log.txt"
             failure = self._watch.why_lost(trial.trial_id, log)
         self._watch.end(trial.trial_id)
-        self._driver.ask("end", job.ref, Ended(failure))
+        self._driver.service.end(job.ref, Ended(failure))
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         return None
@@ -168,7 +167,7 @@ class ReportScheduler(_Unpickled, TrialScheduler):
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         controller = tune_controller._tune_controller
         idle = controller._actor_cache.num_cached_objects > len(controller._pending_trials)
-        if idle and self._driver.ask("is_full"):
+        if idle and self._driver.service.is_full():
             controller._cleanup_cached_actors(force_all=True)  # they keep places that others wait for
         waiting = [t for t in tune_controller.get_live_trials() if t.status == "PENDING"]
         waiting.sort(key=lambda t: self._searcher.jobs[t.trial_id].number)

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
+from orchestrator.cluster.remote_service import Done, Raised, RemoteService, Request
 from orchestrator.cluster.sharing import Claim
 from orchestrator.job import JobRef, Workplace
 from orchestrator.secret import mask
@@ -27,25 +28,14 @@ _CLAIMS = b"nightsweep"  # A namespace in the cluster's own key-value store.
 
 
 class Driver:
-    """Asks the driver, at the other end of the connection.
-
-    news: since there was last no job, an attempt has ended or claims were exchanged, so that there may be one now.
-    """
+    """Links this process to the driver, whose study `service` asks; tells the cluster what the study wants of it."""
 
     def __init__(self, connection: Connection) -> None:
-        self.news = True
-        self._connection = connection
+        self.service = RemoteService(connection)
         self._exchanged = 0.0
         self._published: Claim | None = None
         self._go = False
         self._given_up: set[JobRef] = set()
-
-    def ask(self, name: str, *arguments: Any) -> Any:
-        """Returns what the method `name` of the driver's service returns."""
-        self._connection.send(("ask", name, arguments))
-        answer = self._connection.recv()
-        self.news = self.news or name in ("end", "exchange") or (name == "report" and not answer)
-        return answer
 
     def exchange(self, stuck: bool = False) -> bool:
         """Returns whether a trial may start; now and then publishes the study's claim and reads those of the others."""
@@ -53,7 +43,7 @@ class Driver:
             return self._go
         self._exchanged = time.monotonic()
         job = own_job()
-        claim, self._go, given_up = self.ask("exchange", job, nodes(), claims_of_others(job), stuck)
+        claim, self._go, given_up = self.service.exchange(job, nodes(), claims_of_others(job), stuck)
         self._given_up |= given_up
         if claim != self._published:
             self._published = claim
@@ -76,18 +66,18 @@ def main(descriptor: int) -> None:
     # These imports take 3 s, in which the cluster starts.
     threading.Thread(target=importlib.import_module, args=("ray.tune",), daemon=True).start()
     while True:
-        request, arguments = connection.recv()
-        if request == "end":
+        request: Request = connection.recv()
+        if request.function is None:
             break
         try:
-            answer = _REQUESTS[request](driver, *arguments)
+            result = request.function(driver, *request.arguments)
         except Exception as error:
             import traceback
 
             traceback.print_exc()
-            connection.send(("raised", str(error).strip() or type(error).__name__))
+            connection.send(Raised(str(error).strip() or type(error).__name__))
         else:
-            connection.send(("done", answer))
+            connection.send(Done(result))
     _leave()
 
 
@@ -137,9 +127,6 @@ def drive(driver: Driver, workplace: Workplace, cpu: float, gpu: float, storage:
     from orchestrator.cluster import ray_bridge
 
     ray_bridge.drive(driver, workplace, cpu=cpu, gpu=gpu, storage=storage)
-
-
-_REQUESTS: dict[str, Callable[..., Any]] = {"connect": connect, "wait": wait, "drive": drive}
 
 
 def own_job() -> str:

@@ -17,11 +17,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Concatenate, ParamSpec, TypeVar
 
+from orchestrator.cluster import ray_main
 from orchestrator.cluster.ray_host import HostFailed, LocalCluster, use_cluster
+from orchestrator.cluster.remote_service import Done, Question, Raised, Request, Service
 from orchestrator.errors import NightsweepError
 from orchestrator.job import Workplace
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 CHECK_SECONDS = 0.5  # Between two checks that the cluster of this machine lives.
 REMOTE_CHECK_SECONDS = 5.0  # The same for a cluster of other machines.
@@ -121,24 +126,26 @@ class RayProcess:
         """Connects to a cluster. environment: what workers need beyond the cluster's own. Raises RayUnavailable."""
         self._where = "of this machine" if on_this_machine else f"at {address}"
         try:
-            self.resources = self._ask("connect", address, dict(environment), on_this_machine)
+            self.resources = self._request(
+                None, lambda: None, ray_main.connect, address, dict(environment), on_this_machine
+            )
         except (WorkFailed, RayLost) as error:
             raise RayUnavailable(f"the Ray {self._where} cannot be used: {error}; try `tune doctor`") from error
 
-    def wait(self, service: Any, tick: Callable[[], None]) -> None:
+    def wait(self, service: Service, tick: Callable[[], None]) -> None:
         """Waits until the service says that a trial may start."""
-        self._ask("wait", service=service, tick=tick)
+        self._request(service, tick, ray_main.wait)
 
     def drive(
-        self, service: Any, workplace: Workplace, cpu: float, gpu: float, storage: str, tick: Callable[[], None]
+        self, service: Service, workplace: Workplace, cpu: float, gpu: float, storage: str, tick: Callable[[], None]
     ) -> None:
         """Runs the service's jobs until it says that it is over."""
-        self._ask("drive", workplace, cpu, gpu, storage, service=service, tick=tick)
+        self._request(service, tick, ray_main.drive, workplace, cpu, gpu, storage)
 
     def end(self) -> None:
         """Lets Ray disconnect and the process end by itself, in END_SECONDS at most."""
         with suppress(OSError):
-            self._connection.send(("end", ()))
+            self._connection.send(Request(None))
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_SECONDS)
 
@@ -147,17 +154,31 @@ class RayProcess:
         self._said.close()
         self._connection.close()
 
-    def _ask(self, request: str, *arguments: Any, service: Any = None, tick: Callable[[], None] = lambda: None) -> Any:
+    def _request(
+        self,
+        service: Service | None,
+        tick: Callable[[], None],
+        function: Callable[Concatenate[ray_main.Driver, P], R],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> R:
+        """Returns what a function of ray_main.py returns in the process; meanwhile `service` answers its questions.
+
+        named: none. Raises WorkFailed with what the function raises.
+        """
+        assert not named
         try:
-            self._connection.send((request, arguments))
+            self._connection.send(Request(function, arguments))
             while True:
                 if self._said.select(TICK_SECONDS):
-                    kind, *said = self._connection.recv()
-                    if kind == "done":
-                        return said[0]
-                    if kind == "raised":
-                        raise WorkFailed(said[0])
-                    self._connection.send(getattr(service, said[0])(*said[1]))
+                    said: Done | Raised | Question = self._connection.recv()
+                    if isinstance(said, Done):
+                        result: R = said.result
+                        return result
+                    if isinstance(said, Raised):
+                        raise WorkFailed(said.text)
+                    assert service is not None
+                    self._connection.send(said.answer(service))
                 now = time.monotonic()
                 if now - self._ticked >= TICK_SECONDS:
                     self._ticked = now

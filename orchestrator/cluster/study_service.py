@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.cluster.ray_process import RayUnavailable
+from orchestrator.cluster.remote_service import Service
 from orchestrator.cluster.sharing import Claim, Node, allowed, shares
 from orchestrator.job import Ended, Job, JobKind, JobRef
 from orchestrator.policies.policy import Decision
@@ -19,8 +20,8 @@ from orchestrator.trial import Report
 TURN_SECONDS = 600.0  # that a trial may run on when its place has become another study's: a restart costs some seconds
 
 
-class StudyService:
-    """Keeps `study.concurrency` at the study's share. Its methods are called by name from the Ray process."""
+class StudyService(Service):
+    """Answers the Ray process (remote_service.py), and keeps `study.concurrency` at the study's share."""
 
     def __init__(
         self, study: Study, gpu: float, say: Callable[[str], None], where: str, turn: float = TURN_SECONDS
