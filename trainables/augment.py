@@ -72,6 +72,7 @@ class Augment:
         return matrix
 
     def _recolor(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Changes colour, blur and noise."""
         if rng.random() < self.color_jitter_prob:
             image = _jitter(image, rng)
         if rng.random() < self.blur_prob:
@@ -141,6 +142,7 @@ def _jitter(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _blur(image: Pixels, sigma_share: float) -> Pixels:
+    """Blurs by a Gaussian; sigma_share: thousandths of the longer side."""
     sigma = sigma_share * max(image.shape[:2]) / 1000
     blurred: Pixels = cv2.GaussianBlur(image, (0, 0), max(sigma, 0.2))
     return blurred

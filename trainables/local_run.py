@@ -120,14 +120,17 @@ def _equal(a: float | None, b: float | None) -> bool:
 
 
 def _shown(value: float | None) -> str:
+    """Writes a value in full, so that the smallest difference shows."""
     return "absent" if value is None else repr(float(value))
 
 
 def _described(begun: int) -> str:
+    """Names the interrupted run in messages."""
     return f"a run that goes on after epoch {begun}" if begun else "a second run"
 
 
 def _advice(begun: int) -> str:
+    """Says what to look for where reports differ."""
     if begun:
         return "save all that the next epoch needs, and draw random numbers from run.seed and the epoch"
     return "nothing but the config, the data and run.seed may decide what a run reports"

@@ -80,10 +80,12 @@ def lr_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
 
 
 def _cosine(start: float, end: float, done: float) -> float:
+    """Returns the value at share `done` of half a cosine from `start` to `end`."""
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
 
 
 def _onecycle(step: int, total: int, rise: float, peak: float, low: float) -> float:
+    """Rises along half a cosine from ONECYCLE_START of the peak, for `rise` steps, and falls along another to `low`."""
     turn = max(min(rise, total - 1) - 1, 0.0)  # The peak is at this step, as torch counts.
     if step <= turn and turn > 0:
         return _cosine(peak * ONECYCLE_START, peak, step / turn)
@@ -91,4 +93,5 @@ def _onecycle(step: int, total: int, rise: float, peak: float, low: float) -> fl
 
 
 def _betas(config: TrainConfig) -> tuple[float, float]:
+    """Returns the decay of both averages; lion's second one is shorter."""
     return (config.momentum, 0.99 if config.optimizer == "lion" else 0.999)

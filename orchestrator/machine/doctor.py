@@ -133,7 +133,7 @@ def judge_packages(
 
 def tested_versions() -> dict[str, str]:
     """Lower-case name -> version, from constraints.txt of the repository; {} where only the packages were installed."""
-    file = Path(__file__).parent.parent / "constraints.txt"
+    file = Path(__file__).parents[2] / "constraints.txt"
     lines = file.read_text().splitlines() if file.is_file() else []
     return {
         name.strip().lower(): version.strip()

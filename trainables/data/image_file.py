@@ -143,4 +143,5 @@ def _to_rgb(image: Image.Image) -> Pixels:
 
 
 def _reason(error: BaseException) -> str:
+    """Returns what an error says, in one line."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -58,6 +58,7 @@ def read_labels(section: CropSection, *, strict: bool = True) -> tuple[Label, ..
 def _read_labels(
     root: Path, files: Sequence[LabelFile], need_split: bool, need_crops: bool, stamps: tuple[object, ...]
 ) -> tuple[Label, ...]:
+    """Reads the files; `stamps` only tell the cache whether they have changed."""
     labels: dict[str, Label] = {}  # by path
     mistakes: list[str] = []
     for file in files:

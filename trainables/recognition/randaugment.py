@@ -108,6 +108,7 @@ def _equalize(image: Pixels, strength: float, sign: int) -> Pixels:
     return look_up(image, table)
 
 
+# Each takes the image, the strength of the change from 0 to 1, and its sign.
 OPS: dict[str, Callable[[Pixels, float, int], Pixels]] = {
     "Identity": _identity,
     "ShearX": _shear_x,
