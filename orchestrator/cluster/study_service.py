@@ -47,12 +47,12 @@ class StudyService(Service):
         return job
 
     def is_over(self) -> bool:
-        """Nothing runs, and nothing will start before this study has a share again: workers are not to wait."""
+        """Returns whether workers wait in vain: nothing runs, and nothing starts before there is a share again."""
         study = self._study
         return not study.attempts_running and (study.done_starting or study.concurrency == 0)
 
     def is_full(self) -> bool:
-        """Is a worker that became free not needed, because the others' share would suffer?"""
+        """Returns whether a worker that became free is not needed, because the others' share would suffer."""
         return bool(self._others) and len(self._study.attempts_running) >= self._study.concurrency
 
     def place(self, ref: JobRef, facts: Mapping[str, Any]) -> None:
@@ -87,7 +87,7 @@ class StudyService(Service):
         self._study.tidy()
 
     def out_of_sight(self, host: str) -> None:
-        """Training from the start there would look like success. Raises RayUnavailable."""
+        """Ends the session: training from the start there would look like success. Raises RayUnavailable."""
         study = self._study
         raise RayUnavailable(
             f"{study.spec.study}: every machine of the cluster must see {study.storage or study.directory}, but {host} "

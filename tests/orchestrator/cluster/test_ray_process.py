@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import psutil
 import pytest
 
 from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, differences, session
-from orchestrator.cluster.sharing import Claim
+from orchestrator.cluster.remote_service import Service
+from orchestrator.cluster.sharing import Claim, Node
 from orchestrator.job import Ended, Failure, Job, JobRef, Silence, Workplace
 from orchestrator.trial import Report
 
 
-class OneJob:
+class OneJob(Service):
     """Has one job to do."""
 
     def __init__(self) -> None:
@@ -27,7 +28,9 @@ class OneJob:
         self._over = False
         self.failure: Failure | None = None
 
-    def exchange(self, job: str, *others: Any) -> tuple[Claim, bool, set[JobRef]]:
+    def exchange(
+        self, job: str, nodes: Sequence[Node], others: Sequence[Claim], stuck: bool
+    ) -> tuple[Claim, bool, set[JobRef]]:
         return Claim(job, "test", os.getpid(), "here", 1, 0, 1, 1, 0), True, set()
 
     def next_job(self) -> Job | None:
@@ -44,6 +47,9 @@ class OneJob:
 
     def report(self, ref: JobRef, report: Report) -> bool:
         return True
+
+    def out_of_sight(self, host: str) -> None:
+        raise AssertionError(host)
 
     def end(self, ref: JobRef, ended: Ended) -> None:
         self._over, self.failure = True, ended.failure
