@@ -116,7 +116,7 @@ def test_facts_are_plain_and_true(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_versions_are_read_without_importing_what_is_heavy() -> None:
     program = (
-        "import sys; from orchestrator import provenance; assert 'torch' in provenance.facts()['versions']\n"
+        "import sys; from orchestrator.machine import provenance; assert 'torch' in provenance.facts()['versions']\n"
         "print(sorted({'torch', 'ray', 'mlflow', 'optuna', 'timm'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

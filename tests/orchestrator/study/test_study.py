@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.home import epoch_directory, trial_directory
-from orchestrator.job import Failure, FailureClass, Job
+from orchestrator.job import Failure, FailureClass, Job, JobKind
 from orchestrator.ledger import Ledger
 from orchestrator.policies.policy import Decision
 from orchestrator.study.failures import every_failure
@@ -35,7 +35,7 @@ def test_as_many_trials_run_as_fit_and_no_more_than_the_budget_allows(cluster: C
     run_out(study)
     finish(study, jobs[1])
     assert len(study.trials) == 6
-    assert study.finished
+    assert study.search_over
     assert all(trial.state.final for trial in study.trials)
 
 
@@ -272,9 +272,9 @@ def test_a_target_that_is_reached_finishes_the_study_and_a_higher_one_goes_on(cl
     assert d.study.report(good.number, report(good, 2, 0.8)) is Decision.PAUSE
     assert d.study.next_job() is None
     assert d.study.report(other.number, report(other, 1, 0.79)) is Decision.PAUSE
-    assert d.study.finished
+    assert d.study.search_over
     assert d.study.outcome == (Status.FINISHED, "the target was reached: val/score 0.8")
-    assert d.open().finished
+    assert d.open().search_over
     d.spec = d.spec.model_copy(update={"budget": BudgetSpec(trials=6, target=0.99)})
     assert started(d.open()).number == good.number
 
@@ -289,9 +289,9 @@ def test_patience_ends_a_search_that_finds_nothing_better(cluster: Callable[...,
             clock += 1.0
             assert d.study.report(job.number, replace(report(job, epoch, value), at=clock)) is Decision.CONTINUE
         d.study.complete(job.number)
-    assert d.study.next_job() is None
+    assert started(d.study).kind is JobKind.SCORE  # The search is over: what is left is to score its winner.
     assert d.study.outcome == (Status.FINISHED, "3 trials ended since val/score last improved")
-    assert d.open().finished
+    assert d.open().search_over
 
 
 def test_used_up_gpu_hours_pause_the_study_and_count_what_sessions_before_took(tmp_path: Path):
