@@ -22,13 +22,6 @@ NOBODY = 2**22 + 1  # a process number that no process can have
 
 
 @pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
 def study(ledger: Ledger) -> int:
     return ledger.create_study("hrnet", {"study": "hrnet"}, HMEAN, {}).id
 

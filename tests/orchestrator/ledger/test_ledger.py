@@ -22,13 +22,6 @@ HMEAN = Objective("val/hmean", "max")
 
 
 @pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
 def study(ledger: Ledger) -> int:
     return ledger.create_study("hrnet", {"study": "hrnet"}, HMEAN, {"host": HERE}).id
 

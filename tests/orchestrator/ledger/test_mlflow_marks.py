@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,13 +11,6 @@ from orchestrator.ledger.mlflow_marks import Behind
 from orchestrator.trial import Objective, Report, State
 
 RUNNING = {State.RUNNING: "RUNNING"}
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture
