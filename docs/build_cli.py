@@ -13,7 +13,7 @@ PAGE = Path(__file__).parent / "cli.md"
 HEAD = """\
 # The command
 
-Written from the command's own help by `make reference`; edit `tune/command.py` and `tune/options.py` instead.
+Written from the command's own help by `make reference`; edit `tune/verbs/` and `tune/options.py` instead.
 
 `tune`, `nightsweep` and `python -m tune` are the same program. Ray installs a script named `tune` as well: if
 `tune --help` does not look like this page, use `nightsweep`; `nightsweep doctor` says how to repair the short name.
