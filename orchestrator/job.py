@@ -104,7 +104,8 @@ class Failure:
     kind: FailureClass
     message: str  # one line; of an exception `RuntimeError: what it says`
     traceback: str | None = None
-    place: str | None = None  # where an exception was raised: /home/me/train.py:12
+    place: str | None = None  # where its first cause was raised: /home/me/train.py:12
+    cause: str | None = None  # the class of that first cause: ValueError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -92,6 +93,17 @@ class Trainable:
     def build_config(self, values: Mapping[str, Any]) -> Any:
         """Returns the config that `train` receives."""
         return dict(values) if self.Config is None else self.Config(**values)
+
+    def reports(self, config: Any, run: Run) -> Iterator[Mapping[str, float]]:
+        """Begins to train: returns what `train` yields. Raises TypeError where it gives nothing to iterate over."""
+        made: Any = self.train(config, run)
+        if not isinstance(made, (Mapping, str, bytes)) and hasattr(type(made), "__iter__"):
+            return iter(made)
+        what = type(made).__name__ if isinstance(made, AsyncIterable) or inspect.iscoroutine(made) else repr(made)
+        raise TypeError(
+            f"`{self.name}`: train must yield a mapping of metrics once an epoch, but returned {what}; write `yield` "
+            "at the end of each epoch"
+        )
 
     def fields(self) -> dict[str, dataclasses.Field[Any]] | None:
         """Returns the fields of Config by name; None where there is no Config."""

@@ -87,7 +87,7 @@ class Streak:
     def __init__(self, allowed: int | None) -> None:
         self.trials: list[int] = []
         self._allowed = math.inf if allowed is None else allowed
-        self._alike: tuple[str, str | None] | None = None  # what was raised, and where
+        self._alike: tuple[str, str | None] | None = None  # the first cause, and where it was raised
         self._epochs = 0  # that the furthest of them had reported
 
     @property
@@ -98,7 +98,7 @@ class Streak:
         """One more, if it is of that kind; returns the trials whose streak it has broken."""
         if failure.kind is not FailureClass.EXCEPTION:
             return []
-        alike = (failure.message.partition(":")[0], failure.place)
+        alike = (failure.cause or failure.message.partition(":")[0], failure.place)
         broken = [] if alike == self._alike else self._begin(alike)
         self.trials.append(trial.number)
         self._epochs = max(self._epochs, trial.epochs)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import faulthandler
 import gc
-import numbers
 import os
 import sys
 import threading
@@ -19,12 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator import disk
-from orchestrator.checkpoints.storage import StorageError
 from orchestrator.home import trial_directory
-from orchestrator.job import Ended, Failure, FailureClass, Job, JobKind, Silence, Workplace
-from orchestrator.secret import mask_addresses
+from orchestrator.job import Ended, Failure, Job, JobKind, Silence, Workplace
 from orchestrator.trial import Report
+from orchestrator.worker.failure import failure_of
+from orchestrator.worker.metrics import WrongMetrics, numbers_of
 from orchestrator.worker.run import WorkerRun, load
 from orchestrator.worker.scoring import score
 
@@ -62,13 +60,14 @@ class Attempt:
                     return Ended(result=self._score())
                 if self._metrics is None:
                     self._metrics = self._begin()
-                metrics = next(self._metrics, None)
-            if metrics is None:
-                print("--- done", flush=True)
-                return Ended()
+                try:
+                    metrics = next(self._metrics)
+                except StopIteration:
+                    print("--- done", flush=True)
+                    return Ended()
             values = numbers_of(metrics)
-        except (Exception, SystemExit) as error:  # whatever a trainable raises is the trial's failure, not ours
-            return Ended(self._failure(error))
+        except BaseException as error:  # whatever a trainable raises is the trial's failure, not ours
+            return Ended(self._failed(error))
         report = Report(self._run.epoch + 1, values, time.perf_counter() - started, time.time(), self._run.saved)
         self._run.reported()
         if self._silence is not None:
@@ -104,7 +103,7 @@ class Attempt:
             self.facts["checkpoint"] = "; ".join((*passed_over, f"went on {start}"))
             print(f"--- {self.facts['checkpoint']}", flush=True)
         trainable = load(self.workplace)
-        return iter(trainable.train(trainable.build_config(self._config()), self._run))
+        return trainable.reports(trainable.build_config(self._config()), self._run)
 
     def _score(self) -> dict[str, float]:
         epoch = self.job.checkpoint_epoch
@@ -136,55 +135,16 @@ class Attempt:
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    def _failure(self, error: BaseException) -> Failure:
-        text = mask_addresses("".join(traceback.format_exception(error)))
+    def _failed(self, error: BaseException) -> Failure:
+        failure = failure_of(error, self._yielded_at() if isinstance(error, WrongMetrics) else None)
         with suppress(OSError):
-            print(text, file=sys.stderr, flush=True)
-        if isinstance(error, StorageError):
-            return Failure(FailureClass.STORAGE, str(error))
-        full = disk.full_disk(error)
-        if full is not None:  # under a log, or a file of the trainable's own
-            return Failure(FailureClass.STORAGE, f"no room left to write: {full}")
-        kind = FailureClass.OUT_OF_MEMORY if is_out_of_memory(error) else FailureClass.EXCEPTION
-        first_line = mask_addresses((str(error).strip() or "no message").splitlines()[0])[:500]
-        return Failure(kind, f"{type(error).__name__}: {first_line}", text, _place(error))
+            print(failure.traceback or failure.message, file=sys.stderr, flush=True)
+        return failure
 
-
-_OUT_OF_MEMORY = (
-    "CUDA out of memory",
-    "CUDA error: out of memory",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "DefaultCPUAllocator: can't allocate memory",
-    "DefaultCPUAllocator: not enough memory",
-)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Python's, torch's, and what CUDA's libraries and torch's CPU allocator say in a plain RuntimeError."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    said = isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
-    return said or (error.__cause__ is not None and is_out_of_memory(error.__cause__))
-
-
-def _place(error: BaseException) -> str | None:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
-
-
-def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The yielded metrics as floats; numpy and torch scalars count as numbers."""
-    if not isinstance(metrics, Mapping):
-        raise TypeError(f"a trainable must yield a mapping of metric names to numbers, but yielded {metrics!r}")
-    values = {}
-    for name, value in metrics.items():
-        if hasattr(value, "item") and getattr(value, "size", None) != 0:
-            value = value.item()  # raises a clear error itself for more than one element
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise TypeError(f"metric `{name}` must be a number, but is {value!r}")
-        values[str(name)] = float(value)
-    return values
+    def _yielded_at(self) -> str | None:
+        """The line of the trainable that has just yielded, as file:line."""
+        frame = getattr(self._metrics, "gi_frame", None)
+        return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def redirect_output(path: Path) -> None:

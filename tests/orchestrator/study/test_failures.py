@@ -134,6 +134,15 @@ def test_exceptions_alike_make_a_streak_whatever_they_say_and_others_break_it():
     assert streak.trials == [4, 6, 7]
 
 
+def test_wrapped_exceptions_are_alike_by_their_first_cause():
+    streak = Streak(3)
+    wrapped = [raised("pages.py:7", f"RuntimeError: epoch {n} failed; caused by ValueError: page") for n in (1, 2)]
+    streak.failed(Trial(1, {}), replace(wrapped[0], cause="ValueError"))
+    assert streak.failed(Trial(2, {}), replace(wrapped[1], cause="KeyError")) == [1]
+    assert streak.failed(Trial(3, {}), replace(raised("pages.py:7", "OSError: x"), cause="KeyError")) == []
+    assert streak.trials == [2, 3]
+
+
 def test_a_trial_that_gets_further_ends_the_streak_and_one_that_only_gets_as_far_does_not():
     streak = Streak(2)
     streak.failed(trial(epochs=1), raised("train.py:9"))

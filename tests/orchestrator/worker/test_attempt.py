@@ -15,7 +15,9 @@ import pytest
 from orchestrator.home import epoch_directory, trial_directory
 from orchestrator.job import Ended, FailureClass, Job, JobKind, Silence, Workplace
 from orchestrator.trial import Report
-from orchestrator.worker.attempt import Attempt, is_out_of_memory, numbers_of
+from orchestrator.worker.attempt import Attempt
+from orchestrator.worker.failure import is_out_of_memory
+from orchestrator.worker.metrics import numbers_of
 from tests import toy
 
 
@@ -230,7 +232,7 @@ def test_numpy_and_torch_scalars_are_numbers():
     assert numbers_of(metrics) == {"a": 0.5, "b": 2.0, "c": 3.0}
 
 
-@pytest.mark.parametrize("metrics", [0.5, {"val/acc": "high"}, {"val/acc": None}, {"val/acc": [0.5]}])
+@pytest.mark.parametrize("metrics", [None, 0.5, {"val/acc": "high"}, {"val/acc": None}, {"val/acc": [0.5]}])
 def test_anything_else_is_refused_by_name(metrics: Any):
     with pytest.raises(TypeError, match="must"):
         numbers_of(metrics)
