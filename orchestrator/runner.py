@@ -21,6 +21,7 @@ from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.preflight import check_before_first_trial
 from orchestrator.progress import Progress
 from orchestrator.study.budget import Limits, deadline
+from orchestrator.study.code_change import note_code
 from orchestrator.study.continuation import adopt, fingerprint_of, known, move_aside, open_study, with_limits
 from orchestrator.study.study import Study
 from orchestrator.study.warm_start import warm_start
@@ -68,7 +69,8 @@ def run(
                 who = f"process {stale.pid} on {stale.host}"
                 progress.say(f"{row.name}: its last driver ({who}) is gone; going on from its ledger")
             row, news = adopt(ledger, row, spec, trainable)
-            for line in [*news, *warm.news]:
+            row, changed = note_code(ledger, row, trainable)
+            for line in [*news, *changed, *warm.news]:
                 progress.say(line)
             spec = with_limits(spec, limits, ledger, row)
             status, reason = Status.INTERRUPTED, None

@@ -17,6 +17,7 @@ from orchestrator.ledger import StudyRow
 from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.mistake import duration, short
 from orchestrator.step import Step
+from orchestrator.study.code_change import changes_of, sentence
 from orchestrator.trial import Outcome, State, Status, Trial, best_trial
 from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
@@ -83,6 +84,8 @@ def show_study(
     used = _used(summary["used"], row.raw.get("budget") or {})
     if used:
         say(f"budget used: {used}")
+    for change in changes_of(row.facts):
+        say(f"code: since {change.moment} {sentence(change)}")
     if summary["failures"]:
         say(f"failures, retries included: {_by_class(summary['failures'])}")
     _print_failures(row, trials, steps)

@@ -47,6 +47,7 @@ def study_summary(
         ],
         "steps": [_step_summary(step) for step in steps],
         "best": None if best is None else _best_summary(best, objective, inventory.best_address(best, objective)),
+        "code_changes": row.facts.get("code_changes", []),
         "checkpoints": {"count": inventory.count, "bytes": inventory.bytes, "problem": inventory.error},
     }
 

@@ -21,6 +21,7 @@ from orchestrator.space.membership import LIMIT, NotInSpace, as_config_of, limit
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study.budget import Limits
+from orchestrator.study.code_change import code_facts
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Extension, Objective, Role, State, Status, Trial
 from trainables import Trainable
@@ -43,9 +44,10 @@ class Revision:
     extended: Mapping[int, tuple[Mapping[str, Any], Extension]]
 
 
-def _facts(spec: StudySpec, fingerprint: str | None, file: str) -> dict[str, Any]:
+def _facts(spec: StudySpec, trainable: Trainable, fingerprint: str | None, file: str) -> dict[str, Any]:
     """Returns where a study comes from; asked for once, because git and the GPU driver are asked too."""
-    return provenance.facts() | {"data_fingerprint": fingerprint, "file": file, "settings": settings_of(spec)}
+    told = {"data_fingerprint": fingerprint, "file": file, "settings": settings_of(spec)}
+    return provenance.facts() | told | code_facts(trainable)
 
 
 def settings_of(spec: StudySpec) -> dict[str, Any]:
@@ -65,9 +67,12 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
     except UnknownStudy:
         if spec.storage is not None:
             try_writing(spec.storage, file or spec.study)
-        return ledger.create_study(spec.study, spec.raw, spec.objective.objective, _facts(spec, fingerprint, file))
+        facts = _facts(spec, trainable, fingerprint, file)
+        return ledger.create_study(spec.study, spec.raw, spec.objective.objective, facts)
     if row.objective == spec.objective.objective and not ledger.trials(row.id, reports=False):
-        ledger.update_study(row.id, facts=_facts(spec, fingerprint, file))  # no trial hangs on what it was begun with
+        ledger.update_study(
+            row.id, facts=_facts(spec, trainable, fingerprint, file)
+        )  # no trial hangs on what it was begun with
         return row
     mistakes = forbidden_changes(row, spec, defaults_of(trainable))
     if mistakes:

@@ -1,10 +1,11 @@
-"""Tells what was not as planned at the start: a changed study file, trials left out or extended, configs taken over."""
+"""Tells what was not as planned: a changed file or code, trials left out or extended, configs taken over."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
 
+from orchestrator.study.code_change import changes_of
 from reports.numbers.quantity import Quantity
 from reports.numbers.study_view import StudyView
 from reports.words import Words, one_line
@@ -13,10 +14,16 @@ LISTED = 20  # A line names at most so many trials.
 
 
 def changes(view: StudyView, words: Words) -> Iterator[str]:
-    """Yields a line for each change of the file, reason why trials do not count, extension, and for the origins."""
+    """Yields a line for each change of file or code, reason why trials do not count, extension, and for origins."""
     for change in view.facts.get("changes", ()):
         sections = ", ".join(change.get("was", {})) or words("changes.no_section")
         yield words("changes.file", moment=words.moment(change["at"]), sections=sections)
+    for code in changes_of(view.facts):
+        told = {"moment": words.moment(code.at), "what": one_line(code.names), "numbers": _listed(list(code.before))}
+        yield words("changes.code", trials=Quantity("trials", len(code.before)), **told)
+        if code.across:
+            count = Quantity("trials", len(code.across))
+            yield words("changes.code_across", trials=count, numbers=_listed(list(code.across)))
     by_reason: dict[str, list[int]] = defaultdict(list)
     for trial in view.left_out:
         by_reason[trial.left_out or ""].append(trial.number)

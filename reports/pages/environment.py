@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestrator.study.code_change import KEPT_ASIDE
 from orchestrator.study.failures import every_failure
 from reports.numbers.quantity import Quantity
 from reports.numbers.search_quality import stops_early
 from reports.numbers.study_view import StudyView
 from reports.words import Words, one_line, short
 
+_SAID_ELSEWHERE = ("data_fingerprint", "settings", "changes", *KEPT_ASIDE)
 _LIMITED = {"trials": "trials", "hours": "hours", "gpu_hours": "gpu_hours", "patience": "trials_since_best"}
 
 
@@ -51,9 +53,7 @@ def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
     if attempts > len(view.trials):
         count = Quantity("trials", len(view.trials))
         yield words("facts.attempts"), words("facts.attempts_detail", attempts=attempts, trials=count)
-    yield from flattened(
-        {name: value for name, value in view.facts.items() if name not in ("data_fingerprint", "settings")}
-    )
+    yield from flattened({name: value for name, value in view.facts.items() if name not in _SAID_ELSEWHERE})
 
 
 def _scheduler(scheduler: Mapping[str, Any], words: Words) -> str:
