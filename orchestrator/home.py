@@ -50,17 +50,22 @@ class Home:
             raise InputMistake(f"must be the name of a study, but got {shown(name)}; try `tune list`")
         return self.path / name
 
-    def report(self, name: str) -> Path:
-        return self.study(name) / "report"
+    def report(self, name: str, lang: str = "en") -> Path:
+        """The folder of a study's report; each language has its own."""
+        return self.study(name) / _in_language("report", lang)
 
-    def side_by_side(self, first: str) -> Path:
+    def side_by_side(self, first: str, lang: str = "en") -> Path:
         """The report of several studies: the first one's own stays as it is."""
-        return self.study(first) / "side-by-side"
+        return self.study(first) / _in_language("side-by-side", lang)
 
     def shown(self, path: Path) -> str:
         """`path` as a user would type it: relative to the current folder where it lies below it."""
         current = Path.cwd()
         return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
+
+
+def _in_language(folder: str, lang: str) -> str:
+    return folder if lang == "en" else f"{folder}-{lang}"
 
 
 def trial_directory(study_directory: Path, number: int) -> Path:

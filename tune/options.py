@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,6 +39,9 @@ AddressOption = Annotated[
     typer.Option("--address", help="An existing Ray cluster: 10.0.0.1:6379, or auto for one on this machine."),
 ]
 OutputOption = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write there instead of printing.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace what is there, whoever wrote it; the old content is lost.")
+]
 SkipOption = Annotated[
     bool, typer.Option("--skip-preflight", help="Start a new study without looking at data, labels and one batch.")
 ]
@@ -74,16 +75,3 @@ def home_with_ledger(path: Path, ledger_url: str | None) -> tuple[Home, Ledger]:
             "begin with `tune run SPACE.yaml`, or name another --home"
         )
     return home, Ledger(home.ledger)
-
-
-@contextmanager
-def written_to(file: Path | None) -> Iterator[TextIO]:
-    """Opens the file of --output and prints its name once it is written; standard output without a file."""
-    from tune.terminal import output
-
-    if file is None:
-        yield output()
-        return
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        yield stream
-    print(file)

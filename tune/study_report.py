@@ -7,22 +7,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator import tracking
+from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.tracking.store import default_uri
 from orchestrator.trial import Outcome, Trial
 from reports.numbers.study_view import view
 from reports.report import write_report
+from tune.output_file import Written, check_free
 from tune.terminal import visible
+
+REPORT_FILES = ("report.html", "report.md", "report.json")
 
 
 def write_study_report(
-    home: Home, ledger: Ledger, names: Sequence[str], lang: str = "en", directory: Path | None = None
+    home: Home,
+    ledger: Ledger,
+    names: Sequence[str],
+    lang: str = "en",
+    directory: Path | None = None,
+    *,
+    force: bool = False,
 ) -> Path:
     """Writes the report of one study, or of several side by side; returns the path of report.html.
 
     directory: where to; by default the folder of the first study. The report of one study is also shown in MLflow, and
-    a line on stderr says so where that is not possible. Raises UnknownStudy, OSError.
+    a line on stderr says so where that is not possible. force: replaces files in `directory` that others wrote. Raises
+    UnknownStudy, InputMistake, OSError.
     """
     rows = [ledger.study(name) for name in names]
     views = []
@@ -30,15 +41,28 @@ def write_study_report(
         trials = ledger.trials(row.id)
         used, steps = ledger.gpu_seconds(row.id, row.active), ledger.steps.of(row.id)
         views.append(view(row, trials, home.path, gpu_seconds=used, steps=steps))
-    default = home.report(names[0]) if len(rows) == 1 else home.side_by_side(names[0])
-    directory = (directory or default).absolute()
-    page = write_report(views, directory, lang)
+    default = home.report(names[0], lang) if len(rows) == 1 else home.side_by_side(names[0], lang)
+    if directory is not None and directory.absolute() != default:
+        _check_free(directory, home, force)
+    page = write_report(views, (directory or default).absolute(), lang)
+    files = [page.parent / file for file in REPORT_FILES]
+    if directory is not None:
+        for file in files:
+            Written(home).add(file)
     if len(rows) == 1:
         try:
-            tracking.log_report(ledger, rows[0].id, tracking_uri(home, rows[0]), home.path, directory)
+            uri = tracking_uri(home, rows[0])
+            tracking.log_report(ledger, rows[0].id, uri, home.path, files=files, name=default.name)
         except tracking.TrackingError as error:  # The files are written, and that is what was asked for.
             print(visible(f"{error}; `tune report {rows[0].name}` shows the report there later"), file=sys.stderr)
     return page
+
+
+def _check_free(directory: Path, home: Home, force: bool) -> None:
+    """Raises InputMistake where the folder of --output is none, or holds a report that is not of our making."""
+    if directory.exists() and not directory.is_dir():
+        raise InputMistake(f"--output: must be a folder, but {directory} is a file; name another")
+    check_free("--output", [directory / file for file in REPORT_FILES], home, force=force)
 
 
 def report_of_run(home: Home, ledger: Ledger, trials: Sequence[Trial], outcome: Outcome) -> Path:

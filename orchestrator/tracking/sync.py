@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.ledger import Ledger, LedgerError
@@ -38,15 +39,26 @@ def sync(ledger: Ledger, study_id: int, uri: str, home: Path) -> SyncResult:
                 time.sleep(TRIES_APART_SECONDS)
 
 
-def log_report(ledger: Ledger, study_id: int, uri: str, home: Path, directory: Path, *, timeout: float = 60.0) -> None:
-    """Sends the files of `directory` to the study's own run, below report/. Raises TrackingError, within `timeout`."""
+def log_report(
+    ledger: Ledger,
+    study_id: int,
+    uri: str,
+    home: Path,
+    files: Sequence[Path],
+    name: str = "report",
+    *,
+    timeout: float = 60.0,
+) -> None:
+    """Sends the files to the study's own run, below `name`/. Raises TrackingError, within `timeout` seconds."""
     failed: list[Exception] = []
 
     def show() -> None:
         try:
             with explaining(uri):
                 run_id = Sender(ledger, study_id, uri, home).study_run()
-                connect(uri).log_artifacts(run_id, str(directory), artifact_path="report")
+                client = connect(uri)
+                for file in files:  # The folder may be one of the user's, with much else in it.
+                    client.log_artifact(run_id, str(file), artifact_path=name)
         except Busy:  # Usually a thread of this process, whose time ran out at the end of the study.
             failed.append(TrackingError(f"MLflow at {mask(uri)}: still takes the trials, and no report yet"))
         except Exception as error:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tune.options import HOME, HomeOption, LedgerOption, OutputOption, StudyName, home_with_ledger, written_to
+from tune.options import HOME, ForceOption, HomeOption, LedgerOption, OutputOption, StudyName, home_with_ledger
 
 
 def report(
@@ -15,8 +15,12 @@ def report(
     lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Default: the study's report/; of several, the first one's side-by-side/."),
+        typer.Option(
+            metavar="DIR",
+            help="Default: the study's report/, in Korean report-ko/; of several, the first one's side-by-side/.",
+        ),
     ] = None,
+    force: ForceOption = False,
     home_folder: HomeOption = HOME,
     ledger_url: LedgerOption = None,
 ) -> None:
@@ -27,18 +31,20 @@ def report(
     if lang not in ("en", "ko"):
         raise InputMistake(f"--lang: must be en or ko, but got {lang!r}")
     home, ledger = home_with_ledger(home_folder, ledger_url)
-    print(home.shown(write_study_report(home, ledger, studies, lang, output)))
+    print(home.shown(write_study_report(home, ledger, studies, lang, output, force=force)))
 
 
 def best(
     study: StudyName,
     output: OutputOption = None,
+    force: ForceOption = False,
     home_folder: HomeOption = HOME,
     ledger_url: LedgerOption = None,
 ) -> None:
     """Print the best config as a file for `tune train`, with its checkpoint."""
     from orchestrator.errors import NightsweepError
     from orchestrator.trial import best_trial
+    from tune.output_file import written_to
     from tune.summary import best_config
 
     home, ledger = home_with_ledger(home_folder, ledger_url)
@@ -47,7 +53,7 @@ def best(
     if trial is None:
         raise NightsweepError(f"{study}: no trial has reported {row.objective.metric} yet; see `tune show {study}`")
     text = best_config(row, trial, home)
-    with written_to(output) as stream:
+    with written_to(output, home, force=force) as stream:
         stream.write(text)
 
 
@@ -55,18 +61,23 @@ def predict(
     study: StudyName,
     files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Pictures, or folders of pictures.")],
     output: OutputOption = None,
+    force: ForceOption = False,
     home_folder: HomeOption = HOME,
     ledger_url: LedgerOption = None,
 ) -> None:
     """Let the winner read new pictures."""
     from orchestrator.cluster.ray_process import local_resources
     from orchestrator.errors import NightsweepError
-    from orchestrator.worker.prediction import predict
+    from orchestrator.worker.prediction import pictures_in, predict
+    from tune.output_file import written_to
 
     home, ledger = home_with_ledger(home_folder, ledger_url)
     row = ledger.study(study)
     device = "cuda" if local_resources()["GPU"] >= 1 else "cpu"
-    with written_to(output) as stream:
+    pictures = pictures_in(files)
+    with written_to(output, home, force=force, inputs=pictures) as stream:
         unread = predict(row, ledger.trials(row.id), home, files, stream, device)
+        if len(unread) == len(pictures):  # Nothing was read, so nothing takes the place of an older file.
+            raise NightsweepError(*unread)
     if unread:
         raise NightsweepError(*unread)

@@ -26,7 +26,8 @@ def test_a_report_lies_at_the_studys_own_run(ledger: Ledger, study: int, uri: st
     for _ in range(2):
         (directory / "report.html").write_text(f"<html>{time.time()}</html>")
         (directory / "report.json").write_text(json.dumps({}))
-        log_report(ledger, study, uri, home, directory)
+        (directory / "pages.zip").write_text("the user's own")
+        log_report(ledger, study, uri, home, [directory / "report.html", directory / "report.json"])
     client, run_id = MlflowClient(uri), ledger.study("hrnet").mlflow_run_id or ""
     assert [file.path for file in client.list_artifacts(run_id, "report")] == [
         "report/report.html",
@@ -41,11 +42,11 @@ def test_a_server_that_hangs_is_given_up_in_time(ledger: Ledger, study: int, hom
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         address = f"http://127.0.0.1:{hanging.getsockname()[1]}"
         with pytest.raises(TrackingError, match=f"MLflow at {address}: took longer than 1 s"):
-            log_report(ledger, study, address, home, home, timeout=1)
+            log_report(ledger, study, address, home, [], timeout=1)
         with contextlib.closing(Ledger(home / "ledger.db")) as other:
             wait_for(lambda: not other.marks.begin(study))
             with pytest.raises(TrackingError, match=f"MLflow at {address}: still takes the trials, and no report yet"):
-                log_report(ledger, study, address, home, home)
+                log_report(ledger, study, address, home, [])
             other.marks.end(study)
         with pytest.raises(TrackingError, match=f"MLflow at {address}: timed out"):
             sync(ledger, study, address, home)
