@@ -28,12 +28,20 @@ RISK = (
 
 
 def check_before_first_trial(
-    spec: StudySpec, home: Home, file: str, *, fresh: bool, skip: bool, say: Callable[[str], None]
+    spec: StudySpec,
+    home: Home,
+    file: str,
+    *,
+    fresh: bool,
+    skip: bool,
+    say: Callable[[str], None],
+    checked: Callable[[Finding], None] = lambda finding: None,
 ) -> None:
     """Looks at data, labels and one batch unless trials have run on them already; says in one line what was looked at.
 
-    fresh: the study's old trials do not count, they will be moved aside. skip: says only what is risked. Raises
-    InputMistake with all that is wrong; nothing of the study has been created by then.
+    fresh: the study's old trials do not count, they will be moved aside. skip: says only what is risked. checked: is
+    told of each check as it ends. Raises InputMistake with all that is wrong; nothing of the study has been created by
+    then.
     """
     row, trials = (None, 0) if fresh else _known(home, spec.study)
     if not due(spec, row, trials):
@@ -41,7 +49,10 @@ def check_before_first_trial(
     if skip:
         say(f"{spec.study}: {RISK}")
         return
-    findings = list(examine_apart(spec, home.path / "check" / spec.study))
+    findings = []
+    for finding in examine_apart(spec, home.path / "check" / spec.study):
+        findings.append(finding)
+        checked(finding)
     wrong = [finding for finding in findings if finding.problem is not None]
     looked_at = ", ".join(finding.check for finding in findings)
     say(f"{spec.study}: looked at {looked_at}: {'something is wrong' if wrong else 'nothing wrong'}")

@@ -28,7 +28,7 @@ from orchestrator.study.warm_start import warm_start
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
 from orchestrator.trial import Outcome, Status
-from trainables import load_trainable
+from trainables import Finding, load_trainable
 
 LEDGER_SECONDS = 600.0  # to wait for a ledger whose server went away
 
@@ -44,18 +44,19 @@ def run(
     fresh: bool = False,
     skip_preflight: bool = False,
     say: Callable[[str], None] = print,
+    checked: Callable[[Finding], None] = lambda finding: None,
 ) -> Outcome:
     """Runs `spec` until its budget is used up or it must stop. Raises InputMistake, StudyInUse, LedgerError.
 
     file: the study file, as it was typed. fresh: moves a study of that name aside first. say: is told what happens
-    before anything is shown by `progress`.
+    before anything is shown by `progress`. checked: is told of each check before the first trial as it ends.
     """
     trainable = load_trainable(spec.trainable)
     fingerprint = fingerprint_of(trainable, spec, file)
     if address is None and not known(home, spec.study):
         gpus_per_trial(spec, local_resources())  # said before anything is created
     warm = warm_start(home, spec, trainable, file)
-    check_before_first_trial(spec, home, file, fresh=fresh, skip=skip_preflight, say=say)
+    check_before_first_trial(spec, home, file, fresh=fresh, skip=skip_preflight, say=say, checked=checked)
     if fresh and (moved := move_aside(home, spec.study)):
         say(f"{spec.study}: the old study is now {moved}")
     with closing(Ledger(home.ledger, patience=LEDGER_SECONDS, say=progress.say)) as ledger:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import InputMistake
+from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.preflight import due, examine_apart
+from orchestrator.preflight import check_before_first_trial, due, examine_apart
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import Finding
 
@@ -75,6 +77,21 @@ def test_the_check_runs_in_another_process_and_its_findings_arrive_in_order(spec
 def test_whatever_ends_the_check_is_a_finding(spec_of, tmp_path: Path, what: str, problem: str):
     findings = findings_of(spec_of(data={"what": what}), tmp_path / "check")
     assert [finding.problem for finding in findings if finding.problem] == [problem]
+
+
+def test_whoever_starts_a_study_is_told_of_each_check_as_it_ends(spec_of, tmp_path: Path):
+    told: list[str] = []
+    with pytest.raises(InputMistake, match="it is broken"):
+        check_before_first_trial(
+            spec_of(data={"what": "problem"}),
+            Home.at(tmp_path),
+            "checked.yaml",
+            fresh=False,
+            skip=False,
+            say=told.append,
+            checked=lambda finding: told.append(finding.check),
+        )
+    assert told == ["study file", "first", "second", "cost", "checked: looked at " + told[-1].partition("at ")[2]]
 
 
 def test_a_study_is_checked_until_it_has_trials_and_again_when_what_was_looked_at_changed(spec_of, tmp_path: Path):
