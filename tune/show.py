@@ -18,6 +18,7 @@ from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.mistake import duration, short
 from orchestrator.step import Step
 from orchestrator.study.code_change import changes_of, sentence
+from orchestrator.study.proposals import is_used_up
 from orchestrator.trial import Outcome, State, Status, Trial, best_trial
 from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
@@ -193,6 +194,8 @@ def show_outcome(
     best = best_trial(trials, objective)
     if outcome.started == 0 and outcome.status is Status.FINISHED:
         remedy = more(command) if row.reason is None else "change that limit under `budget`"
+        if is_used_up(row.reason):
+            remedy = "widen `space` or loosen `constraints` in the file"
         reason = "" if row.reason is None else f" ({row.reason})"
         say(f"{row.name} is finished{reason}: {_count(trials)}; no trial was started. More: {remedy}")
     else:

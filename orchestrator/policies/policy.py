@@ -43,7 +43,12 @@ class Wait:
 
 @dataclass(frozen=True)
 class Done:
-    """Start nothing more, whatever the running trials report: the space, or what `new` allowed, is used up."""
+    """Start nothing more, whatever the running trials report: the space, or what `new` allowed, is used up.
+
+    reason: one line for the user where it is not the budget that ends the search.
+    """
+
+    reason: str | None = None
 
 
 Move = New | GoOn | Wait | Done

@@ -10,7 +10,7 @@ from orchestrator.plain_data import config_key
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.trial import Trial
 
-_DRAWS = 1000  # a space whose last free config is not met in so many draws counts as exhausted
+_DRAWS = 1000  # where so many meet no free config, the free ones are listed, or the space counts as exhausted
 
 
 class RandomSearcher:
@@ -27,7 +27,10 @@ class RandomSearcher:
         self._tried: set[str] = set()
 
     def propose(self, trials: Sequence[Trial], others: Sequence[Trial] = ()) -> dict[str, Any] | None:
-        """Returns a config that was not tried; None when none is left, or none is met in a thousand draws."""
+        """Returns a config that was not tried; None when none is left.
+
+        In a space that is too large to be listed, None also where none is met in a thousand draws.
+        """
         for index in range(self._read, len(trials)):
             self._tried.add(config_key(trials[index].config))
         self._read = len(trials)
@@ -39,4 +42,7 @@ class RandomSearcher:
             config = self.space.sample(rng)
             if config_key(config) not in self._tried:
                 return config
-        return None
+        if not self.space.listable:
+            return None
+        free = [config for config in self.space.configs() if config_key(config) not in self._tried]
+        return rng.choice(free) if free else None

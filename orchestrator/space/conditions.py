@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.mistake import Mistakes, did_you_mean, shown
-from orchestrator.plain_data import key_text, plain_mistake, plain_scalar, same
+from orchestrator.plain_data import PlainValues, key_text, plain_mistake, plain_scalar
 from orchestrator.space.config_field import ConfigField, WrongValue
 from orchestrator.space.domain import Domain, Fixed, Float, described
 from orchestrator.space.domain_parser import FORMS, Draft
@@ -47,9 +47,10 @@ def by_value(
         mistakes.add(f"{path}.by", _NOT_COUNTABLE.format(parent.name))
         return None
     known = list(_values(parent.domains)) if _listable(parent) else None
+    by_text = {key_text(value): value for value in known or () if not isinstance(value, (list, dict))}
     domains: list[tuple[Any, Domain]] = []
     for text, domain in draft.by_domains.items():
-        match = next((value for value in known or () if _is_key_of(text, value)), None)
+        match = by_text.get(text)
         if match is None:
             match, mistake = _read_value(parent, field, plain_scalar(text) if len(text) < 100 else text)
             if mistake and text in FORMS:
@@ -65,7 +66,8 @@ def by_value(
         return ByValue(parent.name, tuple(domains), draft.by_default)
     if known is None:
         mistakes.add(path, f"must hold a `default`, because `{parent.name}` has too many values to list them all")
-    uncovered = [value for value in known or () if not any(same(value, listed) for listed, _ in domains)]
+    covered = PlainValues(listed for listed, _ in domains)
+    uncovered = [value for value in known or () if value not in covered]
     if uncovered:
         which = ", ".join(shown(value) for value in uncovered[:5]) + (", ..." if len(uncovered) > 5 else "")
         must = f"must hold a domain for each value of `{parent.name}`"
@@ -89,11 +91,6 @@ def _read_value(parent: Parameter, field: ConfigField | None, value: Any) -> tup
     choices = [choice for choice in _values(parent.domains) if isinstance(choice, str)] if _listable(parent) else []
     allowed = " or ".join(dict.fromkeys(described(domain) for domain in parent.domains))
     return value, f"must be a value of `{parent.name}`, {allowed}, but got {shown(value)}{did_you_mean(value, choices)}"
-
-
-def _is_key_of(text: str, value: Any) -> bool:
-    """Returns whether `text`, a key below `by`, names this value."""
-    return not isinstance(value, (list, dict)) and text == key_text(value)
 
 
 def _countable(parent: Parameter) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.mistake import shown
-from orchestrator.plain_data import LARGEST_WHOLE, is_number, same
+from orchestrator.plain_data import LARGEST_WHOLE, PlainValues, exact, is_number, same
+
+_LISTED = 20  # A message names so many choices; the others are counted.
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,12 @@ class Float:
     @property
     def _steps(self) -> int:
         assert self.step is not None
-        return int((_exact(self.high) - _exact(self.low)) // _exact(self.step))
+        return int((exact(self.high) - exact(self.low)) // exact(self.step))
 
     def _value(self, k: int) -> float:
         """Returns low + k * step as decimals give it: 0.3, never 0.30000000000000004."""
         assert self.step is not None
-        return float(_exact(self.low) + k * _exact(self.step))
+        return float(exact(self.low) + k * exact(self.step))
 
     def _at(self, share: float) -> float:
         """Returns the value at `share` (0 to 1) of the way from low to high; with `log`, of the logarithms."""
@@ -126,13 +127,15 @@ class Int:
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """Holds a few values of plain data to choose from. Raises ValueError where there are none."""
+    """Holds values of plain data to choose from. Raises ValueError where there are none."""
 
     choices: tuple[Any, ...]
+    _found: PlainValues = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.choices:
             raise ValueError("at least one choice must be given")
+        object.__setattr__(self, "_found", PlainValues(self.choices))
 
     @property
     def size(self) -> int:
@@ -147,7 +150,11 @@ class Categorical:
         return self.choices[rng.randrange(len(self.choices))]
 
     def contains(self, value: Any) -> bool:
-        return any(same(value, choice) for choice in self.choices)
+        return value in self._found
+
+    def listed(self, value: Any) -> Any:
+        """Returns the choice that is the same as `value`; `value` itself where there is none."""
+        return self._found.find(value)
 
     def values(self) -> Iterator[Any]:
         return iter(self.choices)
@@ -173,6 +180,10 @@ class Fixed:
     def contains(self, value: Any) -> bool:
         return same(value, self.value)
 
+    def listed(self, value: Any) -> Any:
+        """Returns the value of the domain where `value` is the same; else `value` itself."""
+        return self.value if self.contains(value) else value
+
     def values(self) -> Iterator[Any]:
         return iter((self.value,))
 
@@ -186,7 +197,8 @@ def described(domain: Domain) -> str:
     if isinstance(domain, Fixed):
         return shown(domain.value)
     if isinstance(domain, Categorical):
-        return "one of " + ", ".join(shown(choice) for choice in domain.choices)
+        more = f", ... ({domain.size} in all)" if domain.size > _LISTED else ""
+        return "one of " + ", ".join(shown(choice) for choice in domain.choices[:_LISTED]) + more
     kind = "a whole number" if isinstance(domain, Int) else "a number"
     step = f" in steps of {domain.step}" if domain.step not in (None, 1) else ""
     return f"{kind} from {domain.low} to {domain.high}{step}"
@@ -212,18 +224,13 @@ def range_mistakes(low: float, high: float, log: bool, step: float | None, whole
         found.append(f"`log` and `step` must not stand together, but got log=true, step={step}; leave one out")
     if step is not None and step <= 0:
         found.append(f"`step > 0` must hold, but got step={step}")
-    elif step is not None and low < high and _exact(step) > _exact(high) - _exact(low):
+    elif step is not None and low < high and exact(step) > exact(high) - exact(low):
         got = f"low={low}, high={high}, step={step}"
         found.append(f"`step <= high - low` must hold, but got {got}; make the step smaller")
-    elif step is not None and low < high and (_exact(high) - _exact(low)) / _exact(step) > LARGEST_WHOLE:
+    elif step is not None and low < high and (exact(high) - exact(low)) / exact(step) > LARGEST_WHOLE:
         got = f"low={low}, high={high}, step={step}"
         found.append(f"a range must have at most {LARGEST_WHOLE} steps, but got {got}; leave `step` out")
     return found
-
-
-def _exact(number: float) -> Fraction:
-    """Returns the decimal number that was typed, not the binary fraction nearest to it."""
-    return Fraction(str(number))
 
 
 def _require(mistakes: list[str]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.mistake import Mistakes, did_you_mean, quoted, shown, unknown_field
-from orchestrator.plain_data import is_number, plain_mistake, plain_scalar, same, with_whole_keys
+from orchestrator.plain_data import canonical, is_number, plain_mistake, plain_scalar, with_whole_keys
 from orchestrator.space.config_field import ConfigField, WrongValue
 from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, range_mistakes
 
@@ -155,17 +155,17 @@ class DomainParser:
             what = f"a list is a choice between its items, but {shown(raw)} looks like one value"
             self._mistakes.add(path, f"{what}; write {{value: {shown(raw)}}}")
             return None
-        choices: list[Any] = []
+        choices: dict[str, Any] = {}
         complete = True
         for index, item in enumerate(raw):
             value = self._value(item, f"{path}[{index}]")
             complete &= value is not None
-            if value and any(same(value[0], earlier) for earlier in choices):
+            if value and canonical(value[0]) in choices:
                 what = f"each choice must stand once, but {shown(item)} stands twice"
                 self._mistakes.add(f"{path}[{index}]", f"{what}; remove one")
             elif value:
-                choices.append(value[0])
-        return Categorical(tuple(choices)) if complete and choices else None
+                choices[canonical(value[0])] = value[0]
+        return Categorical(tuple(choices.values())) if complete and choices else None
 
     def _is_list_itself(self, raw: list[Any]) -> bool:
         """Returns whether the field takes the whole list, but none of its items."""

@@ -1,4 +1,7 @@
-"""Parses and computes constraints, which are arithmetic and comparisons over names; no text is executed as code."""
+"""Parses and computes constraints, which are arithmetic and comparisons over names; no text is executed as code.
+
+Numbers are the decimals that were typed, as in the steps of a range: 0.1 + 0.2 <= 0.3 is met.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,15 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from orchestrator.mistake import shown
+from orchestrator.plain_data import exact
 
 _MAX_LENGTH = 1000
 _MAX_DEPTH = 50
+_MAX_BITS = 20_000  # A number that takes more is rounded to a float, because its arithmetic would take long.
 _WORDS = {"true": True, "false": False, "null": None}  # These values are written as in YAML.
 _ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _EQUAL = (ast.Eq, ast.NotEq)
@@ -102,6 +108,8 @@ def _check(node: ast.expr, line: str, names: dict[str, None], depth: int) -> Non
             names[node.id] = None
         return
     if isinstance(node, ast.Constant):
+        if isinstance(node.value, float) and not math.isfinite(node.value):
+            raise _not_allowed(node, line, "a number beyond 1.8e308", "write a smaller one")
         if node.value is None or isinstance(node.value, (bool, int, float, str)):
             return
         raise _not_allowed(node, line, f"{shown(node.value)}")
@@ -165,27 +173,41 @@ def _value(node: ast.expr, config: Mapping[str, Any]) -> Any:
     return True
 
 
-def _number(value: Any) -> int | float:
-    """Returns the value if it is a number, which true and false are not. Raises TypeError."""
+def _number(value: Any) -> Fraction:
+    """Returns the value as an exact number, which true and false are not. Raises TypeError."""
+    if isinstance(value, Fraction):
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{shown(value)} is not a number")
-    return value
+    return exact(value)
 
 
-def _arithmetic(operator: ast.operator, a: int | float, b: int | float) -> int | float:
+def _arithmetic(operator: ast.operator, a: Fraction, b: Fraction) -> Fraction:
+    if isinstance(operator, (ast.Div, ast.Mod)) and b == 0:
+        raise ZeroDivisionError("division by zero")
     if isinstance(operator, ast.Add):
-        return a + b
-    if isinstance(operator, ast.Sub):
-        return a - b
-    if isinstance(operator, ast.Mult):
-        return a * b
-    if isinstance(operator, ast.Div):
-        return a / b
-    if isinstance(operator, ast.Mod):
-        return a % b
+        result = a + b
+    elif isinstance(operator, ast.Sub):
+        result = a - b
+    elif isinstance(operator, ast.Mult):
+        result = a * b
+    elif isinstance(operator, ast.Div):
+        result = a / b
+    elif isinstance(operator, ast.Mod):
+        result = a % b
+    else:
+        result = _power(a, b)
+    return result if _bits(result) <= _MAX_BITS else exact(float(result))
+
+
+def _power(a: Fraction, b: Fraction) -> Fraction:
+    """Returns a ** b, exactly for a whole b. Raises ArithmeticError or ValueError."""
     power = math.pow(a, b)  # A float overflows at once where 9 ** 9 ** 9 in whole numbers would take hours.
-    exact = isinstance(a, int) and isinstance(b, int) and b >= 0 and abs(power) < 2**53
-    return int(power) if exact else power
+    return a ** int(b) if b.denominator == 1 and _bits(a) * abs(b) <= _MAX_BITS else exact(power)
+
+
+def _bits(number: Fraction) -> int:
+    return number.numerator.bit_length() + number.denominator.bit_length()
 
 
 def _compare(operator: ast.cmpop, a: Any, b: Any) -> bool:
@@ -204,4 +226,5 @@ def _compare(operator: ast.cmpop, a: Any, b: Any) -> bool:
 
 def _equal(a: Any, b: Any) -> bool:
     """Returns whether two values are equal; true equals no number."""
+    a, b = (exact(each) if isinstance(each, float) else each for each in (a, b))
     return a == b and isinstance(a, bool) == isinstance(b, bool)

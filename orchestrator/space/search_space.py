@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.mistake import Mistake, shown
-from orchestrator.plain_data import same
+from orchestrator.plain_data import PlainValues, same
 from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, described
 from orchestrator.space.expression import Expression, ExpressionError
 
@@ -62,6 +62,11 @@ class Parameter:
     by: ByValue | None = None
     default: Fixed | None = None
 
+    @functools.cached_property
+    def _conditions(self) -> dict[str, PlainValues]:
+        """Returns the values of `when`, ready to be looked up."""
+        return {parent: PlainValues(values) for parent, values in self.when.items()}
+
     @property
     def parents(self) -> tuple[str, ...]:
         """Returns the names whose values decide about this one."""
@@ -78,8 +83,8 @@ class Parameter:
 
     def domain_in(self, config: Mapping[str, Any]) -> Domain | None:
         """Returns the domain in a config with these values of the parents; None where the name is absent from it."""
-        for parent, values in self.when.items():
-            if parent not in config or not any(same(config[parent], value) for value in values):
+        for parent, values in self._conditions.items():
+            if parent not in config or config[parent] not in values:
                 return None
         if self.by is None:
             return self.domain
@@ -90,11 +95,10 @@ class Parameter:
         for parent in self.parents:
             if parent not in config:
                 return f"`{parent}` is absent"
-        for parent, values in self.when.items():
-            if not any(same(config[parent], value) for value in values):
-                return (
-                    f"it needs `{parent}` to be {described(Categorical(values))}, and that is {shown(config[parent])}"
-                )
+        for parent, values in self._conditions.items():
+            if config[parent] not in values:
+                needed = described(Categorical(self.when[parent]))
+                return f"it needs `{parent}` to be {needed}, and that is {shown(config[parent])}"
         return f"it has no domain beside `{self.parents[-1]}` = {shown(config[self.parents[-1]])}"
 
 
@@ -208,8 +212,9 @@ class SearchSpace:
         restored = dict(config)
         for name, parameter in self.parameters.items():
             if name in config:
-                values = [v for d in parameter.domains if isinstance(d, (Fixed, Categorical)) for v in d.values()]
-                restored[name] = next((value for value in values if same(value, config[name])), config[name])
+                listed = (each for each in parameter.domains if isinstance(each, (Fixed, Categorical)))
+                domain = next((each for each in listed if each.contains(config[name])), None)
+                restored[name] = config[name] if domain is None else domain.listed(config[name])
         return restored
 
     def draw_unconstrained(self, rng: random.Random, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -239,9 +244,7 @@ class SearchSpace:
             if parent not in self.fixed:
                 if not self._reachable(self.parameters[parent]):
                     return False
-            elif parent in parameter.when and not any(
-                same(self.fixed[parent], value) for value in parameter.when[parent]
-            ):
+            elif parent in parameter.when and self.fixed[parent] not in parameter._conditions[parent]:
                 return False
         return True
 

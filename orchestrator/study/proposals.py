@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Collection, Sequence
 
 from orchestrator.plain_data import config_key
 from orchestrator.policies.policy import Done, GoOn, New, Policy, Wait
+from orchestrator.space.search_space import SearchSpace
 from orchestrator.study.ahead import Ahead
 from orchestrator.study.trials import Proposal
 from orchestrator.study.warm_start import COLD, OFFERED, WarmStart
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Trial
+
+
+def used_up(space: SearchSpace) -> str:
+    """Says why a search ends before its budget: there is nothing left to try."""
+    if space.size is None:
+        return "all configs of the space were tried that the sampler meets"
+    return (
+        "the one config of the space was tried"
+        if space.size == 1
+        else f"all {space.size} configs of the space were tried"
+    )
+
+
+def is_used_up(reason: str | None) -> bool:
+    """Returns whether that is why a study ended: it takes another space, not more trials."""
+    return (
+        reason is not None and re.match(r"(all|the one) .*configs? of the space (was|were) tried", reason) is not None
+    )
 
 
 class Proposals:
@@ -45,7 +65,11 @@ class Proposals:
                 if len(self._taken) < OFFERED and config_key(trial.config) not in self._tried:
                     return Proposal(dict(trial.config), origin=trial.origin)
         move = self._ahead.move(trials, running, revision, new=new)
-        return Proposal(move.config, until=move.until) if isinstance(move, New) else move
+        if isinstance(move, New):
+            return Proposal(move.config, until=move.until)
+        if isinstance(move, Done) and new and move.reason is None:
+            return Done(used_up(self._spec.space))
+        return move
 
     def look_ahead(self, trials: Sequence[Trial], running: Collection[int], revision: int) -> None:
         """Lets a policy that takes long think about its next move while all workers are busy."""

@@ -163,7 +163,10 @@ class Study:
         if self.stopping:
             return self._ending, self.stopping
         done = self.over or any(trial.state in (State.COMPLETED, State.PRUNED) for trial in self.trials)
-        return (Status.FINISHED if done else Status.FAILED), self.over
+        if not done:
+            return Status.FAILED, None
+        move = None if self.over else self._next_move()
+        return Status.FINISHED, move.reason if isinstance(move, Done) else self.over
 
     # What is next
 

@@ -97,6 +97,7 @@ def test_a_trial_tells_after_what_it_was_tried_again(home: Home, capsys: pytest.
         ),
         ("finished", "the target was reached: val/score 0.9", 0, 0, "More: change that limit under `budget`"),
         ("finished", None, 0, 0, "More: tune run s.yaml --trials +4"),
+        ("finished", "all 4 configs of the space were tried", 0, 0, "More: widen `space` or loosen `constraints`"),
         ("paused", "the 2 GPU-hours of the budget are used up", 3, 0, "next: tune run s.yaml   goes on from here"),
     ],
 )

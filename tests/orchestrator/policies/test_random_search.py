@@ -63,5 +63,12 @@ def test_no_config_is_proposed_twice_and_a_small_space_ends():
     assert len({config_key(config) for config in configs}) == 6
 
 
+def test_the_last_config_of_a_large_choice_is_found_though_no_draw_meets_it():
+    space = space_of(a=list(range(5000)))
+    trials = [Trial(number, {"a": number}) for number in range(1, 5000)]
+    assert RandomSearcher(space, 0).propose(trials) == {"a": 0}
+    assert RandomSearcher(space, 0).propose([*trials, Trial(5000, {"a": 0})]) is None
+
+
 def test_a_fixed_space_holds_one_config():
     assert propose(space_of(lr=0.1), 0, 5) == [{"lr": 0.1}]

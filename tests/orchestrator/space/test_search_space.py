@@ -6,6 +6,7 @@ import itertools
 import json
 import pickle
 import random
+import time
 from collections import Counter
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from orchestrator.plain_data import canonical, config_key
 from orchestrator.space.domain import Categorical, Fixed, Float, Int
 from orchestrator.space.expression import Expression
-from orchestrator.space.membership import as_config_of
+from orchestrator.space.membership import NotInSpace, as_config_of
 from orchestrator.space.search_space import Parameter, SearchSpace, Unsatisfiable, as_fixed
 from tests.harness.parsed_space import space_of
 
@@ -193,3 +194,26 @@ def test_a_value_written_as_fixed_is_read_as_fixed(value):
         {"a": as_fixed(value)}
     ).sample(random.Random(0))
     assert isinstance(space_of({"a": as_fixed(value)}).parameters["a"].domain, Fixed)
+
+
+def test_constraints_and_steps_share_one_arithmetic():
+    grid = {"low": 0.1, "high": 0.3, "step": 0.1}
+    space = space_of({"a": grid, "b": grid}, "a + b <= 0.3")
+    assert space.size == 3
+    assert [(config["a"], config["b"]) for config in space.configs()] == [(0.1, 0.1), (0.1, 0.2), (0.2, 0.1)]
+    thirds = {"low": 0.0, "high": 1.2, "step": 0.4}
+    assert space_of({"a": thirds, "b": thirds}, "a - b == 0.4").size == 3
+
+
+def test_a_choice_among_twenty_thousand_is_read_drawn_and_found_in_a_moment():
+    values = [round(i * 1e-5, 5) for i in range(10_000)] + [f"net_{i}" for i in range(10_000)]
+    raw = {"a": values, "b": {"low": 0.0, "high": 1.0, "when": {"a": values[:5000]}}}
+    start = time.process_time()
+    space = space_of(raw, "b <= 0.9")
+    configs = [space.sample(random.Random(seed)) for seed in range(300)]
+    assert all(as_config_of(space, config, {}) == config for config in configs)
+    assert space.restore({"a": 1}) == {"a": 1}
+    assert time.process_time() - start < 3.0  # a list that is walked through for each of its values takes minutes
+    with pytest.raises(NotInSpace) as caught:
+        as_config_of(space, {"a": "net_x"}, {})
+    assert len(str(caught.value)) < 500 and "(20000 in all)" in str(caught.value)

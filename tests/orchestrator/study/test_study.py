@@ -19,6 +19,7 @@ from orchestrator.job import Failure, FailureClass, Job, JobKind
 from orchestrator.ledger import Ledger
 from orchestrator.policies.policy import Decision
 from orchestrator.study.failures import every_failure
+from orchestrator.study.proposals import is_used_up
 from orchestrator.study.study import Study
 from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.trial import Report, State, Status
@@ -37,6 +38,18 @@ def test_as_many_trials_run_as_fit_and_no_more_than_the_budget_allows(cluster: C
     assert len(study.trials) == 6
     assert study.search_over
     assert all(trial.state.final for trial in study.trials)
+
+
+def test_a_search_that_has_tried_the_whole_space_ends_and_says_so(cluster: Callable[..., FakeCluster], tmp_path: Path):
+    study = cluster(space={"lr": [0.1, 0.2], "family": ["a", "b"], "epochs": 4}, budget={"trials": 50}).study
+    run_out(study)
+    assert len(study.trials) == 4
+    assert study.outcome == (Status.FINISHED, "all 4 configs of the space were tried")
+    assert is_used_up(study.outcome[1])
+    (tmp_path / "one").mkdir()
+    one = FakeCluster(tmp_path / "one", space={"lr": 0.1, "epochs": 4}, budget={"trials": 1}).study
+    run_out(one)
+    assert one.outcome == (Status.FINISHED, None)  # its budget ended it
 
 
 def test_baselines_come_first_under_their_names_and_are_never_pruned(cluster: Callable[..., FakeCluster]):
