@@ -120,7 +120,8 @@ constraints:
 
 `+ - * / % **`, comparisons (`<`, `<=`, `>`, `>=`, `==`, `!=`, also in a row: `1 <= a < b`), `and`, `or`, `not`,
 parentheses, names of `space`, numbers, text between quotes, `true`, `false` and `null`. Nothing else: no functions, no
-attributes. A constraint does not apply to a config from which one of its names is absent. One that no config meets is
+attributes. Numbers are the decimals that were typed: `a + b <= 0.3` takes 0.1 and 0.2. A constraint does not apply to a
+config from which one of its names is absent. One that no config meets is
 an error when the file is read.
 """
 
