@@ -10,21 +10,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.job import FailureClass, JobKind
-from orchestrator.ledger.database import Database
 from orchestrator.ledger.errors import LedgerError
-from orchestrator.ledger.lease_table import LeaseTable
-from orchestrator.ledger.retry import Retry
 from orchestrator.ledger.rows import from_json, metrics_json, storable, to_json
+from orchestrator.ledger.table import Table
 from orchestrator.ledger.tables import END_STEP_ATTEMPTS, change_trial, step_attempts, steps, trials
 from orchestrator.step import Step
 from orchestrator.trial import FailedAttempt, State
 
 
-class StepTable:
-    """A part of the ledger: the same database, leases and retries."""
-
-    def __init__(self, database: Database, leases: LeaseTable, retry: Retry) -> None:
-        self._database, self._leases, self._retry = database, leases, retry
+class StepTable(Table):
+    """Work that is done with a trial's checkpoint, and its attempts."""
 
     def of(self, study_id: int) -> list[Step]:
         """Returns all steps of a study by number."""
@@ -77,7 +72,7 @@ class StepTable:
 
     def set_facts(self, study_id: int, step: Step, facts: Mapping[str, Any]) -> Step:
         """Replaces the step's facts."""
-        self._retry.insist(lambda: self._change(study_id, step, facts=to_json(facts)))
+        self._retry.insist(lambda: self._change_step(study_id, step, facts=to_json(facts)))
         return replace(step, facts=facts)
 
     # Inside: transactions that leave the same when they are repeated
@@ -151,7 +146,7 @@ class StepTable:
                 key = {"study": study_id, "trial": step.trial, "more_attempts": 0}
                 connection.execute(change_trial(("test",)), key | {"test": result})
 
-    def _change(self, study_id: int, step: Step, **values: Any) -> None:
+    def _change_step(self, study_id: int, step: Step, **values: Any) -> None:
         with self._database.write() as connection:
             self._update(connection, study_id, step, **values)
 
