@@ -112,7 +112,7 @@ class StudyService(Service):
         running = len(study.attempts_running)
         alone = shares(self._nodes, [replace(self._claim, wanted=1_000_000)])[self._claim.job]
         limit = alone if spec.resources.concurrent == "auto" else min(alone, spec.resources.concurrent)
-        wanted = min(limit, max(running, 0 if study.done_starting or study.disk_full else self._left()))
+        wanted = min(limit, max(running, 0 if study.done_starting or study.outage.reason else self._left()))
         self._claim = replace(self._claim, wanted=wanted, running=running)
         if not self._others:
             study.concurrency = limit
@@ -122,7 +122,7 @@ class StudyService(Service):
     def _left(self) -> int:
         """Jobs that could run now."""
         if self._study.search_over:
-            return len(self._study.due_steps)
+            return self._study.steps_due
         trials, budget = self._study.trials, self._study.spec.budget.trials
         unfinished = sum(not trial.state.final for trial in trials)
         return 1_000_000 if budget is None else unfinished + max(0, budget - len(trials))

@@ -46,19 +46,19 @@ class Upkeep:
     def watch_disks(self) -> None:
         """Lets the study wait while a disk is full, and go on when there is room again."""
         study, reserve = self._study, self._study.spec.checkpoints.reserve
-        shortage = shortage_of(study.folders, reserve + reserve // 4 if study.disk_full else reserve)
+        shortage = shortage_of(study.folders, reserve + reserve // 4 if study.outage.reason else reserve)
         if shortage is not None:
-            study.wait_for_disk(shortage.partition(";")[0])
-        elif study.disk_full and (self._short or time.time() >= study.disk_retry_at):
-            study.disk_has_room()
+            study.outage.begin(shortage.partition(";")[0])
+        elif study.outage.reason and (self._short or time.time() >= study.outage.retry_at):
+            study.outage.end()
         self._short = shortage is not None
-        if study.disk_full and self._said is None:
+        if study.outage.reason and self._said is None:
             self._progress.say(
-                f"{shortage or study.disk_full}; nothing starts and running trials pause, until there is room again"
+                f"{shortage or study.outage.reason}; nothing starts and running trials pause, until there is room again"
             )
-        elif self._said is not None and not study.disk_full:
+        elif self._said is not None and not study.outage.reason:
             self._progress.say("trying again: there is room")
-        self._said = study.disk_full
+        self._said = study.outage.reason
 
     def over(self) -> bool:
         """Returns whether the study is to stop; stops it at its deadline."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,21 +21,21 @@ from orchestrator.policies.build import build_policy
 from orchestrator.policies.policy import HORIZON, Decision, Done, GoOn, Wait
 from orchestrator.space.config_field import defaults_of
 from orchestrator.space.membership import config_as_now
-from orchestrator.step import Step
 from orchestrator.study import budget, failures
+from orchestrator.study.after_search import AfterSearch
 from orchestrator.study.event import Event
 from orchestrator.study.failures import Streak, failure_of
 from orchestrator.study.leader import Leader
+from orchestrator.study.outages import StorageOutage
 from orchestrator.study.pace import Pace
 from orchestrator.study.proposals import Proposals
-from orchestrator.study.steps import DueStep, Steps, due, ref_of
+from orchestrator.study.replay import unsettled
+from orchestrator.study.steps import Steps, ref_of
 from orchestrator.study.trials import Proposal, Trials
 from orchestrator.study.warm_start import COLD, WarmStart
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, PausedBy, Report, State, Status, Trial
 from trainables import Trainable
-
-RETRY_SECONDS, LONGEST_RETRY_SECONDS = 30.0, 600.0  # while a disk refuses although it says that there is room
 
 
 class Study:
@@ -67,8 +67,7 @@ class Study:
         self.attempts_started = 0  # in this session
         self.stopping: str | None = None  # why no new job starts, once the session was asked to stop
         self._ending = Status.PAUSED  # how it leaves the study then
-        self.disk_full: str | None = None  # why no new job starts until the disk, or the storage, is better
-        self.disk_retry_at = 0.0  # unix time before which it is not tried again, whatever the disk says
+        self.outage = StorageOutage(now)
         self._ledger, self._id = ledger, study_id
         self._trainable = trainable
         self._on_event = on_event
@@ -81,14 +80,23 @@ class Study:
         ]
         self._trials = Trials(ledger, study_id, counting, now)
         self._running: set[int] = set()
-        self._steps = Steps(ledger.steps, study_id)
-        self._refused = 0  # attempts in a row that ended because nothing could be written
         self._leader = Leader(self._trials, self.objective, spec.budget)
         self._pace = Pace(self.trials, (self.policy.milestones(HORIZON) or [1])[0])
         self._streak = Streak(spec.failures.equal_exceptions)
         used = ledger.gpu_seconds(study_id)
         self.allowance = budget.Allowance(spec.budget.gpu_hours, used, now)
         self._retention = Retention(open_storage(storage, directory), self.objective, spec.checkpoints.quota)
+        self._after = AfterSearch(
+            steps=Steps(ledger.steps, study_id),
+            trials=self._trials,
+            trainable=trainable,
+            policy=spec.failures,
+            allowance=self.allowance,
+            outage=self.outage,
+            kept_epoch=self.best_kept_epoch,
+            silence=lambda trial: self._pace.silence(trial, spec.failures),
+            on_event=on_event,
+        )
         self._untidy: set[int] = set()  # trials of whose checkpoints fewer may be worth their disk than before
 
     def begin(self) -> None:
@@ -97,8 +105,8 @@ class Study:
         To be called once, before anything else is asked of the study, while no worker writes.
         """
         self._untidy.update(self._retention.begin(self._trials))
-        self._replay(self._ledger.history(self._id))
-        self._steps.begin()
+        self._settle()
+        self._after.steps.begin()
         self.tidy()
 
     # What there is
@@ -136,21 +144,17 @@ class Study:
     def attempts_running(self) -> set[JobRef]:
         """The attempts that run: at trials, and at steps."""
         trials = {JobRef(JobKind.TRAIN, trial.number, trial.attempts) for trial in self.running}
-        return trials | {ref_of(step) for step in self._steps.running}
+        return trials | {ref_of(step) for step in self._after.steps.running}
 
     @property
     def finished(self) -> bool:
         """Is the search over, and each step done that follows it, or failed?"""
-        return self.search_over and not self._steps.running and not self.due_steps
+        return self.search_over and not self._after.steps.running and not self._after.due(self.best)
 
     @property
-    def due_steps(self) -> list[DueStep]:
-        """What is to be done once the search is over, and does not run yet."""
-        if self._trainable.test is None and self._trainable.examples is None:
-            return []
-        running = self._steps.running
-        found = due(self.best, self.trials, self._steps.listed, self.best_kept_epoch)
-        return [each for each in found if not any(map(each.is_of, running))]
+    def steps_due(self) -> int:
+        """How many steps are to be done once the search is over, and do not run yet."""
+        return len(self._after.due(self.best))
 
     @property
     def search_over(self) -> bool:
@@ -175,7 +179,11 @@ class Study:
 
         Trials that the session had paused go on first; then the policy is asked; the steps come last.
         """
-        if self.stopping or self.disk_full or len(self._running) + len(self._steps.running) >= self.concurrency:
+        if (
+            self.stopping
+            or self.outage.reason
+            or len(self._running) + len(self._after.steps.running) >= self.concurrency
+        ):
             return None
         if self.search_over:
             return self._next_step()
@@ -211,14 +219,6 @@ class Study:
         """Starts nothing more; every running trial pauses at its next report. status: the study's after that."""
         self.stopping, self._ending = reason, status
 
-    def wait_for_disk(self, reason: str, seconds: float = 0.0) -> None:
-        """Stops as `stop` does, but only until `disk_has_room`, which is not before so many seconds have passed."""
-        self.disk_full, self.disk_retry_at = reason, max(self.disk_retry_at, self._now() + seconds)
-
-    def disk_has_room(self) -> None:
-        """Lets the study go on after `wait_for_disk`."""
-        self.disk_full, self.disk_retry_at = None, 0.0
-
     def pause(self, number: int, reason: str) -> None:
         """Pauses a trial: it goes on from its checkpoint, later in this session or in the next."""
         self._finish(number, State.PAUSED, reason)
@@ -227,8 +227,7 @@ class Study:
         """Pauses what was running, because no worker runs any more; it goes on from its checkpoints."""
         for trial in self.running:
             self._finish(trial.number, State.PAUSED, reason)
-        for step in self._steps.running:
-            self._end_step(step, self._steps.pause(step.number, reason), "paused")
+        self._after.give_up(reason)
         self._untidy.update(self._streak.end())
 
     # What happened
@@ -237,7 +236,7 @@ class Study:
         """Records a report, then decides. The ledger has it before anything follows from it."""
         repeated = report.epoch <= self._trials[number].epochs
         trial = self._trials.record(number, report)
-        self._refused = 0
+        self.outage.over()
         if report.checkpoint:
             self._retention.saved(number, report.epoch)
         dethroned = self._leader.reported(trial, repeated=repeated)
@@ -260,7 +259,7 @@ class Study:
         elif decision is Decision.PAUSE:
             self._pause_by_policy(trial, report)
         elif self._must_pause():
-            self._finish(number, State.PAUSED, self.stopping or self.over or self.disk_full)
+            self._finish(number, State.PAUSED, self.stopping or self.over or self.outage.reason)
             return Decision.PAUSE
         return decision
 
@@ -275,7 +274,7 @@ class Study:
     def fail(self, number: int, failure: Failure) -> None:
         """Ends an attempt without result: the trial goes on from its checkpoint, or fails."""
         if failure.kind is FailureClass.STORAGE:  # It would hit the next trial as well: all wait.
-            self._wait_for_storage(failure)
+            self.outage.refused(failure.message)
             self._finish(number, State.PAUSED, failure.message, failure=failure.kind)
             return
         trial = self._trials[number]
@@ -294,41 +293,20 @@ class Study:
 
     def end_step(self, number: int, ended: Ended) -> None:
         """Ends the attempt at a step: it is done, begins anew, or fails for good."""
-        step, failure = self._steps[number], ended.failure
-        if failure is None:
-            completed = self._steps.complete(number, ended.result)
-            self._trials.scored(step.trial, ended.result)
-            self._refused = 0
-            self._end_step(step, completed, "completed")
-        elif failure.kind is FailureClass.STORAGE:
-            self._wait_for_storage(failure)
-            self._end_step(step, self._steps.pause(number, failure.message, failure), "paused")
-        else:
-            config = self._trainable.build_config(self._trials[step.trial].config)
-            verdict = failures.judge(failure, step, config, self.spec.failures)
-            if verdict.again:
-                paused = self._steps.pause(number, verdict.reason, failure, verdict.accumulation_steps)
-                self._end_step(step, paused, "retried")
-            else:
-                self._end_step(step, self._steps.fail(number, verdict.reason, failure), "failed")
+        self._after.end(number, ended)
 
     def give_up_steps(self) -> set[JobRef]:
         """Pauses the running steps if the session is to stop; returns the attempts whose workers are to be ended.
 
         A trial stops at its next report; a step has none, and begins anew.
         """
-        if self._steps.running and not self.stopping and self.allowance.used_up:
-            self.stop(self.allowance.used_up)
-        if not self.stopping:
-            return set()
-        given_up = {ref_of(step) for step in self._steps.running}
-        for step in self._steps.running:
-            self._end_step(step, self._steps.pause(step.number, self.stopping), "paused")
-        return given_up
+        if self._after.steps.running:
+            self._stop_if_used_up()
+        return self._after.give_up(self.stopping) if self.stopping else set()
 
     def set_step_facts(self, number: int, facts: Mapping[str, Any]) -> None:
         """Records where the running attempt at a step runs: host, device, process."""
-        self._steps.set_facts(number, facts)
+        self._after.steps.set_facts(number, facts)
 
     def set_facts(self, number: int, facts: Mapping[str, Any]) -> None:
         """Records where the running attempt runs: host, device, process."""
@@ -373,36 +351,13 @@ class Study:
         )
 
     def _next_step(self) -> Job | None:
-        if self._running or not (found := self.due_steps):
+        if self._running or not self._after.due(self.best):
             return None
-        if self.allowance.used_up:
-            self.stop(self.allowance.used_up)
+        self._stop_if_used_up()
+        if self.stopping:
             return None
-        work, trial = found[0], self._trials[found[0].trial]
-        step = self._steps.start(work, trial.accumulation_steps, self.allowance.gpus)
-        self.allowance.start(ref_of(step))
         self.attempts_started += 1
-        self._on_event(Event("started", trial, step))
-        return Job(
-            trial.number,
-            step.attempts,
-            trial.config,
-            trial.seed,
-            work.epoch,
-            step.accumulation_steps,
-            self._pace.silence(trial, self.spec.failures),
-            kind=work.kind,
-            step=step.number,
-            pictures=work.pictures,
-        )
-
-    def _end_step(self, before: Step, after: Step, event: str) -> None:
-        self.allowance.end(ref_of(before))
-        self._on_event(Event(event, self._trials[after.trial], after))
-
-    def _wait_for_storage(self, failure: Failure) -> None:
-        self.wait_for_disk(failure.message, min(RETRY_SECONDS * 2**self._refused, LONGEST_RETRY_SECONDS))
-        self._refused += 1
+        return self._after.next_job(self.best)
 
     def _last_epoch(self, trial: Trial) -> float:
         """The number of epochs of the trial's complete run, infinite where its trainable does not tell."""
@@ -410,10 +365,13 @@ class Study:
         epochs = config.get("epochs") if isinstance(config, dict) else getattr(config, "epochs", None)
         return math.inf if epochs is None else epochs
 
-    def _must_pause(self) -> bool:
+    def _stop_if_used_up(self) -> None:
         if not self.stopping and self.allowance.used_up:
             self.stop(self.allowance.used_up)
-        return bool(self.stopping or self.over or self.disk_full)
+
+    def _must_pause(self) -> bool:
+        self._stop_if_used_up()
+        return bool(self.stopping or self.over or self.outage.reason)
 
     def _pause_by_policy(self, trial: Trial, report: Report) -> None:
         reason = self.policy.reason(Decision.PAUSE, report)
@@ -464,31 +422,16 @@ class Study:
             count = len(self._streak.trials)
             self.stop(f"{count} trials in a row failed alike: {failure.message}{where}", Status.FAILED)
 
-    def _replay(self, history: Iterable[tuple[int, int, Report]]) -> None:
-        """Rebuilds the policy's state from the reports; settles what has no consequence in the ledger yet."""
-        last: dict[int, tuple[Decision, Report]] = {}
-        failed: dict[int, Failure] = {}
-        for _, number, report in history:
-            if number not in self._trials:  # It is left out.
-                continue
-            trial = self._trials[number]
-            failure = failure_of(report, {self.objective.metric, self.policy.metric})
-            if failure:
-                failed[number] = failure
-            else:
-                failed.pop(number, None)
-                last[number] = self.policy.after(trial, report), report
-        for number in self._trials.unfinished:
-            trial = self._trials[number]
-            if trial.state is not State.RUNNING:
-                continue
-            if number in failed:
-                self.fail(number, failed[number])
-                continue
-            match last.get(number):
-                case Decision.PRUNE, seen:
-                    self._finish(number, State.PRUNED, self.policy.reason(Decision.PRUNE, seen))
-                case Decision.PAUSE, seen if seen.checkpoint:
-                    self._pause_by_policy(trial, seen)
+    def _settle(self) -> None:
+        """Carries out what followed from a report when the last driver died before it was written."""
+        failing = {self.objective.metric, self.policy.metric}
+        for number, found in unsettled(self._ledger.history(self._id), self._trials, self.policy, failing):
+            match found:
+                case Failure():
+                    self.fail(number, found)
+                case Decision.PRUNE, report:
+                    self._finish(number, State.PRUNED, self.policy.reason(Decision.PRUNE, report))
+                case Decision.PAUSE, report if report.checkpoint:
+                    self._pause_by_policy(self._trials[number], report)
                 case _:
                     self._finish(number, State.PAUSED, "the driver died")

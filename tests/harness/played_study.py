@@ -111,7 +111,7 @@ class PlayedStudy:
         return self.status()
 
     def disk_has_room(self) -> dict[str, Any]:
-        self._study.disk_has_room()
+        self._study.outage.end()
         return self.status()
 
     def status(self) -> dict[str, Any]:
@@ -120,8 +120,8 @@ class PlayedStudy:
             "running": [trial.number for trial in study.running],
             "best": None if study.best is None else study.best.number,
             "stopping": study.stopping,
-            "disk_full": study.disk_full,
-            "disk_retry_at": study.disk_retry_at,
+            "disk_full": study.outage.reason,
+            "disk_retry_at": study.outage.retry_at,
             "done_starting": study.done_starting,
             "finished": study.finished,
             "outcome": [study.outcome[0].value, study.outcome[1]],

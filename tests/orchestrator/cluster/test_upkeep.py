@@ -85,7 +85,7 @@ def test_a_study_does_not_begin_on_a_full_disk_nor_go_on_with_just_the_reserve(c
     assert cluster.study.next_job() is None and len(said) == 1
     take(cluster, free=2_200_000)  # With so little it would soon be full again.
     upkeep.beat()
-    assert cluster.study.disk_full
+    assert cluster.study.outage.reason
     take(cluster, free=2_600_000)
     upkeep.beat()
     assert cluster.study.next_job() is not None
@@ -97,14 +97,14 @@ def test_what_a_worker_could_not_write_is_tried_again_when_its_time_has_come(tmp
     job = study.next_job()
     assert job
     study.fail(job.number, Failure(FailureClass.STORAGE, "s3://bucket cannot be used for checkpoints: timeout"))
-    study.disk_retry_at = time.time() + 3600
+    study.outage.retry_at = time.time() + 3600
     upkeep.watch_disks()
     assert study.next_job() is None
     assert said == [
         "s3://bucket cannot be used for checkpoints: timeout; nothing starts and running trials pause, until there is "
         "room again"
     ]
-    study.disk_retry_at = time.time() - 1
+    study.outage.retry_at = time.time() - 1
     upkeep.watch_disks()
     assert study.next_job() is not None
 

@@ -24,11 +24,11 @@ def test_a_trial_whose_disk_is_full_is_paused_and_nothing_starts_until_it_has_ro
     first, second = start(study), start(study)
     study.report(first.number, report(first, 1))
     study.fail(first.number, Failure(FailureClass.STORAGE, "the disk of runs is full"))
-    assert study.disk_full == "the disk of runs is full"
+    assert study.outage.reason == "the disk of runs is full"
     assert study.report(second.number, report(second, 1)) is Decision.PAUSE
     assert [(t.state, t.reason) for t in study.trials] == [(State.PAUSED, "the disk of runs is full")] * 2
     assert study.next_job() is None and not study.done_starting
-    study.disk_has_room()
+    study.outage.end()
     assert [(job.number, job.checkpoint_epoch) for job in (start(study), start(study))] == [(1, 1), (2, 1)]
 
 
@@ -37,7 +37,7 @@ def test_a_disk_that_refuses_again_and_again_is_tried_less_and_less_often(cluste
     waits = []
     for _ in range(7):
         study.fail(start(study).number, Failure(FailureClass.STORAGE, "quota exceeded"))
-        waits.append(study.disk_retry_at - 1000.0)
-        study.disk_has_room()
+        waits.append(study.outage.retry_at - 1000.0)
+        study.outage.end()
     assert waits == [30, 60, 120, 240, 480, 600, 600]
     assert [trial.state for trial in study.trials] == [State.PAUSED]

@@ -142,8 +142,8 @@ def test_lost_workers_are_forgiven_and_a_storage_that_is_full_is_waited_for(sear
         d.study.end_step(job.ref.number, Ended(LOST))
         assert started(d).attempt == attempt
     d.study.end_step(job.ref.number, Ended(Failure(FailureClass.STORAGE, "the disk is full")))
-    assert d.study.disk_full == "the disk is full" and d.study.next_job() is None and not d.study.finished
-    d.study.disk_has_room()
+    assert d.study.outage.reason == "the disk is full" and d.study.next_job() is None and not d.study.finished
+    d.study.outage.end()
     assert started(d).attempt == 4
     d.study.end_step(job.ref.number, Ended(LOST))
     assert d.ledger.steps.of(d.id)[0].reason == "worker lost: the worker process died"
