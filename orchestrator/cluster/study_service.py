@@ -69,7 +69,8 @@ class StudyService(Service):
         number = ref.number
         decision = self._study.report(number, report)
         self._study.tidy()  # Before the worker hears of it: it may write next what is deleted here.
-        if decision is Decision.CONTINUE and report.checkpoint and self._gives_way(ref):
+        gives_way = decision is Decision.CONTINUE and report.checkpoint and self._gives_way(ref)
+        if gives_way and not self._study.ends_now(number):
             self._study.pause(number, f"gave way to {self._names()}")
             return False
         return decision is Decision.CONTINUE

@@ -6,7 +6,6 @@ ledger goes on where the last one stopped, however it stopped.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -25,6 +24,7 @@ from orchestrator.study import budget, failures
 from orchestrator.study.after_search import AfterSearch
 from orchestrator.study.event import Event
 from orchestrator.study.failures import Streak, failure_of
+from orchestrator.study.last_epoch import LastEpoch
 from orchestrator.study.leader import Leader
 from orchestrator.study.outages import StorageOutage
 from orchestrator.study.pace import Pace
@@ -72,7 +72,8 @@ class Study:
         self._trainable = trainable
         self._on_event = on_event
         self._now = now
-        self.policy = build_policy(spec, others=warm.others, last_epoch=self._last_epoch)
+        self._last_epoch = LastEpoch(trainable)
+        self.policy = build_policy(spec, others=warm.others, last_epoch=self._last_epoch.of)
         self._proposals = Proposals(spec, self.policy, warm)
         defaults, known = defaults_of(trainable), ledger.trials(study_id)
         counting = [
@@ -226,7 +227,7 @@ class Study:
     def pause_all(self, reason: str) -> None:
         """Pauses what was running, because no worker runs any more; it goes on from its checkpoints."""
         for trial in self.running:
-            self._finish(trial.number, State.PAUSED, reason)
+            self._pause_or_complete(trial.number, reason)
         self._after.give_up(reason)
         self._untidy.update(self._streak.end())
 
@@ -251,17 +252,21 @@ class Study:
         decision = self.policy.after(trial, report)
         if repeated and report.epoch < trial.epochs:
             decision = Decision.CONTINUE  # Its checkpoint was corrupt: it passed here before, and is not judged twice.
-        if decision is Decision.PAUSE and not report.checkpoint:
-            decision = Decision.CONTINUE  # Paused here, it would have to repeat what came after its last checkpoint.
+        if decision is Decision.PAUSE and (not report.checkpoint or self._last_epoch.reached(trial)):
+            decision = Decision.CONTINUE  # Paused, it would repeat what came after its checkpoint, or nothing.
         self._on_event(Event("report", trial))
         if decision is Decision.PRUNE:
             self._finish(number, State.PRUNED, self.policy.reason(decision, report))
         elif decision is Decision.PAUSE:
             self._pause_by_policy(trial, report)
-        elif self._must_pause():
+        elif self._must_pause() and not self.ends_now(number):
             self._finish(number, State.PAUSED, self.stopping or self.over or self.outage.reason)
             return Decision.PAUSE
         return decision
+
+    def ends_now(self, number: int) -> bool:
+        """Has the trial reported its last epoch, so that it only has to be let come to its own end?"""
+        return self._last_epoch.ends_now(self._trials[number], self.trials)
 
     def complete(self, number: int) -> None:
         """Ends a trial whose trainable came to its own end."""
@@ -275,9 +280,12 @@ class Study:
         """Ends an attempt without result: the trial goes on from its checkpoint, or fails."""
         if failure.kind is FailureClass.STORAGE:  # It would hit the next trial as well: all wait.
             self.outage.refused(failure.message)
-            self._finish(number, State.PAUSED, failure.message, failure=failure.kind)
+            self._pause_or_complete(number, failure.message, failure.kind)
             return
         trial = self._trials[number]
+        if failure.kind in (FailureClass.WORKER_LOST, FailureClass.HANG) and self._last_epoch.reached(trial):
+            self._pause_or_complete(number, failure.message, failure.kind)
+            return
         config = self._trainable.build_config(trial.config)
         verdict = failures.judge(failure, trial, config, self.spec.failures)
         if verdict.again:
@@ -359,15 +367,17 @@ class Study:
         self.attempts_started += 1
         return self._after.next_job(self.best)
 
-    def _last_epoch(self, trial: Trial) -> float:
-        """The number of epochs of the trial's complete run, infinite where its trainable does not tell."""
-        config = self._trainable.build_config(trial.config)
-        epochs = config.get("epochs") if isinstance(config, dict) else getattr(config, "epochs", None)
-        return math.inf if epochs is None else epochs
-
     def _stop_if_used_up(self) -> None:
         if not self.stopping and self.allowance.used_up:
             self.stop(self.allowance.used_up)
+
+    def _pause_or_complete(self, number: int, reason: str | None, failure: FailureClass | None = None) -> None:
+        """Pauses a trial for the session, unless it has reported its last epoch: then it is completed."""
+        trial = self._trials[number]
+        if self._last_epoch.reached(trial) and trial.value(self.objective) is not None:
+            self._finish(number, State.COMPLETED, None, failure=failure)
+        elif trial.state is not State.PAUSED:
+            self._finish(number, State.PAUSED, reason, failure=failure)
 
     def _must_pause(self) -> bool:
         self._stop_if_used_up()
@@ -434,4 +444,7 @@ class Study:
                 case Decision.PAUSE, report if report.checkpoint:
                     self._pause_by_policy(self._trials[number], report)
                 case _:
-                    self._finish(number, State.PAUSED, "the driver died")
+                    self._pause_or_complete(number, "the driver died")
+        for number in self._waiting:
+            if self._trials[number].error is None:
+                self._pause_or_complete(number, self._trials[number].reason)

@@ -26,6 +26,11 @@ from orchestrator.trial import Report, State, Status
 from tests.harness.fake_cluster import FakeCluster, finish, report, run_out
 from trainables import load_trainable
 
+LOST = Failure(FailureClass.WORKER_LOST, "the worker process died")
+HANG = Failure(FailureClass.HANG, "no report for 300 s")
+OOM = Failure(FailureClass.OUT_OF_MEMORY, "OutOfMemoryError: too much")
+RAISED = Failure(FailureClass.EXCEPTION, "KeyError: 'x'", "Traceback ...", "train.py:9")
+
 
 def test_as_many_trials_run_as_fit_and_no_more_than_the_budget_allows(cluster: Callable[..., FakeCluster]):
     study = cluster().study
@@ -112,12 +117,11 @@ def test_a_lost_worker_is_retried_from_its_checkpoint_and_given_up_after_three_i
     job = study.next_job()
     assert job
     study.report(job.number, report(job, 1, checkpoint=True))
-    lost = Failure(FailureClass.WORKER_LOST, "the worker process died")
     for attempt in (2, 3):
-        study.fail(job.number, lost)
+        study.fail(job.number, LOST)
         again = study.next_job()
         assert again and (again.number, again.attempt, again.checkpoint_epoch) == (1, attempt, 1)
-    study.fail(job.number, lost)
+    study.fail(job.number, LOST)
     assert study.trials[0].state is State.FAILED
     assert study.trials[0].reason == "worker lost: the worker process died"
 
@@ -134,6 +138,63 @@ def test_stopping_pauses_every_trial_at_its_next_report_and_starts_none(cluster:
     again = d.open()
     jobs = [again.next_job(), again.next_job()]
     assert [(job.number, job.checkpoint_epoch, job.attempt) for job in jobs if job] == [(1, 1, 2), (2, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        lambda study: study.stop("the deadline came"),
+        lambda study: study.outage.begin("the disk of runs is full"),
+        lambda study: study.report(2, report_of(1, 0.99)),
+    ],
+    ids=["a stop", "a full disk", "a target that another trial reaches"],
+)
+def test_what_has_reported_its_last_epoch_comes_to_its_own_end_whatever_the_session_wants(
+    cluster: Callable[..., FakeCluster], session: Callable[[Study], object]
+):
+    d = cluster(scheduler={"name": "none"}, budget={"trials": 2, "target": 0.99})
+    first, second = started(d.study), started(d.study)
+    for epoch in (1, 2, 3):
+        d.study.report(first.number, report(first, epoch, 0.5, checkpoint=False))
+    session(d.study)
+    assert d.study.report(first.number, report(first, 4, 0.5, checkpoint=False)) is Decision.CONTINUE
+    d.study.complete(first.number)
+    assert d.study.trials[0].state is State.COMPLETED
+    if d.study.trials[1].state is State.RUNNING:
+        assert d.study.report(second.number, report(second, 1, 0.5)) is Decision.PAUSE
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda d: d.open(),
+        lambda d: d.study.pause_all("interrupted"),
+        lambda d: d.study.fail(1, LOST),
+        lambda d: d.study.fail(1, HANG),
+        lambda d: d.study.fail(1, Failure(FailureClass.STORAGE, "the disk of runs is full")),
+        lambda d: (d.ledger.finish(d.id, 1, State.PAUSED, "interrupted"), d.open()),
+    ],
+    ids=["the driver is killed", "a second Ctrl-C", "its worker is lost", "it hangs", "a full disk", "paused before"],
+)
+def test_what_has_reported_its_last_epoch_is_completed_even_if_its_own_end_is_never_heard_of(
+    cluster: Callable[..., FakeCluster], end: Callable[[FakeCluster], object]
+):
+    d = cluster()
+    job = started(d.study)
+    for epoch in range(1, 5):
+        d.study.report(job.number, report(job, epoch, checkpoint=False))
+    end(d)
+    [trial] = d.ledger.trials(d.id)
+    assert (trial.state, trial.epochs) == (State.COMPLETED, 4)
+
+
+def test_a_trial_that_raises_after_its_last_epoch_has_failed(cluster: Callable[..., FakeCluster]):
+    d = cluster()
+    job = started(d.study)
+    for epoch in range(1, 5):
+        d.study.report(job.number, report(job, epoch))
+    d.study.fail(job.number, RAISED)
+    assert d.study.trials[0].state is State.FAILED
 
 
 def test_after_a_crash_finished_trials_stay_and_running_ones_go_on_from_what_the_ledger_names(
@@ -186,16 +247,14 @@ def test_a_space_that_is_used_up_ends_the_study(cluster: Callable[..., FakeClust
     assert study.finished
 
 
-LOST = Failure(FailureClass.WORKER_LOST, "the worker process died")
-HANG = Failure(FailureClass.HANG, "no report for 300 s")
-OOM = Failure(FailureClass.OUT_OF_MEMORY, "OutOfMemoryError: too much")
-RAISED = Failure(FailureClass.EXCEPTION, "KeyError: 'x'", "Traceback ...", "train.py:9")
-
-
 def started(study: Study) -> Job:
     job = study.next_job()
     assert job is not None
     return job
+
+
+def report_of(epoch: int, value: float) -> Report:
+    return Report(epoch, {"val/score": value}, 1.0, 0.0, True)
 
 
 def save(cluster: FakeCluster, job: Job, epoch: int) -> None:
