@@ -31,13 +31,18 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """Holds one result of a check before training. `problem` is None when all is well."""
+    """Holds one result of a check before training. `problem` is None when all is well.
+
+    A check with several problems yields a finding for each of them. kind: names what is wrong in snake_case, the same
+    for every study; None where all is well, and where nothing could be accepted: the check itself could not be made.
+    """
 
     check: str  # "labels", "one batch", ...
     detail: str  # what was seen, with numbers
     problem: str | None = None  # what is wrong and what to do
     pictures: tuple[Path, ...] = ()
     epoch_seconds: float | None = None  # how long an epoch of this config takes here, if that was measured
+    kind: str | None = None  # "unreadable_pictures", ...
 
 
 def setting(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 DEALING = {"seed": (0, 2**31 - 1), "folds": (2, 1000), "fold": (0, 999)}  # inclusive bounds, the same for all tasks
@@ -37,6 +37,13 @@ def share_mistakes(data: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
         for key in keys
         if data.get(key) is not None and not (type(data[key]) in (int, float) and 0 <= data[key] <= 1)
     ]
+
+
+def choice_mistakes(data: Mapping[str, Any], key: str, choices: Sequence[str]) -> list[str]:
+    """Returns a line where the value of `key` is none of `choices`; absent and None pass."""
+    if data.get(key) is None or data[key] in choices:
+        return []
+    return [f"data.{key}: must be {' or '.join(choices)}, but got {data[key]!r}"]
 
 
 def fold_mistakes(data: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from trainables.data.data_keys import DEALING, fold_mistakes, share_mistakes, unknown_keys, whole_number_mistakes
+from trainables.data.data_keys import (
+    DEALING,
+    choice_mistakes,
+    fold_mistakes,
+    share_mistakes,
+    unknown_keys,
+    whole_number_mistakes,
+)
+from trainables.data.picture_folder import on_disk
 from trainables.data.splits import Split, held_out
 
 
@@ -19,6 +27,7 @@ class DataSection:
     hardness: how hard drawn examples are to read, from 0 to 1.
     folds, fold: deal train and val anew into `folds` parts, of which part `fold` (from 0) is val.
     seed: of the drawing and of the dealing.
+    on_bad: what becomes of pictures that cannot be read: `stop` names them and trains nothing, `skip` leaves them out.
 
     The class variables are the task's words for messages, and what belongs to drawn examples alone.
     task: its name, as in "text detection". examples: what is labelled, in the plural, as in "pages".
@@ -31,6 +40,7 @@ class DataSection:
     folds: int | None = None
     fold: int = 0
     seed: int = 0
+    on_bad: str = "stop"
 
     task: ClassVar[str]
     examples: ClassVar[str]
@@ -48,6 +58,11 @@ class DataSection:
         """Returns the user's folder; there is none where the examples are drawn."""
         return Path(self.root)
 
+    @property
+    def skips_bad(self) -> bool:
+        """Returns whether examples whose picture cannot be read are left out."""
+        return self.on_bad == "skip" and not self.drawn
+
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Builds the section of the keys in a study file; None counts as absent.
@@ -61,11 +76,12 @@ class DataSection:
             *whole_number_mistakes(data, {**cls.drawn_keys, **DEALING}),
             *share_mistakes(data, ("hardness",)),
             *fold_mistakes(data),
+            *choice_mistakes(data, "on_bad", ("stop", "skip")),
         ]
         if mistakes:
             raise ValueError("\n".join(mistakes))
         values = {key: value for key, value in data.items() if value is not None}
-        return cls(**cls._resolved(values | {"root": str(values["root"])}))
+        return cls(**cls._resolved(values | {"root": str(on_disk(Path(values["root"])))}))
 
     def is_dealt(self, split: Split) -> bool:
         """Returns whether folds decide what belongs to `split`; test is never dealt."""
@@ -124,6 +140,6 @@ class DataSection:
             for key in (*cls.drawn_keys, "hardness")
             if key in data
         ]
-        if mistake := cls._folder_mistake(Path(root)):
+        if mistake := cls._folder_mistake(on_disk(Path(root))):
             mistakes.append(f"{wanted}, but {Path(root).absolute()} {mistake}")
         return mistakes

@@ -47,12 +47,11 @@ def make_once(folder: Path, is_whole: Callable[[Path], bool], fill: Callable[[Pa
     work (some network file systems) several may fill; the first wins, and the others use its folder.
     Raises OSError, and what `fill` raises.
     """
-    if folder.parent == _temporary():
-        _make_own(folder.parent)
+    require_own(folder.parent)
     if is_whole(folder):
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(folder.with_name(f".{folder.name}.lock")):
+    with one_at_a_time(folder.with_name(f".{folder.name}.lock")):
         if is_whole(folder):
             return
         for left in folder.parent.glob(f".{folder.name}-*"):
@@ -85,11 +84,13 @@ def load_or_make(folder: Path, load: Callable[[Path], Made | None], fill: Callab
     return found
 
 
-def _make_own(folder: Path) -> None:
-    """Creates the cache in the temp folder, where others can guess its name and might have created it first.
+def require_own(folder: Path) -> None:
+    """Creates the cache if it is the one in the temp folder, whose name others can guess and might have taken first.
 
     Raises PermissionError where somebody else could write to it.
     """
+    if folder != _temporary():
+        return
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
@@ -123,7 +124,7 @@ def _age_days(folder: Path) -> float:
 
 
 @contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
+def one_at_a_time(lock: Path) -> Iterator[None]:
     """Waits until no other process is within; a process that dies lets the next one in."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:

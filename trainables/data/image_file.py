@@ -11,11 +11,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 Pixels = npt.NDArray[np.uint8]
 
 # Pictures of pages and crops come in these. PIL knows forty, and starts Ghostscript to read one of them, EPS.
 FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+# Raise it whenever the same file gives other pixels: what was kept of it on this machine is then made anew.
+READING_VERSION = 2
+_BITS_PER_SAMPLE = 258  # a tag of TIFF
+_DEPTHS = (8, 10, 12, 14, 16)  # bits of a grey value
 _ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held
 
 
@@ -34,10 +39,6 @@ class ImageFile:
         """Reads the picture (see read_image). Raises BadImage."""
         return read_image(self.path, self.labelled_size)
 
-    def check(self) -> None:
-        """Reads the head of the file alone. Raises BadImage where it is no image, or one of another size."""
-        check_image(self.path, self.labelled_size)
-
     def size(self) -> tuple[int, int]:
         """Reads (width, height) of the upright picture from the head of the file. Raises BadImage."""
         return read_size(self.path)
@@ -52,7 +53,9 @@ class ImageFile:
             found = self.path.stat()
         except OSError:
             return f"{self.path} absent"
-        return f"{self.path} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+        labelled = "" if self.labelled_size is None else f" {self.labelled_size}"
+        times = f"{found.st_mtime_ns} {found.st_ctime_ns}"
+        return f"v{READING_VERSION} {self.path} {found.st_ino} {found.st_size} {times}{labelled}"
 
 
 def read_image(path: Path, size: tuple[int, int] | None = None) -> Pixels:
@@ -68,16 +71,16 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> Pixels:
         return _to_rgb(_oriented(image, size))
 
 
-def check_image(path: Path, size: tuple[int, int] | None = None) -> None:
-    """Checks by the head of the file alone that it is an image, of that size, small enough. Raises BadImage."""
-    with _opened(path) as image:
-        _check_size(path, image, size)
-
-
 def read_size(path: Path) -> tuple[int, int]:
     """Returns (width, height) of the upright image, from the head of the file alone. Raises BadImage."""
     with _opened(path) as image:
         return _upright_size(image)
+
+
+def is_turned(path: Path) -> bool:
+    """Returns whether EXIF asks to turn or to mirror the image as stored. Raises BadImage."""
+    with _opened(path) as image:
+        return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
 
 
 @contextmanager
@@ -130,8 +133,7 @@ def _to_rgb(image: Image.Image) -> Pixels:
     """Converts any mode to 8-bit RGB. Raises ValueError for 32-bit floats."""
     if image.mode.startswith("I"):  # PIL would clip 16 bits at 255.
         wide = np.asarray(image).astype(np.int64)
-        top = 65535 if wide.max(initial=0) > 255 else 255
-        gray = np.clip(wide * 255 // top, 0, 255).astype(np.uint8)
+        gray = np.clip(wide * 255 // _white(image, int(wide.max(initial=0))), 0, 255).astype(np.uint8)
         return np.repeat(gray[:, :, None], 3, axis=2)
     if image.mode == "F":
         raise ValueError("32-bit floats say nothing of their white; save it with 8 bits")
@@ -140,6 +142,18 @@ def _to_rgb(image: Image.Image) -> Pixels:
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image)
     return np.array(image.convert("RGB"))
+
+
+def _white(image: Image.Image, highest: int) -> int:
+    """Returns the value of white in an image of more than 8 bits whose highest value is `highest`.
+
+    A TIFF may say how many bits count. Else the fewest of a scanner's or camera's bits that hold the highest value: 12
+    of them in a file of 16 would be black.
+    """
+    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0] if isinstance(image, TiffImageFile) else 16
+    if bits not in _DEPTHS[:-1] or highest >= 1 << bits:
+        bits = next((depth for depth in _DEPTHS if highest < 1 << depth), 16)
+    return int((1 << bits) - 1)
 
 
 def _reason(error: BaseException) -> str:

@@ -2,83 +2,54 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
 
-import numpy as np
-
-from trainables.data.image_file import BadImage, Pixels
-from trainables.data.splits import Split
+from trainables.data.look import Look, P
+from trainables.trainable import Finding
 
 NAMED = 5  # of the mistakes of one kind; the others are counted
-
-
-class LabelledPicture(Protocol):
-    """Describes a labelled picture as far as these checks need it."""
-
-    @property
-    def name(self) -> str:
-        """Names the picture in messages."""
-
-    @property
-    def file(self) -> Path | None:
-        """Returns the file that holds this picture alone; None where it is drawn."""
-
-    def read(self) -> Pixels:
-        """Returns height x width x 3, uint8 RGB. Raises BadImage."""
-
-
-P = TypeVar("P", bound=LabelledPicture)
-Splits = Mapping[Split, Sequence[P]]
+SKIPPED_SHARE = 0.2  # of the pictures; where more are left out, it is not the pictures that are wrong
 
 
 @dataclass(frozen=True)
-class Look(Generic[P]):
-    """Holds what was seen of a labelled picture.
+class Problem:
+    """Says what is wrong and what to do, and names its kind in snake_case, the same for every study."""
 
-    size: (width, height), and pixels: a digest of the decoded picture; both None where it was not decoded.
-    content: a digest of the file; None where no other file has as many bytes, which then cannot be the same.
-    mistake: why the picture cannot be read; None where it can.
+    kind: str
+    text: str
+
+
+def findings_of(check: str, detail: str, problems: Sequence[Problem | None]) -> list[Finding]:
+    """Returns a finding for each problem; one without a problem where there are none (None stands for none)."""
+    found = [problem for problem in problems if problem is not None]
+    if not found:
+        return [Finding(check, detail)]
+    return [Finding(check, detail, problem.text, kind=problem.kind) for problem in found]
+
+
+def blocks(finding: Finding, data: Mapping[str, Any]) -> bool:
+    """Returns whether the finding has a problem that the user has not accepted in `data.accept`."""
+    return finding.problem is not None and finding.kind not in (data.get("accept") or ())
+
+
+def judge_unreadable(looks: Sequence[Look[P]], *, skip: bool) -> tuple[str, Problem | None]:
+    """Returns what to tell of the pictures that cannot be read, "" for none, and what is wrong with that.
+
+    skip: they are left out, which is wrong only where there are many.
     """
-
-    split: Split
-    example: P
-    size: tuple[int, int] | None = None
-    pixels: bytes | None = None
-    content: bytes | None = None
-    mistake: str | None = None
-
-
-def look_at(splits: Splits[P], most_decoded: int, check_head: Callable[[P], None] | None = None) -> list[Look[P]]:
-    """Looks at the pictures of all splits, in several threads.
-
-    Decodes at most `most_decoded`, evenly spread; `check_head`, which raises BadImage, looks at each of the others.
-    """
-    examples = [(split, example) for split, found in splits.items() for example in found]
-    step = max(1, -(-len(examples) // most_decoded))
-    with ThreadPoolExecutor() as threads:
-        looks = list(
-            threads.map(
-                lambda place: _look(*examples[place], place % step == 0, check_head),
-                range(len(examples)),
-            )
-        )
-        sizes = [_file_size(look) for look in looks]
-        recurring = {size for size, count in Counter(sizes).items() if size is not None and count > 1}
-        places = [place for place, size in enumerate(sizes) if size in recurring]
-        for place, look in zip(places, threads.map(_with_content, [looks[place] for place in places]), strict=True):
-            looks[place] = look
-    return looks
-
-
-def unreadable(looks: Sequence[Look[P]]) -> list[str]:
-    """Returns why pictures cannot be read, a text for each of them."""
-    return [look.mistake for look in looks if look.mistake is not None]
+    mistakes = [look.mistake for look in looks if look.mistake is not None]
+    if not mistakes:
+        return "", None
+    if not skip:
+        advice = "replace them, or leave them out with `data.on_bad: skip`"
+        return "", Problem("unreadable_pictures", f"{name_first(mistakes)}; {advice}")
+    told = f"{len(mistakes)} of {len(looks)} left out, because they cannot be read: {name_first(mistakes)}"
+    if len(mistakes) > SKIPPED_SHARE * len(looks):
+        return told, Problem("many_pictures_skipped", f"{told}; is data.root right?")
+    return told, None
 
 
 @dataclass(frozen=True)
@@ -89,13 +60,11 @@ class Twins(Generic[P]):
 
     @classmethod
     def among(cls, looks: Sequence[Look[P]]) -> Twins[P]:
-        """Compares the pixels of pictures that were decoded, and the files of the others."""
-        pixels_of = {look.content: look.pixels for look in looks if look.content and look.pixels}
-        alike: dict[bytes, list[Look[P]]] = defaultdict(list)
+        """Compares the pixels of all pictures that can be read."""
+        alike: dict[str, list[Look[P]]] = defaultdict(list)
         for look in looks:
-            key = look.pixels or (pixels_of.get(look.content, look.content) if look.content else None)
-            if key is not None and look.mistake is None:
-                alike[key].append(look)
+            if look.seen is not None:
+                alike[look.seen.pixels].append(look)
         return cls([group for group in alike.values() if len(group) > 1])
 
     @property
@@ -109,50 +78,17 @@ class Twins(Generic[P]):
         return f"{len(self.groups)} pictures are there more than once, {len(self.leaks)} of them in several splits"
 
     @property
-    def problem(self) -> str | None:
+    def problem(self) -> Problem | None:
         """Says which pictures are learnt and scored as well, and what to do; None where there are none."""
         if not self.leaks:
             return None
         named = [" = ".join(f"{look.example.name} ({look.split})" for look in group[:3]) for group in self.leaks]
-        return f"the same picture is learnt and scored: {name_first(named)}; keep one of each"
+        return Problem(
+            "same_picture_in_splits", f"the same picture is learnt and scored: {name_first(named)}; keep one of each"
+        )
 
 
 def name_first(mistakes: Sequence[str], between: str = "; ") -> str:
     """Joins the first NAMED mistakes and the number of the others; an empty text where there are none."""
     more = f"{between}and {len(mistakes) - NAMED} more" if len(mistakes) > NAMED else ""
     return between.join(mistakes[:NAMED]) + more
-
-
-def _look(split: Split, example: P, decode: bool, check_head: Callable[[P], None] | None) -> Look[P]:
-    """Decodes the picture or has `check_head` look at it; whatever that raises becomes the mistake of this look."""
-    try:
-        if not decode:
-            if check_head is not None:
-                check_head(example)
-            return Look(split, example)
-        image = example.read()
-    except (BadImage, OSError) as error:
-        return Look(split, example, mistake=str(error))
-    digest = hashlib.sha256(repr(image.shape).encode())
-    digest.update(np.ascontiguousarray(image).data)
-    height, width = image.shape[:2]
-    return Look(split, example, (width, height), digest.digest())
-
-
-def _file_size(look: Look[P]) -> int | None:
-    """Returns the bytes of a picture's file; None where it has none or cannot be read."""
-    if look.example.file is None or look.mistake is not None:
-        return None
-    try:
-        return look.example.file.stat().st_size
-    except OSError:
-        return None
-
-
-def _with_content(look: Look[P]) -> Look[P]:
-    """Returns the look with the digest of its file."""
-    assert look.example.file is not None
-    try:
-        return replace(look, content=hashlib.sha256(look.example.file.read_bytes()).digest())
-    except OSError as error:
-        return replace(look, mistake=str(error))

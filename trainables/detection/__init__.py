@@ -39,7 +39,7 @@ def examples(config: Config, run: Run, directory: Path) -> None:
     draw_examples(config, run, directory)
 
 
-def check(config: Config, data: Mapping[str, Any], directory: Path) -> list[Finding]:
+def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[Finding]:
     """Looks at labels and one batch before GPU hours; pictures go into `directory`."""
     from trainables.detection import preflight
 

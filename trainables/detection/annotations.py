@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from trainables.data.conventions import DO_NOT_CARE, meant_split
 from trainables.data.image_file import ImageFile
-from trainables.data.label_mistakes import raise_mistakes
+from trainables.data.label_mistakes import group_mistakes, raise_mistakes
+from trainables.data.picture_folder import PictureFolder
 from trainables.data.splits import SPLITS
+from trainables.data.text_file import read_utf8
 from trainables.detection.data_section import ANNOTATIONS
 from trainables.detection.page import Page
 
@@ -25,24 +28,27 @@ def read_annotations(folder: Path, *, need_split: bool) -> dict[str | None, list
 
     The file is a list of {"image", "width", "height", "split", "instances": [{"points", "transcription", "ignore"}]}:
     `image` a path below the folder, `points` three or more [x, y] in pixels; `transcription` and `ignore` are optional,
-    and so is `split` unless `need_split`. Other keys are left alone. Raises ValueError with the first mistakes found.
+    and so is `split` unless `need_split`. Without `ignore`, a transcription of ### or * says that the text is to be
+    ignored. Other keys are left alone. Raises ValueError with the first mistakes found.
     """
     file = folder / ANNOTATIONS
     entries = _read_json(file)
-    mistakes = [f"{file}: {mistake}" for mistake in _mistakes(entries, need_split)]
-    raise_mistakes(file, mistakes)
+    pictures = PictureFolder(folder)
+    mistakes = [(f"{file}: {where}", mistake) for where, mistake in _mistakes(entries, need_split, pictures)]
+    raise_mistakes(file, group_mistakes(mistakes))
     pages: dict[str | None, list[Page]] = {}
     for entry in entries:
-        pages.setdefault(entry.get("split"), []).append(_page(folder, entry))
+        pages.setdefault(entry.get("split"), []).append(_page(pictures, entry))
     return pages
 
 
 def _read_json(file: Path) -> list[Any]:
     """Returns the list of pages. Raises ValueError for a file that is no JSON, no list, or empty."""
     try:
-        entries = json.loads(file.read_text(encoding="utf-8"))
+        entries = json.loads(read_utf8(file))
     except (ValueError, RecursionError) as error:  # No JSON, no UTF-8, or a number of too many digits.
-        raise ValueError(f"{file}: must be JSON in UTF-8, but {error}; correct or export it again") from error
+        reason = str(error).removeprefix(f"{file}:")
+        raise ValueError(f"{file}: must be JSON in UTF-8, but {reason}; correct or export it again") from error
     if not isinstance(entries, list) or not entries:
         raise ValueError(
             f"{file}: must be a list of one page or more, but got {_kind(entries)}; export the labels again"
@@ -50,59 +56,71 @@ def _read_json(file: Path) -> list[Any]:
     return entries
 
 
-def _page(folder: Path, entry: Mapping[str, Any]) -> Page:
+def _page(pictures: PictureFolder, entry: Mapping[str, Any]) -> Page:
     """Builds the page of an entry without mistakes."""
     size = (entry["width"], entry["height"])
     instances = entry["instances"]
+    name = entry["image"]
+    if posixpath.isabs(name):
+        name = pictures.relative(name)
     return Page(
-        name=entry["image"],
+        name=name,
         polygons=tuple(np.asarray(instance["points"], np.float32) for instance in instances),
-        ignore=np.array([instance.get("ignore") or False for instance in instances], bool),
+        ignore=np.array([_is_ignored(instance) for instance in instances], bool),
         size=size,
-        source=ImageFile(folder / entry["image"], size),
+        source=ImageFile(pictures.root / pictures.spelled(name), size),
+        transcriptions=tuple(instance.get("transcription") or "" for instance in instances),
     )
 
 
-def _mistakes(entries: list[Any], need_split: bool) -> Iterator[str]:
-    """Yields the mistakes in all entries, each with the page that it is in."""
+def _is_ignored(instance: Mapping[str, Any]) -> bool:
+    """Returns what `ignore` says; where it says nothing, whether the transcription stands for "do not care"."""
+    said = instance.get("ignore")
+    return (instance.get("transcription") or "").strip() in DO_NOT_CARE if said is None else bool(said)
+
+
+def _mistakes(entries: list[Any], need_split: bool, pictures: PictureFolder) -> Iterator[tuple[str, str]]:
+    """Yields the mistakes in all entries: the page that each is in, and what is wrong."""
     seen: dict[str, int] = {}
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            yield f"page {index}: must be a mapping, but got {_kind(entry)}"
+            yield f"page {index}", f"must be a mapping, but got {_kind(entry)}"
             continue
         image = entry.get("image")
         where = f"page {index} ({image})"
         if not isinstance(image, str) or not image or any(unicodedata.category(c) in ("Cc", "Cs") for c in image):
             where = f"page {index}"
-            yield f"{where}: `image` must be a path, but got {image!r}"
-        elif posixpath.isabs(image) or posixpath.normpath(image).split("/")[0] == "..":
-            yield f"{where}: `image` must lie below the folder of annotations.json; give it from there"
-        elif image in seen:
-            yield f"{where}: `image` must be listed once, but page {seen[image]} is the same; merge the two"
+            yield where, f"`image` must be a path, but got {image!r}"
+        elif (path := pictures.relative(image)) is None:
+            meant = pictures.suggest(image)
+            advice = f"did you mean `{meant}`?" if meant else "give it from there"
+            yield where, f"`image` must lie below the folder of annotations.json; {advice}"
+        elif path in seen:
+            yield where, f"`image` must be listed once, but page {seen[path]} is the same; merge the two"
         else:
-            seen[image] = index
-        yield from (f"{where}{mistake}" for mistake in _page_mistakes(entry, need_split))
+            seen[path] = index
+        yield from ((f"{where}{place}", mistake) for place, mistake in _page_mistakes(entry, need_split))
 
 
-def _page_mistakes(entry: Mapping[str, Any], need_split: bool) -> Iterator[str]:
-    """Yields the mistakes in one page, as ends of lines that begin with the page."""
+def _page_mistakes(entry: Mapping[str, Any], need_split: bool) -> Iterator[tuple[str, str]]:
+    """Yields the mistakes in one page: where in it, as the end of a place, and what is wrong."""
     for key in ("width", "height"):
         value = entry.get(key)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            yield f": `{key}` must be a whole number of pixels, but got {value!r}"
+            yield "", f"`{key}` must be a whole number of pixels, but got {value!r}"
     split = entry.get("split")
     if split is None and need_split:
-        yield ": `split` must be train, val or test, but is missing; add it, or deal the pages with data.folds"
+        yield "", "`split` must be train, val or test, but is missing; add it, or deal the pages with data.folds"
     elif split is not None and split not in SPLITS:
-        yield f": `split` must be train, val or test, but got {split!r}"
+        yield "", f"`split` must be train, val or test, but got {split!r}{meant_split(str(split))}"
     instances = entry.get("instances")
     if not isinstance(instances, list):
-        yield f": `instances` must be a list (empty for a page without text), but got {_kind(instances)}"
+        yield "", f"`instances` must be a list (empty for a page without text), but got {_kind(instances)}"
         return
     for index, instance in enumerate(instances):
         mistake = _instance_mistake(instance)
         if mistake:
-            yield f", instance {index}: {mistake}"
+            yield f", instance {index}", mistake
 
 
 def _instance_mistake(instance: Any) -> str | None:

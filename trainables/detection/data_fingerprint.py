@@ -22,5 +22,5 @@ def fingerprint(data: Mapping[str, Any]) -> str:
         return file_digest.fingerprint([section.drawing(DRAWING_VERSION)])
     labels = (section.folder / ANNOTATIONS).read_bytes()
     splits = read_annotations(section.folder, need_split=False)
-    images = (section.folder / page.name for pages in splits.values() for page in pages)
+    images = (page.file for pages in splits.values() for page in pages if page.file is not None)
     return file_digest.fingerprint([labels, *file_digest.digest_files(images)])

@@ -13,6 +13,7 @@ from torch.utils.data import default_collate
 from trainables.augment import Augment
 from trainables.data.batches import AugmentedDataset
 from trainables.data.image_file import Pixels
+from trainables.data.look import readable
 from trainables.data.splits import SPLITS, Split, drawn_sizes
 from trainables.detection.annotations import read_annotations
 from trainables.detection.data_section import PageSection
@@ -25,11 +26,12 @@ __all__ = ["SPLITS", "Page", "PageDataset", "Split", "collate", "letterbox", "lo
 Item = dict[str, torch.Tensor]
 
 
-def load_pages(data: Mapping[str, Any], split: Split) -> list[Page]:
+def load_pages(data: Mapping[str, Any], split: Split, *, with_bad: bool = False) -> list[Page]:
     """Returns the pages of one split, in the order of the annotations; only test may be empty.
 
     `data` is the `data:` section of a study file (see PageSection). With `folds`, the pages of all splits but test are
-    dealt anew: those of fold `fold` are val, the others train. Raises ValueError, a line for each mistake.
+    dealt anew: those of fold `fold` are val, the others train. With `on_bad: skip`, pages that cannot be read are then
+    left out, unless `with_bad`. Raises ValueError, a line for each mistake.
     """
     section = PageSection.parse(data)
     if section.is_dealt(split):
@@ -37,6 +39,8 @@ def load_pages(data: Mapping[str, Any], split: Split) -> list[Page]:
         pages = [pool[place] for place in section.deal([page.name for page in pool], split)]
     else:
         pages = _pages_of(section, split)
+    if section.skips_bad and not with_bad:
+        pages = readable(split, pages)
     section.require(pages, split)
     return pages
 
@@ -103,6 +107,10 @@ class DrawnPage:
     def read(self) -> Pixels:
         """Returns size x size x 3, uint8 RGB."""
         return self.receipts.image(self.index)
+
+    def identity(self) -> str:
+        """Returns the place in the set, whose pages never change."""
+        return f"drawn {self.index}"
 
 
 def _pages_of(section: PageSection, *splits: Split | None) -> list[Page]:

@@ -21,6 +21,9 @@ class PixelSource(Protocol):
     def read(self) -> Pixels:
         """Returns height x width x 3, uint8 RGB. Raises BadImage."""
 
+    def identity(self) -> str:
+        """Returns a text that changes when the pixels do."""
+
 
 @dataclass(frozen=True, eq=False)
 class Page:
@@ -29,6 +32,7 @@ class Page:
     polygons: float32, N x 2 each, in pixels of the original image, where pixel (0, 0) covers x and y from 0 to 1.
     ignore: one bool a polygon; True where the text is unreadable, so that finding it is neither right nor wrong.
     size: (width, height) of the original image.
+    transcriptions: what each polygon says, "" where the labels do not say; empty where they never do.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Page:
     ignore: npt.NDArray[np.bool_]
     size: tuple[int, int]
     source: PixelSource
+    transcriptions: tuple[str, ...] = ()
 
     @property
     def file(self) -> Path | None:
@@ -45,6 +50,10 @@ class Page:
     def read(self) -> Pixels:
         """Returns height x width x 3, uint8 RGB. Raises trainables.data.image_file.BadImage."""
         return self.source.read()
+
+    def identity(self) -> str:
+        """Returns a text that changes when the pixels do."""
+        return self.source.identity()
 
 
 def letterbox_scale(size: tuple[int, int], resolution: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from trainables.augment import Augment
 from trainables.backbone import NoWeights
 from trainables.data.batches import batches_per_epoch
 from trainables.data.image_file import BadImage, Pixels
+from trainables.data.label_checks import blocks
 from trainables.detection.config import Config
+from trainables.detection.data_section import PageSection
 from trainables.detection.dataset import SPLITS, Item, PageDataset, collate, load_pages
 from trainables.detection.dbnet import build_dbnet
-from trainables.detection.label_checks import check_labels, check_shrinking
+from trainables.detection.label_checks import check_labels
+from trainables.detection.polygon_checks import check_shrinking
 from trainables.one_step import build_learner, out_of_memory, time_step
 from trainables.trainable import Finding
 
@@ -27,27 +30,34 @@ SHOWN = 4  # pages in the picture of the batch
 SHOWN_SIDE = 480  # px of a page in the picture
 
 
-def check(config: Config, data: Mapping[str, Any], directory: Path) -> list[Finding]:
-    """Checks labels, images, polygons, splits, resolution, one batch and one step; draws batch.png in `directory`.
+def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[Finding]:
+    """Yields findings on labels, images, polygons, splits, resolution, one batch and one step.
 
-    Each check needs those before it: what builds on a broken one is left out.
+    Draws batch.png in `directory`. Each check needs those before it: what builds on a broken one is left out.
     """
     try:
-        splits = {name: load_pages(data, name) for name in SPLITS}
+        skip = PageSection.parse(data).skips_bad
+        splits = {name: load_pages(data, name, with_bad=True) for name in SPLITS}
     except (ValueError, OSError, RuntimeError) as error:
-        return [Finding("labels", "cannot be read", str(error))]
-    findings = check_labels(splits)
+        yield Finding("labels", "cannot be read", str(error))
+        return
+    blocked = False
+    for finding in check_labels(splits, skip=skip):
+        blocked |= finding.check == "images" and blocks(finding, data)
+        yield finding
     resolution = max(config.resolution_at(epoch) for epoch in range(1, config.epochs + 1))
-    findings.append(check_shrinking(splits["train"], resolution, config.shrink_ratio))
-    if any(finding.problem for finding in findings if finding.check == "images"):
-        return findings
-    dataset = PageDataset(splits["train"], resolution, Augment.from_config(config), config.shrink_ratio, seed=0)
-    dataset.set_epoch(1)
+    yield from check_shrinking(splits["train"], resolution, config.shrink_ratio)
+    if blocked:
+        return
     try:
+        dataset = PageDataset(load_pages(data, "train"), resolution, Augment.from_config(config), config.shrink_ratio)
+        dataset.set_epoch(1)
         batch, finding = _make_batch(dataset, config.batch_size, directory)
-    except BadImage as error:
-        return [*findings, Finding("one batch", "cannot be made", str(error))]
-    return [*findings, finding, _learn_one_step(config, batch, len(dataset))]
+    except (BadImage, ValueError) as error:
+        yield Finding("one batch", "cannot be made", str(error))
+        return
+    yield finding
+    yield _learn_one_step(config, batch, len(dataset))
 
 
 def _make_batch(dataset: PageDataset, batch_size: int, directory: Path) -> tuple[Item, Finding]:
@@ -63,10 +73,11 @@ def _make_batch(dataset: PageDataset, batch_size: int, directory: Path) -> tuple
     shapes = " x ".join(map(str, batch["image"].shape))
     text = float(batch["shrink_map"].mean())
     detail = f"images {shapes}, {text:.1%} of the pixels are text to learn, {seconds * 1000:.0f} ms per page on one CPU"
-    problem = None
+    problem, kind = None, None
     if text == 0:
         problem = "no page of the batch has text left; lower crop_prob and rotate_degrees, or look at the picture"
-    return batch, Finding("one batch", detail, problem, (picture,))
+        kind = "no_text_left"
+    return batch, Finding("one batch", detail, problem, (picture,), kind=kind)
 
 
 def draw_page(dataset: PageDataset, index: int) -> Pixels:
@@ -112,7 +123,8 @@ def _learn_one_step(config: Config, batch: Item, pages: int) -> Finding:
     )
     wrong = [name for name, value in timed.losses.items() if not math.isfinite(value)]
     problem = f"{', '.join(wrong)} not finite after one step; lower `lr`, or try `precision: fp32`" if wrong else None
-    return Finding("one step", detail, problem, epoch_seconds=steps * timed.seconds)
+    kind = "loss_not_finite" if wrong else None
+    return Finding("one step", detail, problem, epoch_seconds=steps * timed.seconds, kind=kind)
 
 
 def _duration(seconds: float) -> str:

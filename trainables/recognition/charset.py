@@ -6,10 +6,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from trainables.data.label_mistakes import raise_mistakes
-from trainables.data.text_file import read_utf8
 
 BLANK = 0  # the class of CTC that means that no character is here
 
@@ -86,30 +82,3 @@ def normalise(text: str) -> str:
 def name_character(character: str) -> str:
     """Names a character so that a person can find it, also where it cannot be seen: '가' (U+AC00)."""
     return f"{character!r} (U+{ord(character):04X})"
-
-
-def read_charset(file: Path) -> Charset:
-    """Reads one character a line, in UTF-8, as PaddleOCR's dictionaries; a line of one space is the space.
-
-    Raises ValueError, a line for each mistake: `FILE:LINE: what must hold, but what came; what to do`; OSError.
-    """
-    lines = read_utf8(file).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    seen: dict[str, int] = {}
-    mistakes = []
-    for number, line in enumerate(lines, start=1):
-        character = normalise(line.removesuffix("\r"))
-        where = f"{file}:{number}"
-        if not character:
-            mistakes.append(f"{where}: must hold one character, but is empty; remove the line")
-        elif len(character) > 1:
-            mistakes.append(f"{where}: must hold one character, but got {character[:20]!r}; one a line")
-        elif character in seen:
-            mistakes.append(f"{where}: must be given once, but {character!r} is line {seen[character]} too; remove one")
-        else:
-            seen[character] = number
-    if not lines:
-        mistakes.append(f"{file}: must hold one character a line, but is empty; leave `charset` out to take train's")
-    raise_mistakes(file, mistakes)
-    return Charset(tuple(seen))

@@ -67,3 +67,7 @@ class Crop:
     def size(self) -> tuple[int, int]:
         """Returns (width, height) in pixels. Raises trainables.data.image_file.BadImage."""
         return self.source.size()
+
+    def identity(self) -> str:
+        """Returns a text that changes when the pixels do."""
+        return self.source.identity()

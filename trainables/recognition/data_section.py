@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.data.data_section import DataSection
+from trainables.data.picture_folder import on_disk
 from trainables.data.splits import SPLITS, Split
 
 LABELS = "labels.csv"
@@ -71,12 +72,11 @@ def _label_mistakes(data: Mapping[str, Any]) -> list[str]:
     root, labels = data.get("root"), data.get("labels")
     if str(root) == CropSection.drawn_root:
         return [] if labels is None else [f"data.labels: drawn plates bring theirs, but got {labels!r}; remove it"]
-    if not isinstance(root, (str, Path)) or not Path(root).is_dir():
+    if not isinstance(root, (str, Path)) or not on_disk(Path(root)).is_dir():
         return []
     if labels is None:
-        wanted = f"data.root: must hold {LABELS}, or train.txt and val.txt"
-        missing = f"{wanted}, but {Path(root).absolute()} has none; put them there, or name the files in data.labels"
-        return [] if _label_files(Path(root), None) else [missing]
+        folder = on_disk(Path(root))
+        return [] if _label_files(folder, None) else [_no_labels(folder)]
     if isinstance(labels, Mapping):
         mistakes = [
             f"data.labels: must name train, val or test, but got {key!r}" for key in labels if key not in SPLITS
@@ -92,6 +92,16 @@ def _label_mistakes(data: Mapping[str, Any]) -> list[str]:
         elif not _below(root, file).is_file():
             mistakes.append(f"data.labels: {_below(root, file).absolute()} is not a file; correct the path")
     return mistakes
+
+
+def _no_labels(folder: Path) -> str:
+    """Says that the folder has no labels, and which of its files might be meant."""
+    like = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in (".csv", ".txt", ".tsv"))
+    named = f"name the files in data.labels (there: {', '.join(like[:5])})" if like else "name them in data.labels"
+    return (
+        f"data.root: must hold {LABELS}, or train.txt and val.txt, but {folder.absolute()} has none; "
+        f"put them there, or {named}"
+    )
 
 
 def _charset_mistakes(data: Mapping[str, Any]) -> list[str]:
@@ -126,4 +136,4 @@ def _label_files(root: Path, labels: Any) -> tuple[LabelFile, ...]:
 
 def _below(root: str | Path, file: str | Path) -> Path:
     """Returns an absolute path as it is, any other one below the folder `root`."""
-    return Path(root) / Path(file).expanduser()
+    return on_disk(Path(root) / Path(file).expanduser())

@@ -11,8 +11,10 @@ import torch
 from trainables.data.batches import AugmentedDataset
 from trainables.data.crop_cache import CropSize, cached_crops
 from trainables.data.image_file import ImageFile, Pixels
+from trainables.data.look import readable
 from trainables.data.splits import SPLITS, Split
-from trainables.recognition.charset import Charset, read_charset
+from trainables.recognition.charset import Charset
+from trainables.recognition.charset_file import read_charset
 from trainables.recognition.config import MIN_WIDTH, Config
 from trainables.recognition.crop import Crop, DrawnCrop
 from trainables.recognition.data_section import CropSection
@@ -27,15 +29,18 @@ Augmentation = Callable[[Sequence[Pixels], np.random.Generator], Sequence[Pixels
 WIDTH_STEP = 32  # px; padded batches get a multiple of it, because cuDNN searches kernels for each width
 
 
-def load_crops(data: Mapping[str, Any], split: Split) -> list[Crop]:
+def load_crops(data: Mapping[str, Any], split: Split, *, with_bad: bool = False) -> list[Crop]:
     """Returns the crops of one split, in the order of the labels; only test may be empty.
 
     `data` is the `data:` section of a study file (see CropSection). With `folds`, the crops of all splits but test are
-    dealt anew, all of a group to the same side: those of fold `fold` are val, the others train.
+    dealt anew, all of a group to the same side: those of fold `fold` are val, the others train. With `on_bad: skip`,
+    crops that cannot be read are then left out, unless `with_bad`. Crops labelled ### are in no split.
     Raises ValueError, a line for each mistake; OSError.
     """
     section = CropSection.parse(data)
     crops = _drawn_crops(section, split) if section.drawn else _labelled_crops(section, split)
+    if section.skips_bad and not with_bad:
+        crops = readable(split, crops)
     section.require(crops, split)
     return crops
 
@@ -149,7 +154,7 @@ def _stack(images: Sequence[Pixels], step: int) -> tuple[Pixels, list[int]]:
 
 def _labelled_crops(section: CropSection, split: Split) -> list[Crop]:
     """Returns the crops of a split that lie in the user's folder."""
-    labels = read_labels(section)
+    labels = [label for label in read_labels(section) if not label.unreadable]
     groups = [label.group or label.text for label in labels]
     chosen = _choose([label.split for label in labels], groups, section, split)
     return [

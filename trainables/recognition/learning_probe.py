@@ -152,11 +152,12 @@ def _judge_learning(
     if not plain.learnt:
         rescue = _rescue(crops, charset, config, bound)
         if rescue is None:
-            return Finding("learning", told, _why_nothing_helps(told, crops, charset, config))
+            return _explain_failure(told, crops, charset, config)
         lr, outcome = rescue
         told += f"; at lr {lr:g} it saw them after {outcome.steps} steps"
         if lr < config.lr:
-            return Finding("learning", told, f"learning rate too high: {told}; lower `lr`")
+            problem = f"learning rate too high: {told}; lower `lr`"
+            return Finding("learning", told, problem, kind="learning_rate_too_high")
     needed = outcome.steps * lr
     if outcome.steps > total:
         return Finding("learning", f"{told}; a trial of {total} steps is too short to learn anything")
@@ -165,7 +166,7 @@ def _judge_learning(
             f"learning rate too low: {told}. Over the {total} steps of a trial the rates sum up to {moved:.2g}, but "
             f"these {len(crops)} crops alone took {needed:.2g}; raise `lr`, `min_lr` or `epochs`, or let it decay later"
         )
-        return Finding("learning", told, problem)
+        return Finding("learning", told, problem, kind="learning_rate_too_low")
     return Finding("learning", told)
 
 
@@ -178,8 +179,8 @@ def _rescue(crops: Sequence[Crop], charset: Charset, config: Config, bound: floa
     return None
 
 
-def _why_nothing_helps(told: str, crops: Sequence[Crop], charset: Charset, config: Config) -> str:
-    """Says whether labels have any effect on the loss."""
+def _explain_failure(told: str, crops: Sequence[Crop], charset: Charset, config: Config) -> Finding:
+    """Says whether labels have any effect on the loss, where no learning rate helps."""
     batch = CropDataset(crops, charset, config).__getitems__(range(len(crops)))
     learner = _learner(charset, config)
     device = learner.device
@@ -190,11 +191,13 @@ def _why_nothing_helps(told: str, crops: Sequence[Crop], charset: Charset, confi
             for each in (batch, other)
         )
     if math.isclose(own, rolled, rel_tol=1e-6):
-        return f"labels without effect: the loss is {own:.4f} with the labels of other crops too; {told}"
-    return (
+        problem = f"labels without effect: the loss is {own:.4f} with the labels of other crops too; {told}"
+        return Finding("learning", told, problem, kind="labels_without_effect")
+    problem = (
         f"the network learns nothing, whatever the learning rate: {told}; look at the pictures and the labels, then at "
         "`backbone`, `optimizer` and `gradient_clip`"
     )
+    return Finding("learning", told, problem, kind="nothing_learnt")
 
 
 def _judge_augmentation(shown: Outcome, plain: Outcome, bound: float) -> Finding:
@@ -207,4 +210,4 @@ def _judge_augmentation(shown: Outcome, plain: Outcome, bound: float) -> Finding
         f"augmentation destroys the pictures: {told}; a network blind to its pictures stays above {bound:.2f}. "
         "See batch.png, and lower the probabilities of what cannot be read any more, randaugment_magnitude first"
     )
-    return Finding("augmentation", told, problem)
+    return Finding("augmentation", told, problem, kind="augmentation_destroys")

@@ -13,14 +13,18 @@ import torch
 from trainables.backbone import NoWeights
 from trainables.data.batches import batches_per_epoch
 from trainables.data.image_file import BadImage, Pixels
+from trainables.data.label_checks import blocks
 from trainables.one_step import out_of_memory
 from trainables.recognition.augment import Augment
 from trainables.recognition.charset import Charset
+from trainables.recognition.charset_file import read_charset_file
 from trainables.recognition.config import Config
 from trainables.recognition.crnn import build_crnn
+from trainables.recognition.data_section import CropSection
 from trainables.recognition.dataset import SPLITS, Crop, CropDataset, charset_of, load_crops
 from trainables.recognition.label_checks import check_labels, time_steps_of
 from trainables.recognition.learning_probe import check_learning
+from trainables.recognition.text_checks import check_texts
 from trainables.trainable import Finding
 
 SHOWN = 12  # crops in the picture
@@ -33,16 +37,21 @@ def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[
     Draws batch.png in `directory`. Each check needs those before it: what builds on a broken one is left out.
     """
     try:
-        splits = {split: load_crops(data, split) for split in SPLITS}
+        section = CropSection.parse(data)
+        yield from check_texts(section)
+        splits = {split: load_crops(data, split, with_bad=True) for split in SPLITS}
         charset = charset_of(data)
+        folded = "" if section.charset is None else read_charset_file(section.charset).detail
     except (ValueError, OSError) as error:
         yield Finding("labels", "cannot be read", str(error))
         return
-    found = check_labels(splits, charset, time_steps_of(config))
-    yield from found
-    if any(finding.problem for finding in found if finding.check in ("charset", "label lengths", "pictures")):
+    blocked = False
+    for finding in check_labels(splits, charset, time_steps_of(config), skip=section.skips_bad, folded=folded):
+        blocked |= finding.check in ("charset", "label lengths", "pictures") and blocks(finding, data)
+        yield finding
+    if blocked:
         return
-    crops = splits["train"]
+    crops = load_crops(data, "train")
     try:
         yield _draw_batch(crops, charset, config, directory)
         yield _count_weights(charset, config)

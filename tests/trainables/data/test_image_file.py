@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,27 @@ def test_every_kind_of_image_is_read_as_the_same_rgb(tmp_path: Path, image: Imag
     pixels = read_image(path, (60, 40))
     assert pixels.shape == (40, 60, 3) and pixels.dtype == np.uint8 and pixels.flags.writeable
     assert np.abs(pixels.astype(int) - gradient()[:, :, None]).max() <= 1
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_grey_values_of_a_scanner_in_a_file_of_sixteen_bits_are_not_black(
+    tmp_path: Path, bits: int, suffix: str
+) -> None:
+    Image.fromarray(gradient(np.uint16, 2**bits - 1)).save(tmp_path / f"scan.{suffix}")
+    assert np.abs(read_image(tmp_path / f"scan.{suffix}").astype(int) - gradient()[:, :, None]).max() <= 1
+
+
+def test_a_tiff_of_twelve_bits_is_read_by_the_bits_that_it_names(tmp_path: Path) -> None:
+    """Two grey values of 12 bits lie in three bytes; the darkest half of the range stays dark."""
+    wide = gradient(np.uint16, 2047)
+    first, second = wide[:, 0::2].astype(int), wide[:, 1::2].astype(int)
+    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=2).astype(np.uint8).tobytes()
+    entries = [(256, 60), (257, 40), (258, 12), (259, 1), (262, 1), (273, 134), (277, 1), (278, 40), (279, len(packed))]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + directory + struct.pack("<I", 0)
+    (tmp_path / "scan.tif").write_bytes(head.ljust(134, b"\0") + packed)
+    assert np.abs(read_image(tmp_path / "scan.tif").astype(int) - gradient(top=127)[:, :, None]).max() <= 1
 
 
 def test_transparent_parts_are_white(tmp_path: Path) -> None:

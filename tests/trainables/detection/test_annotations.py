@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,12 @@ def write(folder: Path, entries: Any) -> Path:
         ([entry(), entry()], r"page 1 \(0.png\): `image` must be listed once, but page 0"),
         ([entry(width=0)], r"page 0 \(0.png\): `width` must be a whole number"),
         ([entry(height=40.5)], "`height` must be a whole number of pixels, but got 40.5"),
-        ([entry(split="training")], "`split` must be train, val or test, but got 'training'"),
+        ([entry(split="training")], "`split` must be train, val or test, but got 'training'; did you mean `train`?"),
+        ([entry(split="VALID"), entry("1.png", "VALID")], r"did you mean `val`\? \(1 more like it\)"),
+        (
+            [entry(image="/old/place/there.png")],
+            "must lie below the folder of annotations.json; did you mean `there.png`?",
+        ),
         ([entry(split=None)], "`split` must be train, val or test, but is missing; .* data.folds"),
         ([entry(instances=None)], "`instances` must be a list"),
         ([entry(instances=[{"points": SQUARE[:2]}])], "instance 0: `points` must be three or more"),
@@ -51,6 +57,7 @@ def write(folder: Path, entries: Any) -> Path:
 )
 def test_a_mistake_in_the_labels_is_named_by_page_and_instance(tmp_path: Path, entries: Any, words: str) -> None:
     folder = write(tmp_path, entries)
+    (folder / "there.png").touch()
     with pytest.raises(ValueError, match=words) as caught:
         read_annotations(folder, need_split=True)
     assert str(tmp_path / "annotations.json") in str(caught.value)
@@ -58,13 +65,13 @@ def test_a_mistake_in_the_labels_is_named_by_page_and_instance(tmp_path: Path, e
 
 def test_many_mistakes_are_counted_not_all_listed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="and 30 more mistakes"):
-        read_annotations(write(tmp_path, [entry(f"{i}.png", width=0) for i in range(50)]), need_split=True)
+        read_annotations(write(tmp_path, [entry(f"{i}.png", width=-i) for i in range(50)]), need_split=True)
 
 
 def test_labels_that_are_no_json_are_named(tmp_path: Path) -> None:
     for content in (b"\xff[", b"[" * 100_000, b"[" + b"1" * 10_000 + b"]"):
         (tmp_path / "annotations.json").write_bytes(content)
-        with pytest.raises(ValueError, match=r"annotations.json: must be JSON in UTF-8"):
+        with pytest.raises(ValueError, match=r"annotations.json: must be JSON in UTF-8, but"):
             read_annotations(tmp_path, need_split=True)
 
 
@@ -76,3 +83,29 @@ def test_a_split_may_be_missing_where_pages_are_dealt_and_other_keys_are_left_al
         "test": ["1.png"],
     }
     assert pages["test"][0].polygons == () and pages["test"][0].ignore.shape == (0,)
+
+
+def test_labels_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    write(tmp_path, [entry()])
+    file = tmp_path / "annotations.json"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert [page.name for page in read_annotations(tmp_path, need_split=True)["train"]] == ["0.png"]
+
+
+def test_text_that_is_transcribed_as_do_not_care_is_ignored_unless_ignore_says_otherwise(tmp_path: Path) -> None:
+    said = [("###", None), (" ### ", None), ("*", None), ("#", None), ("###", False), ("text", True), (None, None)]
+    instances = [{"points": SQUARE, "transcription": text, "ignore": ignore} for text, ignore in said]
+    (page,) = read_annotations(write(tmp_path, [entry(instances=instances)]), need_split=True)["train"]
+    assert page.ignore.tolist() == [True, True, True, False, False, True, False]
+    assert page.transcriptions == ("###", " ### ", "*", "#", "###", "text", "")
+
+
+def test_images_are_found_under_both_unicode_forms_and_by_absolute_paths_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / unicodedata.normalize("NFD", "영수증.png")).touch()
+    pages = read_annotations(write(tmp_path, [entry("영수증.png"), entry(f"{tmp_path}/b.png")]), need_split=True)[
+        "train"
+    ]
+    assert [page.name for page in pages] == ["영수증.png", "b.png"]
+    assert [page.file for page in pages] == [tmp_path / unicodedata.normalize("NFD", "영수증.png"), tmp_path / "b.png"]
+    with pytest.raises(ValueError, match="`image` must be listed once, but page 0 is the same"):
+        read_annotations(write(tmp_path, [entry("b.png"), entry(f"{tmp_path}/b.png")]), need_split=True)

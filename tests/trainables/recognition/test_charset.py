@@ -1,17 +1,16 @@
-"""Checks the classes of characters, and every mistake that a file of characters can hold."""
+"""Checks the classes of characters."""
 
 from __future__ import annotations
 
 import pickle
 import unicodedata
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.recognition.charset import Charset, UnknownCharacter, read_charset
+from trainables.recognition.charset import Charset, UnknownCharacter
 
 
 @given(st.text(max_size=300), st.text(min_size=1))
@@ -53,29 +52,3 @@ def test_a_blank_or_a_class_too_many_is_no_character(indices: list[int]) -> None
 def test_a_charset_holds_single_characters_once_each(characters: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="a charset must hold"):
         Charset(characters)
-
-
-@pytest.mark.parametrize(
-    "content", ["1\n가\n \n", "\ufeff1\r\n가\r\n \r\n", "1\n" + unicodedata.normalize("NFD", "가") + "\n "]
-)
-def test_a_file_has_a_character_a_line(tmp_path: Path, content: str) -> None:
-    (tmp_path / "charset.txt").write_bytes(content.encode())
-    assert read_charset(tmp_path / "charset.txt").characters == ("1", "가", " ")
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "must hold one character a line, but is empty"),
-        (b"a\n\nb\n", "charset.txt:2: must hold one character, but is empty"),
-        (b"a\nbc\n", "charset.txt:2: must hold one character, but got 'bc'"),
-        (b"a\nb\na\n", "charset.txt:3: must be given once, but 'a' is line 1 too"),
-        (b"a\n\xb0\xa1\n", "charset.txt:2: must be UTF-8, but holds the byte 0xB0"),
-        ("a\n".encode("utf-16"), "charset.txt:1: must be UTF-8, but begins as UTF-16"),
-        (b"ab\n" * 50, "and 30 more mistakes"),
-    ],
-)
-def test_a_mistake_in_a_charset_is_named_by_its_line(tmp_path: Path, content: bytes, words: str) -> None:
-    (tmp_path / "charset.txt").write_bytes(content)
-    with pytest.raises(ValueError, match=words):
-        read_charset(tmp_path / "charset.txt")

@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 from tests.harness.folders import DATA
-from trainables.recognition import label_checks
 from trainables.recognition.charset import Charset
 from trainables.recognition.config import Config
 from trainables.recognition.dataset import SPLITS, charset_of, load_crops
 from trainables.recognition.label_checks import check_labels, time_steps_of
 from trainables.trainable import Finding
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 ROWS = [
     ("0.png", "12가3456", "train"),
@@ -37,10 +38,14 @@ def folder(path: Path, rows: Sequence[Sequence[str]], header: str = "path,text,s
     return {"root": str(path)}
 
 
+def check_all(data: dict[str, Any], charset: Charset | None = None, **config: Any) -> list[Finding]:
+    splits = {split: load_crops(data, split, with_bad=True) for split in SPLITS}
+    skip = data.get("on_bad") == "skip"
+    return list(check_labels(splits, charset or charset_of(data), time_steps_of(Config(**config)), skip=skip))
+
+
 def check(data: dict[str, Any], charset: Charset | None = None, **config: Any) -> dict[str, Finding]:
-    splits = {split: load_crops(data, split) for split in SPLITS}
-    findings = check_labels(splits, charset or charset_of(data), time_steps_of(Config(**config)))
-    return {finding.check: finding for finding in findings}
+    return {finding.check: finding for finding in check_all(data, charset, **config)}
 
 
 def problems(findings: dict[str, Finding]) -> dict[str, str]:
@@ -67,9 +72,13 @@ def test_one_text_on_all_crops_cannot_be_meant(tmp_path: Path) -> None:
 
 def test_characters_that_the_charset_lacks_are_named_and_counted(tmp_path: Path) -> None:
     data = folder(tmp_path, ROWS)
-    found = problems(check(data, Charset(tuple("12345678"))))["charset"]
-    assert "2 of 2 crops of train hold characters that the charset lacks: '가' (U+AC00) x 1, '나' (U+B098) x 1" in found
-    assert "add them to the file of `charset`" in found and "1 of 1 crops of val" in found
+    wrong = {f.kind: f.problem for f in check_all(data, Charset(tuple("12345678"))) if f.problem}
+    assert list(wrong) == ["unwritable_characters", "unseen_characters"]
+    assert wrong["unwritable_characters"] == (
+        "2 of 2 crops of train hold characters that the charset lacks: '가' (U+AC00) x 1, '나' (U+B098) x 1; "
+        "add them to the file of `charset`"
+    )
+    assert "1 of 1 crops of val" in (wrong["unseen_characters"] or "")
 
 
 def test_a_rare_character_of_val_is_told_and_is_no_problem(tmp_path: Path) -> None:
@@ -105,7 +114,10 @@ def test_crops_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         (tmp_path / f"more{index}.png").write_bytes(b"<html>not found</html>")
     for width in (0, 100):
         found = problems(check(data, width=width))["pictures"]
-        assert f"{tmp_path}/more0.png: cannot be read as an image" in found and found.endswith("; and 4 more")
+        assert (
+            f"{tmp_path}/more0.png: cannot be read as an image" in found
+            and "; and 4 more; replace them, or leave them out with `data.on_bad: skip`" in found
+        )
 
 
 def test_the_same_picture_in_two_splits_is_named(tmp_path: Path) -> None:
@@ -119,20 +131,6 @@ def test_the_same_pixels_in_another_file_are_the_same_picture(tmp_path: Path) ->
     data = folder(tmp_path, [*ROWS, ("4.bmp", "12가3456", "val")])
     Image.open(tmp_path / "0.png").save(tmp_path / "4.bmp")
     assert "0.png (train) = 4.bmp (val)" in problems(check(data))["splits"]
-
-
-def test_of_large_data_a_part_is_decoded_and_all_bytes_are_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(label_checks, "DECODED", 3)
-    rows = [(f"{i}.png", f"{i:02d}", ("train", "val")[i % 2]) for i in range(12)]
-    data = folder(tmp_path, rows)
-    shutil.copy(tmp_path / "5.png", tmp_path / "10.png")
-    shutil.copy(tmp_path / "4.png", tmp_path / "7.png")
-    findings = check(data)
-    assert findings["pictures"].detail.startswith("3 of 12 decoded")
-    found = findings["splits"].problem
-    assert found is not None and "10.png (train) = 5.png (val)" in found and "4.png (train) = 7.png (val)" in found
 
 
 def test_a_picture_with_two_texts_is_named_and_is_a_problem_where_there_are_many(tmp_path: Path) -> None:
@@ -158,6 +156,27 @@ def test_a_group_in_two_splits_is_named_and_folds_mend_it(tmp_path: Path) -> Non
 def test_drawn_plates_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTSWEEP_CACHE", str(tmp_path))
     assert problems(check({"root": "synthetic/plates", "crops": 8, "seed": 5})) == {}
+
+
+def test_crops_that_cannot_be_read_are_left_out_by_name_where_data_say_so(tmp_path: Path) -> None:
+    rows = [*ROWS, *((f"more{i}.png", f"{i}{i}", "train") for i in range(6))]
+    data = folder(tmp_path, rows) | {"on_bad": "skip"}
+    (tmp_path / "more1.png").write_bytes((tmp_path / "more1.png").read_bytes()[:900])
+    (tmp_path / "more4.png").unlink()
+    findings = check(data)
+    assert "8 of 10 decoded" in findings["pictures"].detail and findings["pictures"].problem is None
+    assert f"2 of 10 left out, because they cannot be read: {tmp_path}/more1.png: cannot be read" in (
+        findings["pictures"].detail
+    )
+    assert f"{tmp_path}/more4.png: no such file" in findings["pictures"].detail
+    assert findings["labels"].detail.startswith("train: 6 crops")
+    assert [crop.name for crop in load_crops(data, "train")] == [
+        "0.png", "1.png", "more0.png", "more2.png", "more3.png", "more5.png",
+    ]  # fmt: skip
+    for index in (0, 2):
+        (tmp_path / f"more{index}.png").unlink()
+    wrong = [finding for finding in check_all(data) if finding.problem]
+    assert [finding.kind for finding in wrong] == ["many_pictures_skipped"]
 
 
 @pytest.mark.data

@@ -42,6 +42,65 @@ def test_csv_is_read_as_tools_write_it(tmp_path: Path, labels: str) -> None:
     assert seen(read(tmp_path, labels)) == wanted
 
 
+def test_blanks_at_the_ends_of_fields_are_no_text(tmp_path: Path) -> None:
+    rows = 'a.jpg , 12가 34\u200b, train\n b.jpg,"\u3000서울, 1\t", val\n./deep/c.jpg, \u2028x y\ufeff,test \n'
+    labels = read(tmp_path, "path, text, split\n" + rows)
+    wanted = [
+        ("a.jpg", "12가 34", "train", None),
+        ("b.jpg", "서울, 1", "val", None),
+        ("deep/c.jpg", "x y", "test", None),
+    ]
+    assert seen(labels) == wanted
+
+
+def test_a_blank_that_is_in_the_name_of_a_file_stays(tmp_path: Path) -> None:
+    (tmp_path / " a.jpg").touch()
+    labels = read(tmp_path, HEADER + " a.jpg,1,train\na.jpg,2,val\n")
+    assert [label.path for label in labels] == [" a.jpg", "a.jpg"]
+
+
+@pytest.mark.parametrize(("written", "stored"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC"), ("NFD", "NFD")])
+def test_a_name_is_found_under_both_unicode_forms(tmp_path: Path, written: str, stored: str) -> None:
+    path = "번호판/차량_000.jpg"
+    file = tmp_path / unicodedata.normalize(stored, "번호판") / unicodedata.normalize("NFC", "차량_000.jpg")
+    file.parent.mkdir()
+    file.touch()
+    (label,) = read(tmp_path, f"{HEADER}{unicodedata.normalize(written, path)},1,train\n")
+    assert tmp_path / label.path == file
+    with pytest.raises(ValueError, match=r"labels.csv:3: `path` must be given once"):
+        read(tmp_path, HEADER + "".join(f"{unicodedata.normalize(form, path)},1,train\n" for form in ("NFC", "NFD")))
+
+
+def test_the_root_and_the_files_it_names_are_found_under_both_unicode_forms(tmp_path: Path) -> None:
+    root = tmp_path / unicodedata.normalize("NFD", "번호판")
+    root.mkdir()
+    (root / unicodedata.normalize("NFD", "사전.txt")).write_text("1\n")
+    read(root, HEADER + "a.jpg,1,train\n")
+    section = CropSection.parse({"root": str(tmp_path / "번호판"), "charset": "사전.txt"})
+    assert section.folder == root and section.charset is not None and section.charset.is_file()
+    assert [label.path for label in read_labels(section)] == ["a.jpg"]
+
+
+def test_absolute_paths_that_lie_in_the_root_are_taken_from_there(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "root")
+    rows = f"{tmp_path}/root/a.jpg,1,train\n{tmp_path}/link/b.jpg,2,val\n{tmp_path}/root/x/../deep//c.jpg,3,test\n"
+    for root in ("root", "link"):
+        assert [label.path for label in read(tmp_path / root, HEADER + rows)] == ["a.jpg", "b.jpg", "deep/c.jpg"]
+
+
+def test_a_crop_labelled_as_unreadable_is_known(tmp_path: Path) -> None:
+    labels = read(tmp_path, HEADER + "a.jpg,###,train\nb.jpg,*,val\ndeep/c.jpg,### ,test\n")
+    assert [label.unreadable for label in labels] == [True, False, True]
+
+
+def test_where_pictures_are_left_out_a_missing_crop_is_no_mistake(tmp_path: Path) -> None:
+    labels = read(tmp_path, HEADER + "no.jpg,1,train\na.jpg,2,val\n", on_bad="skip")
+    assert [label.path for label in labels] == ["no.jpg", "a.jpg"]
+    with pytest.raises(ValueError, match=r"data.on_bad: must be stop or skip, but got 'ignore'"):
+        read(tmp_path, on_bad="ignore")
+
+
 def test_a_column_group_or_page_says_what_belongs_together(tmp_path: Path) -> None:
     header, rows = "path,text,split,{}\n", "a.jpg,1,train,7\nb.jpg,1,val,\n"
     for name in ("group", "page"):
@@ -64,7 +123,7 @@ def test_paddleocr_files_have_a_path_a_tab_and_a_text(tmp_path: Path) -> None:
     assert seen(labels) == [
         ("a.jpg", "12가 3456", "train", None),
         ("b.jpg", "7", "train", None),
-        ("deep/c.jpg", '"quoted", as it is ', "val", None),
+        ("deep/c.jpg", '"quoted", as it is', "val", None),
     ]
     assert labels[1].where == f"{tmp_path}/train.txt:2"
 
@@ -86,7 +145,7 @@ def test_a_mapping_gives_the_split_of_csv_files_too(tmp_path: Path) -> None:
 def test_a_line_of_two_hundred_characters_and_one_of_one_are_labels(tmp_path: Path) -> None:
     long = "다람쥐 헌 쳇바퀴에 타고파 " * 14
     labels = read(tmp_path, f"path,text,split\na.jpg,{long},train\nb.jpg,1,val\n")
-    assert [label.text for label in labels] == [long, "1"] and len(long) > 200
+    assert [label.text for label in labels] == [long.strip(), "1"] and len(long) > 200
 
 
 HEADER = "path,text,split\n"
@@ -106,7 +165,18 @@ HEADER = "path,text,split\n"
         (HEADER + "a.jpg,1\n", "labels.csv:2: must have 3 fields as the header has, but got 2"),
         (HEADER + 'a.jpg,"1"2,train\n', "labels.csv:2: must be a row of CSV, but"),
         (HEADER + 'b.jpg,2,val\na.jpg,"1,train\n', "labels.csv:3: must be a row of CSV, but unexpected end of data"),
-        (HEADER + "a.jpg,1,training\n", "labels.csv:2: `split` must be train, val or test, but got 'training'"),
+        (HEADER + "a.jpg,1,training\n", "labels.csv:2: .* but got 'training'; did you mean `train`?"),
+        (HEADER + "a.jpg,1,TRAIN\n", "labels.csv:2: .* but got 'TRAIN'; did you mean `train`?"),
+        (HEADER + "a.jpg,1,validation\nb.jpg,2,validation\n", r"csv:2: .* did you mean `val`\? \(1 more like it\)"),
+        (HEADER + "a.jpg,1,dev\n", "but got 'dev'; did you mean `val`?"),
+        (HEADER + "a.jpg,1,Q\n", "but got 'Q'$"),
+        ("filename,words\na.jpg,1\n", "got 'filename,words'; rename `filename` to `path` and `words` to `text`"),
+        ("path;text;split\na.jpg;1;val\n", "its fields are separated by `;`: save it with commas"),
+        (HEADER + "A.JPG,1,train\n", "'A.JPG' is not there; did you mean `a.jpg`?"),
+        (HEADER + "a.png,1,train\n", "'a.png' is not there; did you mean `a.jpg`?"),
+        (HEADER + "plates/deep/c.jpg,1,train\n", "is not there; did you mean `deep/c.jpg`?"),
+        (HEADER + "/old/home/deep/c.jpg,1,train\n", "must lie in .*; did you mean `deep/c.jpg`?"),
+        (HEADER + "no\u200bt.jpg,1,train\n", r"is not there; it holds .* \(U\+200B\), which cannot be seen: remove it"),
         (HEADER + "a.jpg,1,\n", "labels.csv:2: `split` must be train, val or test, but is missing"),
         (HEADER + "a.jpg,,train\n", "labels.csv:2: `text` must not be empty, but got ''"),
         (HEADER + "a.jpg,  ,train\n", "labels.csv:2: `text` must not be empty, but got '  '"),
@@ -116,7 +186,8 @@ HEADER = "path,text,split\n"
         (HEADER + ",1,train\n", "labels.csv:2: `path` must be the path of a crop, but got ''"),
         (HEADER + "no.jpg,1,train\n", "labels.csv:2: `path` must be a file in .*'no.jpg' is not there; correct"),
         (HEADER + "deep,1,train\n", "labels.csv:2: `path` must be a file in"),
-        (HEADER + "deep\\c.jpg,1,train\n", "is not there; write / in place of"),
+        (HEADER + "deep\\c.jpg,1,train\n", "is not there; did you mean `deep/c.jpg`?"),
+        (HEADER + "depp\\d.jpg,1,train\n", "is not there; write / in place of"),
         (HEADER + "../a.jpg,1,train\n", "labels.csv:2: `path` must lie in .* but got '../a.jpg'"),
         (HEADER + "deep/../../a.jpg,1,train\n", "labels.csv:2: `path` must lie in"),
         (HEADER + "/etc/passwd,1,train\n", "labels.csv:2: `path` must lie in"),
@@ -146,6 +217,10 @@ def test_a_mistake_in_csv_is_named_by_its_line(tmp_path: Path, labels: str | byt
         ('["a.jpg", "b.jpg"]\t1\n', "train.txt:1: must begin with the path of one crop, but got the list"),
         ("a.jpg\t\n", "train.txt:1: `text` must not be empty"),
         ("a.jpg\t1\na.jpg\t1\n", "train.txt:2: `path` must be given once"),
+        (
+            'a.jpg\t[{"transcription": "1", "points": []}]\n',
+            "train.txt:1: must hold the text of one crop, but holds Padd",
+        ),
     ],
 )
 def test_a_mistake_in_a_paddleocr_file_is_named_by_its_line(tmp_path: Path, labels: str, words: str) -> None:
@@ -154,7 +229,7 @@ def test_a_mistake_in_a_paddleocr_file_is_named_by_its_line(tmp_path: Path, labe
 
 
 def test_all_mistakes_of_all_files_are_said_at_once_within_bounds(tmp_path: Path) -> None:
-    (tmp_path / "val.txt").write_text("a.jpg 1\n" * 29)
+    (tmp_path / "val.txt").write_text("".join(f"a.jpg {number}\n" for number in range(29)))
     with pytest.raises(ValueError) as caught:
         read(tmp_path, "no.jpg\t\n", "train.txt")
     lines = str(caught.value).splitlines()

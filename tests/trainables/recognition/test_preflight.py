@@ -17,6 +17,8 @@ from trainables.recognition.learning_probe import blind_loss, distinct
 from trainables.recognition.preflight import check
 from trainables.trainable import Finding
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 TEXTS = ["17", "71", "42", "24", "90", "09", "38", "83", "56", "65", "12", "21"]
 QUICK = {"width": 48, "batch_size": 8, "epochs": 200, "neck_hidden_size": 32, "lr": 4e-3}
 
