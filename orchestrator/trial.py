@@ -158,17 +158,30 @@ class Trial:
         return max((r.epoch for r in self.reports if r.checkpoint), default=None)
 
     def best_report(self, objective: Objective) -> Report | None:
-        """The report with the best finite value of the objective; the earliest of equals; None without one."""
-        scored = [r for r in self.reports if math.isfinite(r.metrics.get(objective.metric, math.nan))]
-        if not scored:
-            return None
-        best = objective.best([r.metrics[objective.metric] for r in scored])
-        return next(r for r in scored if r.metrics[objective.metric] == best)
+        """The report with the best finite value of the objective; None without one.
+
+        The latest of equals: on a plateau, the weights that were trained longest are the ones to keep.
+        """
+        best = self._best_reports(objective)
+        return best[-1] if best else None
+
+    def best_since(self, objective: Objective) -> float | None:
+        """The unix time of the first report with the best value; None without one."""
+        best = self._best_reports(objective)
+        return best[0].at if best else None
 
     def value(self, objective: Objective) -> float | None:
         """The best of the objective over the trial's reports."""
         report = self.best_report(objective)
         return None if report is None else report.metrics[objective.metric]
+
+    def _best_reports(self, objective: Objective) -> list[Report]:
+        """All reports with the best finite value, by epoch."""
+        scored = [r for r in self.reports if math.isfinite(r.metrics.get(objective.metric, math.nan))]
+        if not scored:
+            return []
+        best = objective.best([r.metrics[objective.metric] for r in scored])
+        return [r for r in scored if r.metrics[objective.metric] == best]
 
 
 def best_trial(trials: list[Trial], objective: Objective) -> Trial | None:

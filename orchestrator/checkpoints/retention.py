@@ -35,6 +35,7 @@ def epochs_to_keep(trial: Trial, objective: Objective, there: Collection[int], *
 def best_saved_epoch(trial: Trial, objective: Objective, there: Container[int] | None = None) -> int | None:
     """Returns the epoch with the best objective among those that saved a checkpoint; None where none did.
 
+    The latest of equals: where the objective has not moved yet, the weights that learnt most are kept.
     there: the epochs whose checkpoints are stored; None: all that were saved.
     """
     saved = tuple(report for report in trial.reports if report.checkpoint and (there is None or report.epoch in there))

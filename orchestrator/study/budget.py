@@ -83,12 +83,12 @@ def over(budget: BudgetSpec, objective: Objective, best: Trial, trials_since_bes
 
 
 def trials_since_best(trials: Iterable[Trial], best: Trial, objective: Objective) -> int:
-    """How many trials completed or were pruned, their last report after the best one of `best`."""
-    report = best.best_report(objective)
-    if report is None:
+    """How many trials completed or were pruned, their last report after the first one with the best value."""
+    since = best.best_since(objective)
+    if since is None:
         return 0
     ended = (t for t in trials if t.state in (State.COMPLETED, State.PRUNED) and t.number != best.number)
-    return sum(t.reports[-1].at > report.at for t in ended if t.reports)
+    return sum(t.reports[-1].at > since for t in ended if t.reports)
 
 
 class Allowance:

@@ -52,6 +52,14 @@ def test_the_best_among_the_saved_epochs_is_kept_when_the_best_epoch_was_not_sav
     assert epochs_to_keep(trial, OBJECTIVE, range(1, 6), winner=True) == {4}
 
 
+def test_of_equal_epochs_the_latest_is_kept_because_it_learnt_most():
+    plateau = trial_of([0.0] * 5, State.COMPLETED)
+    assert epochs_to_keep(plateau, OBJECTIVE, range(1, 6), winner=True) == {5}
+    assert best_saved_epoch(trial_of([0.2, 0.9, 0.9, 0.4]), OBJECTIVE) == 3
+    report = plateau.best_report(OBJECTIVE)
+    assert report is not None and report.epoch == 5
+
+
 def test_the_newest_two_are_those_that_are_there():
     trial = trial_of([0.9, 0.3, 0.4, 0.5, 0.6])  # Epochs 4 and 5 were corrupt, and are trained again.
     assert epochs_to_keep(trial, OBJECTIVE, {1, 2, 3}, winner=False) == {1, 2, 3}
@@ -178,9 +186,9 @@ def test_a_pruned_leader_keeps_its_checkpoint_until_the_next_one_can_fail_no_mor
     fourth = start(study)
     for epoch in (1, 2, 3, 4):
         train(study, fourth, epoch, 0.9, storage)
-    assert kept(storage) == {second.number: [1], fourth.number: [1, 3, 4]}
+    assert kept(storage) == {second.number: [1], fourth.number: [3, 4]}
     complete(study, fourth)
-    assert kept(storage) == {fourth.number: [1]}
+    assert kept(storage) == {fourth.number: [4]}
 
 
 def test_the_epochs_of_a_corrupt_checkpoint_are_learned_again_and_counted_once(cluster: Callable[..., FakeCluster]):

@@ -46,9 +46,10 @@ def test_the_leader_is_found_and_ends_the_search_as_by_looking_at_everything(
         assert leader.settled == (None if settled is None else settled.number)
         over = False
         if best is not None:
-            report = best.best_report(objective)
-            assert report is not None
-            good = report.metrics["m"] >= target if mode == "max" else report.metrics["m"] <= target
+            value = best.value(objective)
+            assert value is not None
+            good = value >= target if mode == "max" else value <= target
+            since = next(report.at for report in best.reports if report.metrics["m"] == value)
             ended = [t for t in trials.values() if t.state in (State.COMPLETED, State.PRUNED) and t is not best]
-            over = good or sum(bool(t.reports) and t.reports[-1].at > report.at for t in ended) >= patience
+            over = good or sum(bool(t.reports) and t.reports[-1].at > since for t in ended) >= patience
         assert (leader.over is not None) == over
