@@ -75,6 +75,7 @@ class Workplace:
     search_path: str  # the folder `tune` was started in: a user's own trainable is found there
     storage: str | None = None  # the folder or URL of the checkpoints; None: study_directory
     token: tuple[str, str] | None = None  # a file beside the checkpoints and its text: which machines see that folder?
+    watch: tuple[str, str] | None = None  # the metric that the scheduler decides by, and its mode
 
     @property
     def in_sight(self) -> bool:
@@ -117,7 +118,11 @@ class OutOfSight:
 
 @dataclass(frozen=True)
 class Ended:
-    """The trainable came to its own end (failure None) or did not. result: of a step."""
+    """The trainable came to its own end (failure None) or did not.
+
+    result: of a step. said: why the trainable ended, where it says so by what it returns.
+    """
 
     failure: Failure | None = None
     result: Mapping[str, float] = field(default_factory=dict)
+    said: str | None = None

@@ -14,7 +14,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -42,6 +42,7 @@ class Config:
     test_fault: str = setting("none", "what happens in the hook `test`", choices=("none", *FAULTS))
     test_faults: int = setting(99, "in so many calls of it, as `data: {tally: FILE}` counts them", low=0)
     test_seconds: float = setting(0.0, "sleep of the hook `test`", low=0.0)
+    says: str = setting("", "what it returns at its end, as a reason")
     family: str = setting("a", "a choice without any effect on the score", choices=("a", "b", "c"))
 
 
@@ -58,7 +59,7 @@ def score_at(lr: float, epoch: int) -> float:
     return plateau(lr) * (1.0 - (1.0 - RATE) ** epoch)
 
 
-def train(config: Config, run: Run) -> Iterator[Mapping[str, float]]:
+def train(config: Config, run: Run) -> Generator[Mapping[str, float], None, str | None]:
     """Yield val/score (max) and train/loss (min) once an epoch; the checkpoint alone carries the state."""
     state = {"epoch": 0, "score": 0.0}
     if run.checkpoint_dir is not None:
@@ -77,6 +78,7 @@ def train(config: Config, run: Run) -> Iterator[Mapping[str, float]]:
             text = json.dumps(state | {"lr": config.lr})  # JSON floats read back exactly
             run.save_checkpoint(lambda directory, text=text: _fill(directory, text))
         yield {"val/score": score, "train/loss": 1.0 - score}
+    return config.says or None
 
 
 def check(config: Config, data: Mapping[str, Any], directory: Path) -> list[Finding]:

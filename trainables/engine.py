@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -35,7 +35,7 @@ class Task:
     loader: returns the training batches of an epoch (from 1), the same ones whenever it is called again.
     steps_per_epoch: how many batches the loader gives.
     evaluate: returns the metrics of (model, epoch), named with their split.
-    metric, mode: what early stopping watches, and whether it is best at its "max" or "min".
+    metric, mode: what early stopping watches where nothing else is asked for, and whether its best is "max" or "min".
     """
 
     model: Any
@@ -140,27 +140,41 @@ class Learner:
         restore_random_states(training["random"])
 
 
-def fit(task: Task, config: TrainConfig, run: Run) -> Iterator[dict[str, float]]:
+def fit(task: Task, config: TrainConfig, run: Run) -> Generator[dict[str, float], None, str | None]:
     """Yields the metrics of each epoch: train/loss (and its terms), lr, images_per_second, those of `evaluate`.
 
-    A loss that is no longer finite ends the run with one last report that says so, and without a checkpoint. A resumed
-    run equals an uninterrupted one if `seed_everything` was called before the model was built.
+    Returns why it ended before the last epoch, None if it did not. Early stopping watches what the scheduler watches,
+    else what the task names. A loss that is no longer finite ends the run with one last report that says so, and
+    without a checkpoint. A resumed run equals an uninterrupted one if `seed_everything` was called before the model was
+    built.
     """
     learner = Learner(task, config, torch.device(run.device))
     if run.checkpoint_dir is not None:
         learner.restore(run.checkpoint_dir)
     progress = learner.progress
+    metric, mode = run.watch or (task.metric, task.mode)
     while progress.epoch < config.epochs and not out_of_patience(progress, config):
         epoch = progress.epoch + 1
         trained = train_epoch(learner, task.loader(epoch))
         if not math.isfinite(trained["train/loss"]):
             yield trained | {task.metric: math.nan}
-            return
+            return None
         learner.scored_model.eval()
         scores = dict(task.evaluate(learner.scored_model, epoch))
-        progress.note(epoch, scores[task.metric], task.mode)
+        metrics = trained | scores
+        if metric not in metrics:
+            metric, mode = task.metric, task.mode
+        progress.note(epoch, metrics[metric], mode)
         run.save_checkpoint(learner.save)
-        yield trained | scores
+        yield metrics
+    if progress.epoch >= config.epochs:
+        return None
+    return stopped_early(metric, config.early_stopping_patience)
+
+
+def stopped_early(metric: str, patience: int) -> str:
+    """Returns why early stopping ended a run; the orchestrator knows these words (orchestrator/study/endings.py)."""
+    return f"stopped early: {metric} did not improve for {patience} epoch{'' if patience == 1 else 's'}"
 
 
 def train_epoch(learner: Learner, batches: Iterable[Batch]) -> dict[str, float]:

@@ -22,7 +22,7 @@ Report = Mapping[str, float]
 class LocalRun:
     """Takes the place of the orchestrator's `run`; checkpoints become numbered folders in `folder`.
 
-    data, device, seed, checkpoint_dir: what the trainable receives (see trainables.Run).
+    data, device, seed, checkpoint_dir, watch: what the trainable receives (see trainables.Run).
     saved: the folders of the checkpoints that this run has saved, the newest last.
     """
 
@@ -31,6 +31,7 @@ class LocalRun:
     device: str = "cpu"
     seed: int = 0
     checkpoint_dir: Path | None = None
+    watch: tuple[str, str] | None = None
     saved: list[Path] = field(default_factory=list, init=False)
 
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:

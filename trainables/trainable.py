@@ -24,6 +24,7 @@ class Run(Protocol):
     device: str  # "cpu" or "cuda"
     seed: int
     checkpoint_dir: Path | None  # the checkpoint to go on from, None at the first start
+    watch: tuple[str, str] | None  # the metric that the scheduler decides by and its mode; None without an orchestrator
 
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
         """Calls `fill(directory)` on an empty directory; the checkpoint counts once the next report is stored."""
@@ -74,7 +75,7 @@ class UnknownTrainable(ValueError):
 class Trainable:
     """Holds a trainable and its hooks, each None where the author gave none.
 
-    train(config, run) yields {metric: number} once an epoch.
+    train(config, run) yields {metric: number} once an epoch; what it returns as text is the reason of its end.
     Config: a dataclass, the schema of `space`; train then receives an instance of it, else a dict.
     smoke: overrides {"space": {...}, "data": {...}} that need no GPU, no data and no network.
     check(config, data, directory) -> findings before GPU hours, shown as they come; pictures go into `directory`.

@@ -67,6 +67,7 @@ class _ClusterSession:
                 search_path=str(Path.cwd()),
                 storage=study.storage,
                 token=token,
+                watch=study.watch,
             )
             while not study.done_starting:
                 self.ray.wait(service, self.upkeep.beat)

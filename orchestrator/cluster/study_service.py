@@ -82,7 +82,7 @@ class StudyService(Service):
         if ref.kind is not JobKind.TRAIN:
             self._study.end_step(ref.number, ended)
         elif ended.failure is None:
-            self._study.complete(ref.number)
+            self._study.complete(ref.number, ended.said)
         else:
             self._study.fail(ref.number, ended.failure)
         self._study.tidy()

@@ -85,7 +85,7 @@ class Asha:
 
     def reason(self, epoch: int) -> str:
         """Returns why a trial was stopped at the rung of this epoch."""
-        return f"below the best 1/{self.eta} at epoch {epoch}"
+        return f"below the best 1/{self.eta} at the rung of epoch {epoch}"
 
     def milestones(self, epochs: int) -> list[int]:
         """Returns the rungs before the last epoch."""

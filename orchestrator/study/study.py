@@ -22,6 +22,7 @@ from orchestrator.space.config_field import defaults_of
 from orchestrator.space.membership import config_as_now
 from orchestrator.study import budget, failures
 from orchestrator.study.after_search import AfterSearch
+from orchestrator.study.endings import reason_of_end
 from orchestrator.study.event import Event
 from orchestrator.study.failures import Streak, failure_of
 from orchestrator.study.last_epoch import LastEpoch
@@ -131,6 +132,11 @@ class Study:
     def over(self) -> str | None:
         """Reason to end the search (target reached, or patience used up); None to continue."""
         return self._leader.over
+
+    @property
+    def watch(self) -> tuple[str, str]:
+        """The metric that the scheduler decides by, and its mode."""
+        return self.policy.metric, self.spec.scheduler.mode or self.objective.mode
 
     def best_kept_epoch(self, trial: Trial) -> int | None:
         """Returns the best epoch of those whose checkpoints are still there."""
@@ -268,13 +274,14 @@ class Study:
         """Has the trial reported its last epoch, so that it only has to be let come to its own end?"""
         return self._last_epoch.ends_now(self._trials[number], self.trials)
 
-    def complete(self, number: int) -> None:
-        """Ends a trial whose trainable came to its own end."""
-        if self._trials[number].value(self.objective) is None:
+    def complete(self, number: int, said: str | None = None) -> None:
+        """Ends a trial whose trainable came to its own end. said: why, if the trainable says so."""
+        trial = self._trials[number]
+        if trial.value(self.objective) is None:
             message = f"ended without one report of `{self.objective.metric}`"
             self.fail(number, Failure(FailureClass.EXCEPTION, message))
         else:
-            self._finish(number, State.COMPLETED, None)
+            self._finish(number, State.COMPLETED, reason_of_end(trial, self._last_epoch.of(trial), said))
 
     def fail(self, number: int, failure: Failure) -> None:
         """Ends an attempt without result: the trial goes on from its checkpoint, or fails."""
@@ -375,7 +382,8 @@ class Study:
         """Pauses a trial for the session, unless it has reported its last epoch: then it is completed."""
         trial = self._trials[number]
         if self._last_epoch.reached(trial) and trial.value(self.objective) is not None:
-            self._finish(number, State.COMPLETED, None, failure=failure)
+            reason = reason_of_end(trial, self._last_epoch.of(trial), None)
+            self._finish(number, State.COMPLETED, reason, failure=failure)
         elif trial.state is not State.PAUSED:
             self._finish(number, State.PAUSED, reason, failure=failure)
 

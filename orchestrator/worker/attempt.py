@@ -62,9 +62,10 @@ class Attempt:
                     self._metrics = self._begin()
                 try:
                     metrics = next(self._metrics)
-                except StopIteration:
-                    print("--- done", flush=True)
-                    return Ended()
+                except StopIteration as end:
+                    said = end.value if isinstance(end.value, str) else None
+                    print("--- done" if said is None else f"--- done: {said}", flush=True)
+                    return Ended(said=said)
             values = numbers_of(metrics)
         except BaseException as error:  # whatever a trainable raises is the trial's failure, not ours
             return Ended(self._failed(error))

@@ -28,6 +28,7 @@ class WorkerRun:
         self.data = workplace.data
         self.device = workplace.device
         self.seed = seed
+        self.watch = workplace.watch
         self.checkpoint_dir: Path | None = None
         self.epoch = 0  # of the last report
         self.saved = False

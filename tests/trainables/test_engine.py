@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import pickle
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,11 +136,36 @@ def test_gradients_are_clipped_to_the_norm_asked_for(tmp_path: Path) -> None:
     assert float((model.weight - start.weight).detach().norm()) <= 5 * 0.01 + 1e-6  # five steps
 
 
+def told_by(run: Generator[dict[str, float], None, str | None]) -> tuple[list[dict[str, float]], str | None]:
+    """Returns the reports of a run, and what it says of its end."""
+    reports = []
+    while True:
+        try:
+            reports.append(next(run))
+        except StopIteration as end:
+            return reports, end.value
+
+
 def test_it_ends_when_the_metric_has_not_improved_for_as_long_as_asked(tmp_path: Path) -> None:
     scores = [0.1, 0.5, 0.4, 0.5, 0.45, 0.9]
     config = TrainConfig(**{**DEFAULTS, "epochs": 6, "early_stopping_patience": 3})
-    reports = list(fit(task_of(Line(), scores), config, LocalRun(tmp_path)))
+    reports, said = told_by(fit(task_of(Line(), scores), config, LocalRun(tmp_path)))
     assert [report["val/score"] for report in reports] == scores[:5]  # An equal score is no improvement.
+    assert said == "stopped early: val/score did not improve for 3 epochs"
+
+
+def test_it_watches_what_the_scheduler_decides_by(tmp_path: Path) -> None:
+    config = TrainConfig(**{**DEFAULTS, "epochs": 5, "early_stopping_patience": 2})
+    task = replace(
+        task_of(Line()), evaluate=lambda model, epoch: {"val/score": 0.1 * epoch, "val/ned": 1 - 0.1 * epoch}
+    )
+    for watch, epochs, reason in (
+        (("val/ned", "max"), 3, "stopped early: val/ned did not improve for 2 epochs"),
+        (("val/ned", "min"), 5, None),
+        (("val/no_such_metric", "max"), 5, None),  # What the task names is watched instead.
+    ):
+        reports, said = told_by(fit(task, config, LocalRun(tmp_path / "-".join(watch).replace("/", "-"), watch=watch)))
+        assert (len(reports), said) == (epochs, reason)
 
 
 def test_patience_survives_a_restart(tmp_path: Path) -> None:

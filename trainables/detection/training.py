@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from trainables.engine import Task, fit, seed_everything
 from trainables.trainable import Run
 
 
-def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
+def train(config: Config, run: Run) -> Generator[dict[str, float], None, str | None]:
     """Yields train/loss and its terms, lr, val/hmean, val/precision, val/recall, images_per_second once an epoch."""
     seed_everything(run.seed)
     pages, held_out = load_pages(run.data, "train"), load_pages(run.data, "val")
@@ -38,7 +38,7 @@ def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
 
     model = build_dbnet(config, pretrained=config.pretrained and run.checkpoint_dir is None)
     steps = batches_per_epoch(len(pages), config.batch_size)
-    yield from fit(Task(model, loader, steps, evaluate, metric="val/hmean"), config, run)
+    return (yield from fit(Task(model, loader, steps, evaluate, metric="val/hmean"), config, run))
 
 
 def score_test_split(config: Config, run: Run) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Reading:
     confidence: float
 
 
-def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
+def train(config: Config, run: Run) -> Generator[dict[str, float], None, str | None]:
     """Yields train/loss, train/acc, lr, val/acc, val/ned, val/cer, images_per_second once an epoch."""
     seed_everything(run.seed)
     charset = charset_of(run.data)
@@ -49,7 +49,7 @@ def train(config: Config, run: Run) -> Iterator[dict[str, float]]:
 
     model = build_crnn(config, charset, pretrained=config.pretrained and run.checkpoint_dir is None)
     steps = batches_per_epoch(len(dataset), config.batch_size)
-    yield from fit(Task(model, loader, steps, evaluate, metric="val/acc"), config, run)
+    return (yield from fit(Task(model, loader, steps, evaluate, metric="val/acc"), config, run))
 
 
 def score_test_split(config: Config, run: Run) -> dict[str, float]:

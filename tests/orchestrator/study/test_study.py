@@ -87,7 +87,23 @@ def test_a_trial_of_its_last_epoch_is_completed_and_not_pruned(cluster: Callable
     study.report(good.number, report(good, 4, 0.99))
     assert study.report(bad.number, report(bad, 4, 0.1)) is Decision.CONTINUE
     study.complete(bad.number)
-    assert study.trials[1].state is State.COMPLETED
+    assert (study.trials[1].state, study.trials[1].reason) == (State.COMPLETED, "last epoch: 4 of 4")
+
+
+def test_a_trial_that_ends_by_itself_keeps_the_reason_that_it_gave_or_the_epoch_where_it_ended(
+    cluster: Callable[..., FakeCluster],
+):
+    study = cluster().study
+    told, silent = study.next_job(), study.next_job()
+    assert told and silent
+    for job in (told, silent):
+        study.report(job.number, report(job, 1, 0.9))
+    study.complete(told.number, "stopped early:\nval/acc did not improve for 5 epochs")
+    study.complete(silent.number)
+    assert [trial.reason for trial in study.trials] == [
+        "stopped early: val/acc did not improve for 5 epochs",
+        "ended by itself after epoch 1 of 4",
+    ]
 
 
 def test_a_value_that_is_no_number_fails_the_trial_with_its_epoch(cluster: Callable[..., FakeCluster]):

@@ -53,8 +53,8 @@ def _run(
 
 
 def test_an_attempt_reports_every_epoch_and_then_its_end(tmp_path: Path):
-    *reports, end = steps_of(tmp_path, {"lr": 0.1, "epochs": 3})
-    assert end == Ended(None)
+    *reports, end = steps_of(tmp_path, {"lr": 0.1, "epochs": 3, "says": "good enough"})
+    assert end == Ended(said="good enough")
     assert [report.epoch for report in reports] == [1, 2, 3]
     assert [report.metrics["val/score"] for report in reports] == pytest.approx(
         [toy.score_at(0.1, epoch) for epoch in (1, 2, 3)]
