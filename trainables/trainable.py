@@ -82,7 +82,7 @@ class Trainable:
     test(config, run) -> {"test/...": number} of the checkpoint in run.checkpoint_dir; {} without a test split.
     examples(config, run, directory) writes PNG pictures of the checkpoint's predictions, and tables as CSV files.
     predict(config, run, files, output) writes what the checkpoint makes of new pictures, in a format that the task
-    reads; returns a line for each file that could not be read.
+    reads; returns a line for each file that could not be read. `output.encoding` is utf-8-sig where it is for Excel.
     fingerprint(data) -> a short text that changes when the data do.
     """
 

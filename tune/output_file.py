@@ -51,7 +51,9 @@ def check_free(option: str, files: Sequence[Path], home: Home, *, force: bool) -
 
 
 @contextmanager
-def written_to(file: Path | None, home: Home, *, force: bool = False, inputs: Sequence[Path] = ()) -> Iterator[TextIO]:
+def written_to(
+    file: Path | None, home: Home, *, force: bool = False, inputs: Sequence[Path] = (), encoding: str = "utf-8"
+) -> Iterator[TextIO]:
     """Opens the file of --output and prints its name once it is written; standard output without a file, or for `-`.
 
     What is written lies beside the file until it is whole; where the writing fails, the file stays as it was. inputs:
@@ -60,19 +62,20 @@ def written_to(file: Path | None, home: Home, *, force: bool = False, inputs: Se
     from tune.terminal import output
 
     if file is None or str(file) == "-":
-        yield output()
+        yield output(encoding)
         return
     target = Path(os.path.realpath(file))
     _check_place(file, target, inputs)
     if target.exists() and not target.is_file():  # A pipe or a device takes what comes; it cannot be replaced.
-        with target.open("w", encoding="utf-8", newline="") as stream:
+        with target.open("w", encoding=encoding, newline="") as stream:
             yield stream
         return
     check_free("--output", [target], home, force=force)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+    os.close(descriptor)
     beside = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+        with beside.open("w", encoding=encoding, newline="") as stream:  # Its name tells in which folder it will lie.
             yield stream
         beside.chmod(_mode(target))
         os.replace(beside, target)

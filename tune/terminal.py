@@ -48,6 +48,11 @@ class _Visible(io.TextIOBase):
         return len(text)
 
 
-def output() -> TextIO:
-    """Returns standard output for what is a file: as it is where it is piped, without orders where a person sees it."""
+def output(encoding: str = "utf-8") -> TextIO:
+    """Returns standard output for what is a file: as it is where it is piped, without orders where a person sees it.
+
+    encoding: utf-8-sig writes a byte order mark first, where it is piped.
+    """
+    if encoding != "utf-8" and isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding=encoding)
     return _Visible() if sys.stdout.isatty() else sys.stdout  # type: ignore[return-value]  # It has all that writers need.

@@ -16,8 +16,8 @@ from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Trial, best_trial
 from orchestrator.worker.run import WorkerRun
 from trainables import UnknownTrainable, load_trainable
-
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+from trainables.data.image_file import EXTENSIONS, MAC_NOTES, UNKNOWN_FORMATS
+from trainables.data.picture_folder import on_disk
 
 
 def predict(
@@ -55,16 +55,26 @@ def predict(
 
 
 def pictures_in(files: Sequence[Path]) -> list[Path]:
-    """The files as given; a folder stands for the pictures directly in it, by name. Raises InputMistake."""
+    """Returns the files as given; a folder stands for the pictures directly in it, by name.
+
+    Pictures are what training reads, by how their names end, and what it cannot read but people take for pictures: who
+    predicts names those. Raises InputMistake.
+    """
     found: list[Path] = []
     mistakes = []
-    for file in files:
-        inside = sorted(p for p in file.iterdir() if p.suffix.lower() in PICTURES) if file.is_dir() else [file]
+    for file in map(on_disk, files):
         if not file.exists():
             mistakes.append(f"FILES: must be pictures or folders of pictures, but {file} does not exist")
-        elif not inside:
-            mistakes.append(f"FILES: {file} must hold pictures ({' '.join(PICTURES)}), but holds none")
+            continue
+        inside = sorted(filter(_is_picture, file.iterdir())) if file.is_dir() else [file]
+        if not inside:
+            mistakes.append(f"FILES: {file} must hold pictures ({' '.join(EXTENSIONS)}), but holds none")
         found += inside
     if mistakes:
         raise InputMistake(*mistakes)
     return found
+
+
+def _is_picture(file: Path) -> bool:
+    """Returns whether the name of a file in a folder is that of a picture."""
+    return file.suffix.lower() in (*EXTENSIONS, *UNKNOWN_FORMATS) and not file.name.startswith(MAC_NOTES)

@@ -159,3 +159,10 @@ def test_a_report_in_korean_lies_beside_the_english_one(
     assert typed("report", "toy", "--output", own, "--force").code == 0
     assert typed("report", "toy", "--output", own).code == 0
     assert typed("report", "toy", "--output", own / "report.md").code == 2
+
+
+def test_a_table_for_excel_begins_with_a_byte_order_mark(toy: Home, picture: Path, typed: Typed, tmp_path: Path):
+    for excel, start in ([], b"x.jpg"), (["--excel"], b"\xef\xbb\xbfx.jpg"):
+        output = tmp_path / f"readings-{len(excel)}.csv"
+        assert typed("predict", "toy", picture, "--output", output, *excel).code == 0
+        assert output.read_bytes().startswith(start)

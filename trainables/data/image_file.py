@@ -17,6 +17,17 @@ Pixels = npt.NDArray[np.uint8]
 
 # Pictures of pages and crops come in these. PIL knows forty, and starts Ghostscript to read one of them, EPS.
 FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+# How the names of such files end, in small letters.
+EXTENSIONS = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c", ".webp",
+    ".tif", ".tiff", ".bmp", ".dib", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm",
+)  # fmt: skip
+UNKNOWN_FORMATS = (
+    ".heic",
+    ".heif",
+    ".avif",
+)  # of telephones; PIL reads them only with libraries that we do not ask for
+MAC_NOTES = "._"  # Archives of a Mac hold, beside name.jpg, notes on it that are called ._name.jpg.
 # Raise it whenever the same file gives other pixels: what was kept of it on this machine is then made anew.
 READING_VERSION = 2
 _BITS_PER_SAMPLE = 258  # a tag of TIFF
@@ -102,7 +113,16 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except BadImage:
         raise
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError, ...
-        raise BadImage(f"{path}: cannot be read as an image ({_reason(error)}); replace or remove it") from error
+        raise BadImage(f"{path}: cannot be read as an image ({_reason(error)}); {_advice(path)}") from error
+
+
+def _advice(path: Path) -> str:
+    """Says what to do with a file that cannot be read as an image."""
+    if path.name.startswith(MAC_NOTES):
+        return "it holds a Mac's notes on another file: remove it, and take it out of the labels"
+    if path.suffix.lower() in UNKNOWN_FORMATS:
+        return "save it as JPEG or PNG"
+    return "replace or remove it"
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

@@ -44,6 +44,10 @@ class PictureFolder:
             normal = os.path.relpath(os.path.realpath(normal), os.path.realpath(self.root))
         return None if normal.split("/")[0] == ".." or normal == "." or _DRIVE.match(normal) else normal
 
+    def has(self, relative: str) -> bool:
+        """Returns whether there is a file of this path from the root, spelled so."""
+        return os.path.isfile(f"{self.root}/{relative}")
+
     def spelled(self, relative: str) -> str:
         """Returns the path from the root as the disk spells it; as given where nothing there has this name.
 

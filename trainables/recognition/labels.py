@@ -66,7 +66,7 @@ def _read_labels(
     folder = PictureFolder(root)
     for file in files:
         for where, row in read_rows(file, mistakes):
-            label = _label(where, row, file.split, folder)
+            label = _label(where, row, file, folder)
             wrong = [*_mistakes(label, row, need_split), *_crop_mistakes(folder, label, need_crops, len(mistakes))]
             twin = labels.setdefault(label.path, label)
             if twin is not label:
@@ -78,19 +78,34 @@ def _read_labels(
     return tuple(labels.values())
 
 
-def _label(where: str, row: dict[str, str], split: Split | None, folder: PictureFolder) -> Label:
+def _label(where: str, row: dict[str, str], file: LabelFile, folder: PictureFolder) -> Label:
     """Builds the label of a row, mistakes and all."""
     given = strip(row.get("split", ""))
-    path = folder.relative(row["path"]) if row["path"].strip() else ""
     text = normalise(row["text"])
     return Label(
-        path=row["path"] if path is None else folder.spelled(path),
+        path=_path(row["path"], file, folder),
         text=strip(text),
-        split=split or next((name for name in SPLITS if name == given), None),
+        split=file.split or next((name for name in SPLITS if name == given), None),
         group=strip(row.get("group", "")) or strip(row.get("page", "")) or None,
         where=where,
         given=text,
     )
+
+
+def _path(given: str, file: LabelFile, folder: PictureFolder) -> str:
+    """Returns the path of a crop from the root, as the disk spells it; as given where it is not there.
+
+    It starts from the root or, as in the tables of `tune predict`, from the folder of the labels.
+    """
+    if not given.strip():
+        return ""
+    path = folder.relative(given)
+    found = None if path is None else folder.spelled(path)
+    if found is None or not folder.has(found):
+        beside = folder.relative(str(Path(os.path.abspath(file.path)).parent / given))
+        if beside is not None and folder.has(beside := folder.spelled(beside)):
+            return beside
+    return given if found is None else found
 
 
 def _mistakes(label: Label, row: dict[str, str], need_split: bool) -> Iterator[str]:
@@ -114,7 +129,7 @@ def _crop_mistakes(folder: PictureFolder, label: Label, need_crops: bool, before
         yield f"`path` must be the path of a crop, but got {path!r}"
         return
     outside = folder.relative(path) is None
-    if not outside and not (need_crops and not os.path.isfile(f"{folder.root}/{path}")):
+    if not outside and not (need_crops and not folder.has(path)):
         return
     meant = folder.suggest(path) if before < SHOWN else ""
     hidden = next((c for c in path if unicodedata.category(c) in ("Cf", "Zs", "Zl", "Zp") and c != " "), None)

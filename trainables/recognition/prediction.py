@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -22,11 +22,13 @@ from trainables.trainable import Run
 def read_files(config: Config, run: Run, files: Sequence[Path], output: TextIO) -> list[str]:
     """Writes `path,text,confidence` (CSV, a line for each file that can be read); returns why the others cannot.
 
-    A text is written as it was read, but behind an apostrophe where a spreadsheet would compute it.
+    A text is written as it was read, but behind an apostrophe where a spreadsheet would compute it, and where `output`
+    begins with a byte order mark (utf-8-sig), because it is for Excel, also where that would change a number or a date.
     """
     model, charset = load_recogniser(config, run)
     table = csv.writer(output, lineterminator="\n")
     table.writerow(("path", "text", "confidence"))
+    named, excel = name_for(output), output.encoding == "utf-8-sig"
     problems = []
     for start in range(0, len(files), config.batch_size):
         readable, items = [], []
@@ -41,7 +43,7 @@ def read_files(config: Config, run: Run, files: Sequence[Path], output: TextIO) 
         if items:
             readings = read_batch(model, collate(items), charset, config)
             for file, reading in zip(readable, readings, strict=True):
-                path, text = as_text(printable(file)), as_text(reading.text)
+                path, text = as_text(printable(named(file))), as_text(reading.text, excel=excel)
                 table.writerow((path, text, f"{reading.confidence:.4f}"))
     return problems
 
@@ -54,6 +56,25 @@ def batch_of_one(image: Pixels) -> Batch:
         "target": torch.zeros(1, 0, dtype=torch.int64),
         "target_length": torch.tensor([0]),
     }
+
+
+def name_for(output: TextIO) -> Callable[[Path], Path]:
+    """Returns how a table in `output` names pictures, so that it can be learned from in whatever folder.
+
+    In a file from the folder of that file, where they lie below it, else by their whole paths. A stream without a name,
+    such as a terminal, gets them as they were typed.
+    """
+    name = getattr(output, "name", None)
+    if name is None:
+        return lambda file: file
+    folder = Path(os.path.realpath(name)).parent if isinstance(name, str) and os.path.isfile(name) else None
+
+    def from_folder(file: Path) -> Path:
+        real = Path(os.path.realpath(file.parent)) / file.name
+        below = folder is not None and real.is_relative_to(folder)
+        return real.relative_to(folder) if folder is not None and below else Path(os.path.abspath(file))
+
+    return from_folder
 
 
 def printable(file: Path) -> str:

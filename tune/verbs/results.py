@@ -62,6 +62,9 @@ def predict(
     files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Pictures, or folders of pictures.")],
     output: OutputOption = None,
     force: ForceOption = False,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="A table that Excel opens as it is: Hangul stays readable, 0012 stays 0012.")
+    ] = False,
     home_folder: HomeOption = HOME,
     ledger_url: LedgerOption = None,
 ) -> None:
@@ -75,7 +78,8 @@ def predict(
     row = ledger.study(study)
     device = "cuda" if local_resources()["GPU"] >= 1 else "cpu"
     pictures = pictures_in(files)
-    with written_to(output, home, force=force, inputs=pictures) as stream:
+    encoding = "utf-8-sig" if excel else "utf-8"  # By its byte order mark Excel knows UTF-8.
+    with written_to(output, home, force=force, inputs=pictures, encoding=encoding) as stream:
         unread = predict(row, ledger.trials(row.id), home, files, stream, device)
         if len(unread) == len(pictures):  # Nothing was read, so nothing takes the place of an older file.
             raise NightsweepError(*unread)

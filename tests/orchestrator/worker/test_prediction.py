@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 import yaml
@@ -67,9 +68,18 @@ def test_a_corrupt_checkpoint_is_not_predicted_with(place: tuple[Home, Ledger]):
 
 
 def test_a_folder_stands_for_its_pictures_by_name(tmp_path: Path):
-    for name in ("b.PNG", "a.jpg", "labels.csv"):
+    pictures = ["a.jpg", "b.PNG", "c.gif", "d.jfif", "e.jp2", "f.ppm", "g.HEIC"]
+    for name in (*pictures, "labels.csv", "._a.jpg", ".DS_Store", "Thumbs.db"):
         (tmp_path / name).touch()
-    assert [path.name for path in pictures_in([tmp_path, tmp_path / "labels.csv"])] == ["a.jpg", "b.PNG", "labels.csv"]
+    found = pictures_in([tmp_path, tmp_path / "labels.csv"])
+    assert [path.name for path in found] == [*pictures, "labels.csv"]
+
+
+def test_files_and_folders_are_found_under_both_unicode_forms(tmp_path: Path):
+    stored = tmp_path / normalize("NFD", "번호판")
+    stored.mkdir()
+    (stored / "1.jpg").touch()
+    assert pictures_in([tmp_path / "번호판", tmp_path / "번호판" / "1.jpg"]) == [stored / "1.jpg"] * 2
 
 
 def test_every_file_that_is_not_there_is_named(tmp_path: Path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.data.image_file import BadImage, read_image
+from trainables.data.image_file import EXTENSIONS, FORMATS, BadImage, read_image
 
 
 def gradient(dtype: type = np.uint8, top: int = 255) -> np.ndarray:
@@ -62,6 +62,27 @@ def test_a_tiff_of_twelve_bits_is_read_by_the_bits_that_it_names(tmp_path: Path)
     head = struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + directory + struct.pack("<I", 0)
     (tmp_path / "scan.tif").write_bytes(head.ljust(134, b"\0") + packed)
     assert np.abs(read_image(tmp_path / "scan.tif").astype(int) - gradient(top=127)[:, :, None]).max() <= 1
+
+
+def test_the_names_of_pictures_are_those_that_pil_gives_to_the_formats_that_are_read() -> None:
+    known = {ending for ending, name in Image.registered_extensions().items() if name in (*FORMATS, "MPO")}
+    assert set(EXTENSIONS) >= known - {".j2p", ".jxl"} and all(ending == ending.lower() for ending in EXTENSIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("._crop.jpg", "it holds a Mac's notes on another file: remove it, and take it out of the labels"),
+        ("photo.HEIC", "save it as JPEG or PNG"),
+        ("crop.jpg", "replace or remove it"),
+    ],
+)
+def test_what_to_do_with_a_file_that_is_no_picture_depends_on_what_it_is(
+    tmp_path: Path, name: str, advice: str
+) -> None:
+    (tmp_path / name).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    with pytest.raises(BadImage, match=f"cannot be read as an image .*; {advice}$"):
+        read_image(tmp_path / name)
 
 
 def test_transparent_parts_are_white(tmp_path: Path) -> None:

@@ -27,6 +27,19 @@ def test_all_else_stays_as_it_is(text: str) -> None:
     assert as_text(text) == text == written(text)
 
 
-@given(st.text(st.sampled_from("'=+-@＝\t\ra1(|! ")) | st.text())
+@pytest.mark.parametrize(
+    "text",
+    ["0012", "1.50", "₩1,200", "1-2", "3/4", "12:30", "1E5", "+82-10-1234-5678", "3월 4일", "TRUE", "123456789012345"],
+)
+def test_what_a_spreadsheet_would_show_in_another_way_stays_a_text_for_it(text: str) -> None:
+    assert as_text(text, excel=True) == f"'{text}" and written(f"'{text}") == text == as_text(text)
+
+
+@pytest.mark.parametrize("text", ["12가3456", "서울", "a1", "-", "", "E", "월", "TOTAL 5.20"])
+def test_what_it_shows_as_it_is_stays_bare(text: str) -> None:
+    assert as_text(text, excel=True) == text
+
+
+@given(st.text(st.sampled_from("'=+-@＝\t\ra1e.월(|! ")) | st.text())
 def test_what_is_read_is_what_was_written(text: str) -> None:
-    assert written(as_text(text)) == text
+    assert written(as_text(text)) == text == written(as_text(text, excel=True))

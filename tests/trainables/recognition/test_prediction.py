@@ -15,6 +15,7 @@ from tests.trainables.recognition.digits import write_digits
 from trainables import LocalRun, recognition
 from trainables.recognition.config import Config
 from trainables.recognition.dataset import CropDataset, load_crops
+from trainables.recognition.prediction import name_for
 from trainables.recognition.training import load_recogniser, read_crops
 
 SETTINGS: dict[str, Any] = {"height": 16, "neck_hidden_size": 16, "batch_size": 8, "lr": 1e-2, "epochs": 4}
@@ -95,6 +96,34 @@ def test_a_name_that_a_spreadsheet_would_compute_is_text(
     Path("=HYPERLINK(A1).png").write_bytes((Path(learnt[1].data["root"]) / "003.png").read_bytes())
     rows, _ = predict(learnt, [Path("=HYPERLINK(A1).png")])
     assert rows[0]["path"] == "'=HYPERLINK(A1).png"
+
+
+@pytest.mark.parametrize("table", ["crops/labels.csv", "readings.csv", "elsewhere/readings.csv"])
+@pytest.mark.parametrize("started_in", ["crops", "elsewhere", "."])
+def test_a_table_of_readings_can_be_learned_from_wherever_it_was_made(
+    learnt: tuple[Config, LocalRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, started_in: str
+) -> None:
+    for folder in ("crops/번호판", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    for number in range(2):
+        good = (Path(learnt[1].data["root"]) / f"00{number}.png").read_bytes()
+        (tmp_path / "crops" / "번호판" / f"{number}.png").write_bytes(good)
+    monkeypatch.chdir(tmp_path / started_in)
+    typed = [Path(os.path.relpath(tmp_path / "crops" / "번호판" / f"{number}.png")) for number in range(2)]
+    with (tmp_path / table).open("w", encoding="utf-8-sig", newline="") as output:
+        assert recognition.predict(*learnt, typed, output) == []
+    corrected = (tmp_path / table).read_text(encoding="utf-8-sig").replace(",'", ",").splitlines()
+    rows = [corrected[0], *(f"{line.split(',')[0]},'0012,1" for line in corrected[1:])]
+    (tmp_path / table).write_text("\r\n".join(rows), encoding="utf-8-sig")
+    data = {"root": str(tmp_path / "crops"), "labels": {"train": str(tmp_path / table)}}
+    labels = load_crops(data, "train")
+    assert [(crop.name, crop.text) for crop in labels] == [("번호판/0.png", "0012"), ("번호판/1.png", "0012")]
+
+
+def test_a_terminal_shows_paths_as_they_were_typed_and_a_pipe_whole(tmp_path: Path) -> None:
+    assert name_for(io.StringIO())(Path("a.png")) == Path("a.png")
+    with os.fdopen(os.open(os.devnull, os.O_WRONLY), "w") as pipe:
+        assert name_for(pipe)(Path("a.png")) == Path.cwd() / "a.png"
 
 
 def test_no_files_are_a_header(learnt: tuple[Config, LocalRun]) -> None:
