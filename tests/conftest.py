@@ -133,7 +133,8 @@ def toy_study(tmp_path: Path) -> Callable[..., Path]:
             "objective": {"metric": "val/score", "mode": "max"},
             "space": {"lr": {"low": 1e-4, "high": 1.0, "log": True}} | (space or {}),
             "budget": {"trials": 4},
-            "resources": {"gpu": 0, "cpu": 1},
+            # One worker: each costs seconds of CPU to start, and a test that needs several says so.
+            "resources": {"gpu": 0, "cpu": 1, "concurrent": 1},
         }
         path = tmp_path / f"{name}.yaml"
         path.write_text(yaml.safe_dump(document | sections, sort_keys=False))

@@ -233,6 +233,8 @@ def host(directory: Path, lock: int, linger: float) -> None:
 
 def _start_node(directory: Path) -> Any:
     """Starts Ray's processes, without the web server and autoscaler that nobody needs: it takes a third less time."""
+    # Ray would start a Python process for each core, which no trial can use: a trial's has an environment of its own.
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 

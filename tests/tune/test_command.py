@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,22 +13,7 @@ import yaml
 from orchestrator.ledger import Ledger
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Report, State
-
-Tune = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def tune(home: Path, repository: Path) -> Tune:
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tune", *arguments],
-            cwd=repository,
-            env=os.environ | {"NIGHTSWEEP_HOME": str(home)} | environment,
-            capture_output=True,
-            text=True,
-        )
-
-    return run
+from tests.tune.conftest import Typed
 
 
 @pytest.fixture
@@ -64,8 +47,8 @@ def add_ended(ledger: Ledger, name: str) -> None:
     ledger.release(row.id, "finished")
 
 
-def test_show_json_keeps_its_promise(tune: Tune, ended_study: Ledger):
-    shown = json.loads(tune("show", "toy", "--json", "--history").stdout)
+def test_show_json_keeps_its_promise(typed: Typed, ended_study: Ledger):
+    shown = json.loads(typed("show", "toy", "--json", "--history").out)
     assert shown["study"] == "toy"
     assert shown["status"] == "finished"
     assert shown["objective"] == {"metric": "val/score", "mode": "max"}
@@ -86,64 +69,64 @@ def test_show_json_keeps_its_promise(tune: Tune, ended_study: Ledger):
     assert second["state"] == "pruned"
     assert (third["state"], third["reason"]) == ("failed", "exception: boom")
     assert (shown["best"]["number"], shown["best"]["value"], shown["best"]["epoch"]) == (1, 0.5, 2)
-    assert "reports" not in json.loads(tune("show", "toy", "--json").stdout)["trials"][0]
+    assert "reports" not in json.loads(typed("show", "toy", "--json").out)["trials"][0]
 
 
-def test_show_prints_best_and_failures_with_their_reason(tune: Tune, ended_study: Ledger):
-    out = tune("show", "toy").stdout
+def test_show_prints_best_and_failures_with_their_reason(typed: Typed, ended_study: Ledger):
+    out = typed("show", "toy").out
     assert "best: val/score 0.5000 by trial 1 at epoch 2" in out
     assert "trial 3 failed: exception: boom" in out
-    assert "Traceback: boom" in tune("show", "toy", "--trial", "3").stdout
+    assert "Traceback: boom" in typed("show", "toy", "--trial", "3").out
 
 
-def test_best_prints_a_file_that_train_accepts(tune: Tune, ended_study: Ledger, tmp_path: Path):
+def test_best_prints_a_file_that_train_accepts(typed: Typed, ended_study: Ledger, tmp_path: Path):
     from orchestrator.study_file.study_spec import load_study
 
     path = tmp_path / "best.yaml"
-    assert tune("best", "toy", "--output", str(path)).stdout.strip() == str(path)
+    assert typed("best", "toy", "--output", str(path)).out.strip() == str(path)
     spec = load_study(path)
     assert spec.space.searched == []
     assert spec.space.fixed == {"lr": 0.1, "epochs": 3}
     assert spec.source is not None and (spec.source.study, spec.source.trial) == ("toy", 1)
 
 
-def test_several_studies_side_by_side_leave_the_page_of_each_alone(tune: Tune, ended_study: Ledger, home: Path):
+def test_several_studies_side_by_side_leave_the_page_of_each_alone(typed: Typed, ended_study: Ledger, home: Path):
     add_ended(ended_study, "other")
-    assert tune("report", "toy").stdout.strip() == str(home / "toy" / "report" / "report.html")
+    assert typed("report", "toy").out.strip() == str(home / "toy" / "report" / "report.html")
     own = (home / "toy" / "report" / "report.md").read_text()
-    assert tune("report", "toy", "other").stdout.strip() == str(home / "toy" / "side-by-side" / "report.html")
+    assert typed("report", "toy", "other").out.strip() == str(home / "toy" / "side-by-side" / "report.html")
     assert (home / "toy" / "side-by-side" / "report.md").read_text().startswith("# 2 studies side by side")
     assert (home / "toy" / "report" / "report.md").read_text() == own
 
 
-def test_list_names_the_studies(tune: Tune, ended_study: Ledger):
-    out = tune("list").stdout
+def test_list_names_the_studies(typed: Typed, ended_study: Ledger):
+    out = typed("list").out
     assert "toy" in out and "finished" in out and "0.5000" in out
 
 
-def test_an_unknown_study_is_the_users_mistake_and_the_known_ones_are_named(tune: Tune, ended_study: Ledger):
+def test_an_unknown_study_is_the_users_mistake_and_the_known_ones_are_named(typed: Typed, ended_study: Ledger):
     for verb in ("show", "best", "report", "sync"):
-        ended = tune(verb, "tyo")
-        assert ended.returncode == 2, verb
-        assert ended.stderr == "No study named 'tyo'. Known studies: toy. Try `tune list`.\n"
+        ended = typed(verb, "tyo")
+        assert ended.code == 2, verb
+        assert ended.err == "No study named 'tyo'. Known studies: toy. Try `tune list`.\n"
 
 
 @pytest.mark.parametrize("verb", [["list"], ["show", "toy"], ["best", "toy"], ["report", "toy"], ["sync"], ["ui"]])
-def test_a_home_without_a_ledger_is_the_users_mistake_and_stays_empty(tune: Tune, home: Path, verb: list[str]):
-    ended = tune(*verb)
-    assert ended.returncode == 2
-    assert "begin with `tune run SPACE.yaml`" in ended.stderr
-    assert "Traceback" not in ended.stderr
+def test_a_home_without_a_ledger_is_the_users_mistake_and_stays_empty(typed: Typed, home: Path, verb: list[str]):
+    ended = typed(*verb)
+    assert ended.code == 2
+    assert "begin with `tune run SPACE.yaml`" in ended.err
+    assert "Traceback" not in ended.err
     assert list(home.iterdir()) == []
 
 
 def test_every_mistake_of_a_file_is_printed_and_nothing_is_created(
-    tune: Tune, home: Path, toy_study: Callable[..., Path]
+    typed: Typed, home: Path, toy_study: Callable[..., Path]
 ):
     file = toy_study(space={"lr": {"low": 1, "high": 0.1}, "epoch": 3}, objective={"metric": "val/score", "mode": "up"})
-    ended = tune("run", str(file))
-    assert ended.returncode == 2
-    lines = ended.stderr.splitlines()
+    ended = typed("run", str(file))
+    assert ended.code == 2
+    lines = ended.err.splitlines()
     assert len(lines) == 3
     assert all(line.startswith(str(file)) for line in lines)
     assert any("space.lr" in line and "low <= high" in line for line in lines)
@@ -162,104 +145,100 @@ def test_every_mistake_of_a_file_is_printed_and_nothing_is_created(
     ],
 )
 def test_a_wrong_option_is_the_users_mistake(
-    tune: Tune, home: Path, toy_study: Callable[..., Path], options: list[str], message: str
+    typed: Typed, home: Path, toy_study: Callable[..., Path], options: list[str], message: str
 ):
-    ended = tune("run", str(toy_study()), *options)
-    assert ended.returncode == 2
-    assert message in ended.stderr
-    assert "Traceback" not in ended.stderr
+    ended = typed("run", str(toy_study()), *options)
+    assert ended.code == 2
+    assert message in ended.err
+    assert "Traceback" not in ended.err
     assert list(home.iterdir()) == []
 
 
-def test_a_file_that_searches_cannot_be_trained(tune: Tune, home: Path, toy_study: Callable[..., Path]):
-    ended = tune("train", str(toy_study()))
-    assert ended.returncode == 2
-    assert "space.lr: must be one value, but is searched; use `tune run`" in ended.stderr
+def test_a_file_that_searches_cannot_be_trained(typed: Typed, home: Path, toy_study: Callable[..., Path]):
+    ended = typed("train", str(toy_study()))
+    assert ended.code == 2
+    assert "space.lr: must be one value, but is searched; use `tune run`" in ended.err
 
 
-def test_check_finds_what_the_trainable_finds(tune: Tune, home: Path, toy_study: Callable[..., Path]):
-    good = tune("check", str(toy_study()))
-    assert good.returncode == 0
-    assert "ok" in good.stdout and "settings: lr 0.01 tends to" in good.stdout
-    bad = tune("check", str(toy_study(data={"broken": True})))
-    assert bad.returncode == 2
-    assert "problem  settings: data.broken must be false" in bad.stdout
+def test_check_finds_what_the_trainable_finds(typed: Typed, home: Path, toy_study: Callable[..., Path]):
+    good = typed("check", str(toy_study()))
+    assert good.code == 0
+    assert "ok" in good.out and "settings: lr 0.01 tends to" in good.out
+    bad = typed("check", str(toy_study(data={"broken": True})))
+    assert bad.code == 2
+    assert "problem  settings: data.broken must be false" in bad.out
     assert not (home / "ledger.db").exists()
 
 
 @pytest.mark.parametrize("verb", ["run", "train"])
 def test_a_study_whose_check_finds_a_problem_is_not_begun(
-    tune: Tune, home: Path, toy_study: Callable[..., Path], verb: str
+    typed: Typed, home: Path, toy_study: Callable[..., Path], verb: str
 ):
     file = toy_study(data={"broken": True}, space={"lr": 0.1})
-    ended = tune(verb, str(file))
-    assert ended.returncode == 2
-    assert ended.stdout == "toy: looked at study file, settings: something is wrong\n"
-    assert ended.stderr.splitlines() == [
+    ended = typed(verb, str(file))
+    assert ended.code == 2
+    assert ended.out == "toy: looked at study file, settings: something is wrong\n"
+    assert ended.err.splitlines() == [
         f"{file}: settings: data.broken must be false, but got true; remove it",
         f"{file}: no trial was started; see tune check {file}, or start all the same with --skip-preflight",
     ]
     assert not (home / "ledger.db").exists()
 
 
-def test_skipping_the_check_says_what_is_risked(tune: Tune, toy_study: Callable[..., Path]):
-    ended = tune("run", str(toy_study(data={"broken": True})), "--skip-preflight", "--address", "127.0.0.1:9")
-    assert ended.returncode == 1  # as far as the cluster that is not there
-    assert ended.stdout.startswith("toy: not checked: labels that do not fit their images")
-
-
 def test_a_study_whose_objective_changed_is_not_gone_on_with(
-    tune: Tune, ended_study: Ledger, toy_study: Callable[..., Path]
+    typed: Typed, ended_study: Ledger, toy_study: Callable[..., Path]
 ):
-    ended = tune("run", str(toy_study(space={"epochs": 3}, objective={"metric": "train/loss", "mode": "min"})))
-    assert ended.returncode == 2
-    assert "objective: must be what study 'toy' was begun with" in ended.stderr
-    assert "--fresh" in ended.stderr
+    ended = typed("run", str(toy_study(space={"epochs": 3}, objective={"metric": "train/loss", "mode": "min"})))
+    assert ended.code == 2
+    assert "objective: must be what study 'toy' was begun with" in ended.err
+    assert "--fresh" in ended.err
 
 
-def test_help_of_every_verb_shows_an_example(tune: Tune):
+def test_help_of_every_verb_shows_an_example(typed: Typed):
     import tune as command
 
     verbs = [registered.name or registered.callback.__name__ for registered in command.app.registered_commands]
     assert {"run", "check", "list", "show", "report", "best", "train", "sync", "ui", "doctor"} <= set(verbs)
     for verb in verbs:
-        ended = tune(verb, "--help")
-        assert ended.returncode == 0
-        assert f"Example: tune {verb}" in ended.stdout
+        ended = typed(verb, "--help")
+        assert ended.code == 0
+        assert f"Example: tune {verb}" in ended.out
 
 
-def test_a_hostile_name_cannot_leave_the_home(tune: Tune, home: Path, toy_study: Callable[..., Path]):
+def test_a_hostile_name_cannot_leave_the_home(typed: Typed, home: Path, toy_study: Callable[..., Path]):
     file = toy_study()
     for name in ("../outside", "/etc/x", "..", "a/b"):
-        ended = tune("run", str(file), "--name", name)
-        assert ended.returncode == 2
-        assert ended.stderr.startswith("--name: study: must be a name")
+        ended = typed("run", str(file), "--name", name)
+        assert ended.code == 2
+        assert ended.err.startswith("--name: study: must be a name")
     assert yaml.safe_load(file.read_text())["study"] == "toy"
     assert list(home.iterdir()) == []
 
 
 def test_a_cluster_that_does_not_answer_is_named_at_once_and_binds_the_study_to_nothing(
-    tune: Tune, toy_study: Callable[..., Path]
+    typed: Typed, toy_study: Callable[..., Path]
 ):
-    for lr in (0.1, 0.2):  # another space the second time: no trial hangs on the first
-        ended = tune("run", str(toy_study(space={"lr": lr})), "--address", "127.0.0.1:9")
-        assert ended.returncode == 1
-        assert ended.stderr.startswith("--address: a Ray cluster must listen at 127.0.0.1:9, but: ")
-        assert "Traceback" not in ended.stderr
+    for lr, options in ((0.1, []), (0.2, ["--skip-preflight"])):  # no trial hangs on the first space
+        file = toy_study(space={"lr": lr}, data={"broken": bool(options)})
+        ended = typed("run", str(file), "--address", "127.0.0.1:9", *options)
+        assert ended.code == 1
+        assert ended.err.startswith("--address: a Ray cluster must listen at 127.0.0.1:9, but: ")
+        assert "Traceback" not in ended.err
+    assert ended.out.startswith("toy: not checked: labels that do not fit their images")
 
 
 def test_a_machine_that_cannot_hold_one_trial_is_named_before_anything_is_created(
-    tune: Tune, home: Path, toy_study: Callable[..., Path]
+    typed: Typed, home: Path, toy_study: Callable[..., Path]
 ):
-    ended = tune("run", str(toy_study(resources={"gpu": 0, "cpu": 4096})))
-    assert ended.returncode == 2
-    assert "resources.cpu: must be at most the" in ended.stderr
+    ended = typed("run", str(toy_study(resources={"gpu": 0, "cpu": 4096})))
+    assert ended.code == 2
+    assert "resources.cpu: must be at most the" in ended.err
     assert list(home.iterdir()) == []
 
 
-def test_data_that_are_not_there_are_named_before_anything_is_created(tune: Tune, home: Path, repository: Path):
-    ended = tune("run", "search_spaces/pages.yaml", "--set", "data.root=/nowhere")
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("search_spaces/pages.yaml: data.root: must be a folder that holds annotations.json")
-    assert "Traceback" not in ended.stderr
+def test_data_that_are_not_there_are_named_before_anything_is_created(typed: Typed, home: Path, repository: Path):
+    ended = typed("run", "search_spaces/pages.yaml", "--set", "data.root=/nowhere")
+    assert ended.code == 2
+    assert ended.err.startswith("search_spaces/pages.yaml: data.root: must be a folder that holds annotations.json")
+    assert "Traceback" not in ended.err
     assert list(home.iterdir()) == []

@@ -132,7 +132,8 @@ def test_a_machine_lost_in_mid_study_costs_nothing_and_the_lost_cluster_no_trial
 ):
     address, [head, other] = machines
     space = {"epochs": 25, "seconds": 0.2}
-    file = str(toy_study(space=space, scheduler={"name": "none"}, budget={"trials": 3}))
+    both = {"gpu": 0, "cpu": 1}  # a trial on each machine
+    file = str(toy_study(space=space, scheduler={"name": "none"}, budget={"trials": 3}, resources=both))
     driver = tune("run", file, "--address", address)
     wait_for(lambda: len({number for number, _ in reports(home, "toy")}) == 2, 120)  # one on each
     lose(other)
