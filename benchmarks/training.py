@@ -78,6 +78,9 @@ class BenchmarkRun:
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
         raise AssertionError("only epochs are timed here")
 
+    def tell_step(self, step: int, steps: int | None = None) -> None:
+        return None
+
 
 @dataclass(frozen=True)
 class Workbench:

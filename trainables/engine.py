@@ -155,7 +155,7 @@ def fit(task: Task, config: TrainConfig, run: Run) -> Generator[dict[str, float]
     metric, mode = run.watch or (task.metric, task.mode)
     while progress.epoch < config.epochs and not out_of_patience(progress, config):
         epoch = progress.epoch + 1
-        trained = train_epoch(learner, task.loader(epoch))
+        trained = train_epoch(learner, task.loader(epoch), lambda step: run.tell_step(step, task.steps_per_epoch))
         if not math.isfinite(trained["train/loss"]):
             yield trained | {task.metric: math.nan}
             return None
@@ -177,8 +177,13 @@ def stopped_early(metric: str, patience: int) -> str:
     return f"stopped early: {metric} did not improve for {patience} epoch{'' if patience == 1 else 's'}"
 
 
-def train_epoch(learner: Learner, batches: Iterable[Batch]) -> dict[str, float]:
-    """Makes one pass over the batches and returns its metrics; ends at the first loss that is not finite."""
+def train_epoch(
+    learner: Learner, batches: Iterable[Batch], tell_step: Callable[[int], None] = lambda step: None
+) -> dict[str, float]:
+    """Makes one pass over the batches and returns its metrics; ends at the first loss that is not finite.
+
+    tell_step: is called with the number of each batch, from 1, once it is learned.
+    """
     learner.model.train()
     if learner.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -191,6 +196,7 @@ def train_epoch(learner: Learner, batches: Iterable[Batch]) -> dict[str, float]:
         for name, value in learner.learn(batch).items():
             sums[name] = sums.get(name, 0) + value * size
         images += size
+        tell_step(number)
         if number % CHECK_EVERY == 0 and not math.isfinite(float(sums["loss"])):
             break
     metrics = {f"train/{name}": float(value) / images for name, value in sums.items()}

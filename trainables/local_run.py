@@ -43,6 +43,9 @@ class LocalRun:
         fill(directory)
         self.saved.append(directory)
 
+    def tell_step(self, step: int, steps: int | None = None) -> None:
+        """Does nothing: nobody watches."""
+
 
 def check_resumes(
     trainable: Trainable | Callable[[Any, Any], Iterator[Report]],

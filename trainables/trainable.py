@@ -29,6 +29,9 @@ class Run(Protocol):
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
         """Calls `fill(directory)` on an empty directory; the checkpoint counts once the next report is stored."""
 
+    def tell_step(self, step: int, steps: int | None = None) -> None:
+        """Tells whoever watches how far the epoch is: step of steps, from 1. It may be called after every batch."""
+
 
 @dataclass(frozen=True)
 class Finding:

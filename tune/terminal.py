@@ -12,6 +12,8 @@ from typing import TextIO
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from tune.outlet import WRITTEN_OUT
+
 # Control characters but for tab and line feed, line and paragraph separators, characters that turn the direction of
 # writing around, halves of characters, annotations, and tags that cannot be seen.
 _ORDERS = re.compile(
@@ -38,6 +40,15 @@ class Terminal(Console):
             text = segment.text if segment.control else visible(segment.text)
             yield segment if text == segment.text else Segment(text, segment.style)
 
+    @property
+    def is_terminal(self) -> bool:
+        """Is it one still? An outlet (outlet.py) leads elsewhere once its terminal was closed."""
+        return getattr(self.file, "reaches_its_reader", True) and super().is_terminal
+
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the program (program.py), whose exit code this is not for rich to choose."""
+        raise BrokenPipeError
+
 
 class _Visible(io.TextIOBase):
     """Writes to standard output what a terminal would obey as text."""
@@ -49,10 +60,13 @@ class _Visible(io.TextIOBase):
 
 
 def output(encoding: str = "utf-8") -> TextIO:
-    """Returns standard output for what is a file: as it is where it is piped, without orders where a person sees it.
+    """Returns standard output for what is a file: without orders where a person sees it, else as it is, in UTF-8.
 
-    encoding: utf-8-sig writes a byte order mark first, where it is piped.
+    UTF-8 whatever the encoding of the terminal is, because that is what our files are read as. encoding: utf-8-sig
+    writes a byte order mark first, where it is piped.
     """
-    if encoding != "utf-8" and isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
-        sys.stdout.reconfigure(encoding=encoding)
-    return _Visible() if sys.stdout.isatty() else sys.stdout  # type: ignore[return-value]  # It has all that writers need.
+    if sys.stdout.isatty():
+        return _Visible()  # type: ignore[return-value]  # It has all that writers need.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding=encoding, errors=WRITTEN_OUT)
+    return sys.stdout

@@ -73,8 +73,8 @@ class Study:
         self._trainable = trainable
         self._on_event = on_event
         self._now = now
-        self._last_epoch = LastEpoch(trainable)
-        self.policy = build_policy(spec, others=warm.others, last_epoch=self._last_epoch.of)
+        self.last_epoch = LastEpoch(trainable)
+        self.policy = build_policy(spec, others=warm.others, last_epoch=self.last_epoch.of)
         self._proposals = Proposals(spec, self.policy, warm)
         defaults, known = defaults_of(trainable), ledger.trials(study_id)
         counting = [
@@ -258,7 +258,7 @@ class Study:
         decision = self.policy.after(trial, report)
         if repeated and report.epoch < trial.epochs:
             decision = Decision.CONTINUE  # Its checkpoint was corrupt: it passed here before, and is not judged twice.
-        if decision is Decision.PAUSE and (not report.checkpoint or self._last_epoch.reached(trial)):
+        if decision is Decision.PAUSE and (not report.checkpoint or self.last_epoch.reached(trial)):
             decision = Decision.CONTINUE  # Paused, it would repeat what came after its checkpoint, or nothing.
         self._on_event(Event("report", trial))
         if decision is Decision.PRUNE:
@@ -272,7 +272,7 @@ class Study:
 
     def ends_now(self, number: int) -> bool:
         """Has the trial reported its last epoch, so that it only has to be let come to its own end?"""
-        return self._last_epoch.ends_now(self._trials[number], self.trials)
+        return self.last_epoch.ends_now(self._trials[number], self.trials)
 
     def complete(self, number: int, said: str | None = None) -> None:
         """Ends a trial whose trainable came to its own end. said: why, if the trainable says so."""
@@ -281,7 +281,7 @@ class Study:
             message = f"ended without one report of `{self.objective.metric}`"
             self.fail(number, Failure(FailureClass.EXCEPTION, message))
         else:
-            self._finish(number, State.COMPLETED, reason_of_end(trial, self._last_epoch.of(trial), said))
+            self._finish(number, State.COMPLETED, reason_of_end(trial, self.last_epoch.of(trial), said))
 
     def fail(self, number: int, failure: Failure) -> None:
         """Ends an attempt without result: the trial goes on from its checkpoint, or fails."""
@@ -290,7 +290,7 @@ class Study:
             self._pause_or_complete(number, failure.message, failure.kind)
             return
         trial = self._trials[number]
-        if failure.kind in (FailureClass.WORKER_LOST, FailureClass.HANG) and self._last_epoch.reached(trial):
+        if failure.kind in (FailureClass.WORKER_LOST, FailureClass.HANG) and self.last_epoch.reached(trial):
             self._pause_or_complete(number, failure.message, failure.kind)
             return
         config = self._trainable.build_config(trial.config)
@@ -381,8 +381,8 @@ class Study:
     def _pause_or_complete(self, number: int, reason: str | None, failure: FailureClass | None = None) -> None:
         """Pauses a trial for the session, unless it has reported its last epoch: then it is completed."""
         trial = self._trials[number]
-        if self._last_epoch.reached(trial) and trial.value(self.objective) is not None:
-            reason = reason_of_end(trial, self._last_epoch.of(trial), None)
+        if self.last_epoch.reached(trial) and trial.value(self.objective) is not None:
+            reason = reason_of_end(trial, self.last_epoch.of(trial), None)
             self._finish(number, State.COMPLETED, reason, failure=failure)
         elif trial.state is not State.PAUSED:
             self._finish(number, State.PAUSED, reason, failure=failure)

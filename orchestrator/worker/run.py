@@ -10,7 +10,9 @@ from pathlib import Path
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
 from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.checkpoints.storage import newest_whole
+from orchestrator.home import trial_directory
 from orchestrator.job import Workplace
+from orchestrator.worker.epoch_step import EpochStep, StepFile
 from trainables import Trainable, load_trainable
 
 
@@ -33,6 +35,7 @@ class WorkerRun:
         self.epoch = 0  # of the last report
         self.saved = False
         self._number = number
+        self._step_file = StepFile(trial_directory(Path(workplace.study_directory), number))
         self._storage = open_storage(workplace.storage, Path(workplace.study_directory))
 
     def resume(self, epoch: int | None) -> tuple[str, ...]:
@@ -41,6 +44,7 @@ class WorkerRun:
         Returns why it is no later one, a line for each that was passed over. Raises StorageError.
         """
         self._storage.sweep(self._number)
+        self._step_file.remove()  # of an attempt that was killed
         found = newest_whole(self._storage, self._number, epoch)
         self.checkpoint_dir, self.epoch = found.directory, found.epoch
         return found.passed_over
@@ -58,12 +62,17 @@ class WorkerRun:
             self.close()
 
     def close(self) -> None:
+        self._step_file.remove()
         self._storage.release(self._number)
 
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
         """Save the state after the epoch that the next report is about. Raises StorageError."""
         self._storage.write(self._number, self.epoch + 1, fill)
         self.saved = True
+
+    def tell_step(self, step: int, steps: int | None = None) -> None:
+        """Tells whoever watches how far the epoch is; costs nothing but for a line once a second."""
+        self._step_file.write(EpochStep(self.epoch + 1, step, steps))
 
     def reported(self) -> None:
         self.epoch += 1

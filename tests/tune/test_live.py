@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
+from orchestrator.home import trial_directory
 from orchestrator.job import Failure, FailureClass
+from orchestrator.worker.epoch_step import EpochStep, StepFile
 from tests.harness.fake_cluster import FakeCluster, finish, report
 from tests.harness.screen import Screen
-from tune.live import Lines, LiveTable, build_progress, summary, time_left
+from tune.clock import Clock
+from tune.lines import Lines
+from tune.live import build_progress
+from tune.live_table import LiveTable
+from tune.standing import summary, time_left
 from tune.terminal import Terminal
 
 BASELINES = [{"name": "손으로 맞춘 값", "lr": 0.1}, {"name": "by hand", "lr": 1e-4}]
@@ -30,7 +38,7 @@ def shown_by(screen: Screen) -> list[str]:
 
 def said_by(pipe: io.StringIO) -> list[str]:
     """Returns the lines without the time of day."""
-    return [line[len("00:00:00  ") :] for line in pipe.getvalue().splitlines()]
+    return [line[len("0000-00-00 00:00:00  ") :] for line in pipe.getvalue().splitlines()]
 
 
 def a_study(directory: Path, progress: Lines | LiveTable, **sections: object) -> FakeCluster:
@@ -57,9 +65,9 @@ def test_lines_tell_every_start_every_new_best_and_every_end(tmp_path: Path):
         "0001 (손으로 맞춘 값)  best so far: val/score 0.6400 at epoch 2",
         "0001 (손으로 맞춘 값)  best so far: val/score 0.7840 at epoch 3",
         "0001 (손으로 맞춘 값)  best so far: val/score 0.8704 at epoch 4",
-        "0001 (손으로 맞춘 값)  completed, val/score 0.8704, 4 epochs, 4 s",
+        "0001 (손으로 맞춘 값)  completed: last epoch: 4 of 4, val/score 0.8704, 4 epochs, 4 s",
         "0002 (by hand)  started: lr 0.0001",
-        "0002 (by hand)  completed, val/score 0.5571, 4 epochs, 4 s",
+        "0002 (by hand)  completed: last epoch: 4 of 4, val/score 0.5571, 4 epochs, 4 s",
     ]
 
 
@@ -85,9 +93,13 @@ def test_lines_break_a_long_silence_and_no_short_one(tmp_path: Path):
         pipe = io.StringIO()
         lines = Lines(Terminal(file=pipe, width=40), silence=silence)
         lines.tick()  # Nothing is shown yet: there is nothing to tell.
-        a_study(tmp_path / str(silence), lines)
+        study = a_study(tmp_path / str(silence), lines).study
         lines.tick()
         assert said_by(pipe) == expected
+        if expected:
+            study.next_job()
+            lines.tick()
+            assert said_by(pipe)[-1] == "1/4 trials · 1 running · 0001 in epoch 1/4, 0 s"
 
 
 # The live table
@@ -108,9 +120,9 @@ def test_the_table_fits_its_terminal_whatever_trials_are_called(tmp_path: Path, 
     table.tick()
     heading, row, *told = shown_by(screen)
     assert heading.split() == ["trial", "state", "epoch", "val/score", "time", "config"]
-    assert row.startswith("0001 (손으로 맞춘 값) *  running  1      0.4000     1 s")
+    assert row.startswith("0001 (손으로 맞춘 값) *  running  2/4    0.4000     1 s")
     assert row.endswith(config)
-    assert told == ["1/4 trials · 1 running · best val/score 0.4000 (0001)"]
+    assert " ".join(told).startswith("1/4 trials · 1 running · best val/score 0.4000 (0001) · ends about ")
     assert all(cell_len(line) <= width for line in screen.lines)
     assert not screen.cursor_is_shown
 
@@ -127,13 +139,39 @@ def test_the_table_shows_the_newest_state_of_every_trial_running_ones_first(tmp_
     assert second is not None
     study.report(second.number, report(second, 1))
     table.tick()
-    _, *rows, told = shown_by(screen)
+    _, *rows, told, _ = shown_by(screen)
     assert [row.split()[0] for row in rows] == ["0002", "0001"]
     assert [("running" in row, "completed" in row, " * " in row) for row in rows] == [
         (True, False, False),
         (False, True, True),
     ]
-    assert told == "2/4 trials · 1 running · 1 completed · best val/score 0.8704 (0001)"
+    assert told.startswith("2/4 trials · 1 running · 1 completed · best val/score 0.8704 (0001)")
+
+
+def test_the_table_tells_that_time_passes_and_how_far_the_epoch_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    screen, now = Screen(), 100.0
+    table = LiveTable(a_terminal(screen), interval=0.0)
+    table._clock = Clock(lambda: now)
+    study = a_study(tmp_path, table).study
+    job = study.next_job()
+    assert job is not None
+    seen = []
+    for seconds, step in ((0.0, None), (35.0, EpochStep(1, 41, 120)), (35.0, EpochStep(1, 90, 120))):
+        now += seconds
+        if step is not None:
+            folder = trial_directory(study.directory, job.number)
+            folder.mkdir(parents=True, exist_ok=True)
+            StepFile(folder).write(step)
+        table.tick()
+        seen.append([cell for cell in re.split(" {2,}", shown_by(screen)[1]) if cell])
+    assert [cells[1:-1] for cells in seen] == [
+        ["running", "1/4", "0 s"],
+        ["running", "1/4", "41/120", "35 s"],
+        ["running", "1/4", "90/120", "1 min 10 s"],
+    ]
+    study.report(job.number, report(job, 1))  # The step is of the epoch before.
+    table.tick()
+    assert "120" not in shown_by(screen)[1] and "2/4" in shown_by(screen)[1]
 
 
 def test_why_a_trial_failed_is_said_above_the_table_and_stays_when_the_table_goes(tmp_path: Path):
@@ -217,8 +255,20 @@ def test_the_summary_says_who_reached_which_milestone_and_how_long_it_may_take(t
     assert " reached epoch 1 · " in told and " reached epoch 2" in told
     spent = sum(trial.seconds for trial in study.trials)
     assert time_left(study) == pytest.approx(3 * spent / 3 / 2)  # Three more trials, two at a time.
-    assert told.endswith(" s left")
+    assert " · ends about " in told and told.endswith(" s left")
     assert summary(study, 10_000.0, now=2_500.0).endswith(" · 2 h 05 min left until the deadline")
+
+
+def test_the_end_is_estimated_from_the_first_reports_on(tmp_path: Path):
+    study = FakeCluster(tmp_path, scheduler={"name": "none"}, budget={"trials": 6}).study
+    job = study.next_job()
+    assert job is not None and time_left(study) is None
+    study.report(job.number, report(job, 1))  # One second for one of four epochs; six trials, two at a time.
+    assert time_left(study) == pytest.approx(6 * 4 * 1.0 / 2)
+    now = 1_700_000_000.0
+    ends = time.strftime("%a %H:%M", time.localtime(now + 12))
+    assert f" · ends about {ends} · about 12 s left" in summary(study, None, now=now)
+    assert "ends about" not in summary(study, now + 5, now=now)
 
 
 def test_the_summary_says_that_a_study_stops_and_why(tmp_path: Path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,26 +90,7 @@ def _run(
     file: Path,
 ) -> None:
     """Runs a study, writes its report and prints how it stands; ends the command with the exit code of that."""
-    from orchestrator.ledger import Ledger
-    from orchestrator.machine.provenance import command
-    from orchestrator.runner import run
-    from tune.live import build_progress
-    from tune.show import console, say, show_outcome
-    from tune.study_report import report_of_run
+    from tune.start import run_study
 
-    outcome = run(
-        spec,
-        home,
-        build_progress(console()),
-        limits=limits,
-        address=address,
-        file=str(file),
-        fresh=fresh,
-        skip_preflight=skip_preflight,
-        say=say,
-    )
-    ledger = Ledger(home.ledger)
-    row = ledger.study(outcome.study)
-    trials = ledger.trials(row.id)
-    page = report_of_run(home, ledger, trials, outcome)
-    raise typer.Exit(show_outcome(row, trials, outcome, page, home, command(sys.argv), ledger.steps.of(row.id)))
+    code = run_study(spec, home, limits, fresh=fresh, skip_preflight=skip_preflight, address=address, file=str(file))
+    raise typer.Exit(code)

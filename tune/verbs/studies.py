@@ -30,7 +30,7 @@ def show(
     from orchestrator.errors import InputMistake
     from tune.show import show_study, show_trial
     from tune.summary import study_summary
-    from tune.terminal import visible_json
+    from tune.terminal import output, visible_json
 
     home, ledger = home_with_ledger(home_folder, ledger_url)
     row = ledger.study(study)
@@ -42,7 +42,7 @@ def show(
         summary = study_summary(row, trials, home, steps=steps, gpu_seconds=used, history=history)
         if trial is not None:
             summary = next(t for t in summary["trials"] if t["number"] == trial)
-        print(visible_json(json.dumps(summary, indent=1, ensure_ascii=False)))
+        print(visible_json(json.dumps(summary, indent=1, ensure_ascii=False)), file=output())
     elif trial is not None:
         show_trial(row, next(t for t in trials if t.number == trial), home, steps)
     else:

@@ -1,0 +1,66 @@
+"""Runs a study for the command: shows it, writes its report, and says how it stands and what to type next."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+from orchestrator.home import Home
+from orchestrator.ledger import Ledger
+from orchestrator.machine.provenance import command
+from orchestrator.runner import run
+from orchestrator.study.budget import Limits
+from orchestrator.study_file.study_spec import StudySpec
+from trainables import Finding
+from tune.live import RunView
+from tune.next_command import home_option
+from tune.run_log import NAME
+from tune.run_output import RunOutput
+from tune.show import console, show_outcome
+from tune.study_report import report_of_run
+
+
+def run_study(
+    spec: StudySpec,
+    home: Home,
+    limits: Limits,
+    *,
+    fresh: bool,
+    skip_preflight: bool,
+    address: str | None,
+    file: str,
+) -> int:
+    """Runs the study; returns the exit code. Whatever becomes of the terminal, the study goes on."""
+    words = command(sys.argv)
+    heading = f"{words}   process {os.getpid()} on {socket.gethostname()}"
+    with RunOutput(home.study(spec.study) / NAME, heading, advice(spec.study, words)) as output:
+        view = RunView(output, console())
+        outcome = run(
+            spec,
+            home,
+            view,
+            limits=limits,
+            address=address,
+            file=file,
+            fresh=fresh,
+            skip_preflight=skip_preflight,
+            say=view.announce,
+            checked=lambda finding: view.announce(_checked(spec.study, finding)),
+        )
+        ledger = Ledger(home.ledger)
+        row = ledger.study(outcome.study)
+        trials = ledger.trials(row.id)
+        page = report_of_run(home, ledger, trials, outcome)
+        return show_outcome(row, trials, outcome, page, home, words, ledger.steps.of(row.id))
+
+
+def _checked(study: str, finding: Finding) -> str:
+    """Says how one check before the first trial ended; what is wrong is told after all of them."""
+    return f"{study}: {finding.check}: {finding.detail if finding.problem is None else 'something is wrong'}"
+
+
+def advice(study: str, words: str) -> str:
+    """Says how to see and how to stop a study that has no terminal. words: the command that was typed."""
+    home = home_option(words)
+    return f"{study} goes on: `tune attach {study}{home}` shows it, `tune stop {study}{home}` pauses it"
