@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -38,6 +38,7 @@ import psutil
 
 LINGER_SECONDS = 10.0  # After its last user has left, so that the next `tune run` finds the cluster ready.
 START_SECONDS = 120.0  # Enough on a machine that is busy with other work.
+LOCK_SECONDS = 30.0  # beyond START_SECONDS, for another process to start one
 POLL_SECONDS = 0.2
 
 
@@ -68,30 +69,62 @@ class LocalCluster:
 
 
 @contextmanager
-def use_cluster(environment: Mapping[str, str], linger: float = LINGER_SECONDS) -> Iterator[LocalCluster]:
+def use_cluster(
+    environment: Mapping[str, str],
+    linger: float = LINGER_SECONDS,
+    waits: Callable[[float, str], None] = lambda seconds, what: None,
+) -> Iterator[LocalCluster]:
     """Yields this machine's cluster for the Python that runs now; starts one if there is none. Raises HostFailed.
 
     environment: of a cluster that is started, and so of its workers. linger: seconds that it outlives its last user.
+    waits: is called several times a second while this waits, with the seconds that it has waited and for what; whatever
+    it raises ends the waiting.
     """
     root, key = _root(environment), _key(environment)
-    with _locked(root / "start.lock"):
-        _remove_the_dead(root)
-        for directory in sorted(root.glob(f"{key}-*")):
-            users = _use_existing(directory)
-            if users is not None:
+    found = None
+    with _Lock(root / "start.lock") as lock:
+        until = START_SECONDS + LOCK_SECONDS
+        for seconds in _pauses():
+            if lock.take():
+                _remove_the_dead(root)
+            # While another process starts a cluster, one may be usable already: its host may be up, and the process
+            # suspended.
+            found = _find(root, key)
+            if found is not None or lock.taken:
                 break
-        else:
+            waits(seconds, f"{lock.holder}, which starts Ray")
+            if seconds > until:
+                raise HostFailed(f"{lock.holder} has been starting it for {until:.0f} s by now; {lock.advice}")
+        if found is None:
             directory = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=root))
-            users = _start(directory, environment, linger)
-    lock = os.open(directory, os.O_RDONLY)
+            found = directory, _start(directory, environment, linger, waits)
+    directory, users = found
+    folder = os.open(directory, os.O_RDONLY)
     try:
         cluster = json.loads((directory / "cluster.json").read_text())
-        yield LocalCluster(cluster["address"], directory, psutil.Process(cluster["pid"]).environ(), lock)
+        yield LocalCluster(cluster["address"], directory, psutil.Process(cluster["pid"]).environ(), folder)
     except (FileNotFoundError, psutil.Error) as error:  # It died meanwhile.
         raise HostFailed(f"the Ray of {directory} has just ended: {error}") from error
     finally:
-        os.close(lock)
+        os.close(folder)
         os.close(users)
+
+
+def _find(root: Path, key: str) -> tuple[Path, int] | None:
+    """Returns a cluster that takes work, with its users file, locked."""
+    for directory in sorted(root.glob(f"{key}-*")):
+        users = _use_existing(directory)
+        if users is not None:
+            return directory, users
+    return None
+
+
+def _pauses() -> Iterator[float]:
+    """Yields the seconds since the first time, at once and then after each short pause."""
+    began = time.monotonic()
+    while True:
+        yield time.monotonic() - began
+        time.sleep(0.1)
 
 
 def _root(environment: Mapping[str, str]) -> Path:
@@ -130,7 +163,7 @@ def _use_existing(directory: Path) -> int | None:
     return None
 
 
-def _start(directory: Path, environment: Mapping[str, str], linger: float) -> int:
+def _start(directory: Path, environment: Mapping[str, str], linger: float, waits: Callable[[float, str], None]) -> int:
     """Starts the host, and waits until its cluster takes work; returns the users file, locked. Raises HostFailed."""
     users = os.open(directory / "users", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(users, fcntl.LOCK_SH)
@@ -149,13 +182,15 @@ def _start(directory: Path, environment: Mapping[str, str], linger: float) -> in
             pass_fds=[lock],
         )
     os.close(lock)
-    until = time.monotonic() + START_SECONDS
+    began = time.monotonic()
     try:
         while not (directory / "cluster.json").exists():
             if host.poll() is not None:
                 lines = [line.strip() for line in said.read_text(errors="replace").splitlines() if line.strip()]
                 raise HostFailed(lines[-1][:300] if lines else f"its host ended with code {host.returncode}")
-            if time.monotonic() > until:
+            seconds = time.monotonic() - began
+            waits(seconds, "Ray to start")
+            if seconds > START_SECONDS:
                 raise HostFailed(f"it took no work within {START_SECONDS:g} s")
             time.sleep(0.02)
     except BaseException:
@@ -187,15 +222,58 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keeps the file locked, once no other process does."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+class _Lock:
+    """Locks a file for as long as the block lasts, once no other process does, and tells which one does."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.taken = False
+
+    def __enter__(self) -> _Lock:
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        os.close(self._descriptor)
+
+    def take(self) -> bool:
+        """Takes it if that is possible now; returns whether it was."""
+        self.taken = _try_lock(self._descriptor, fcntl.LOCK_EX)
+        if self.taken:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        return self.taken
+
+    @property
+    def holder(self) -> str:
+        """Says which process has locked it, and what is odd about it."""
+        return _described(self._pid)
+
+    @property
+    def advice(self) -> str:
+        """Says what a user may do about it."""
+        if self._pid == 0:
+            return f"see which it is: fuser {self._path}"
+        return f"let it go on with: kill -CONT {self._pid}, or end it with: kill -9 {self._pid}"
+
+    @property
+    def _pid(self) -> int:
+        text = os.pread(self._descriptor, 20, 0)
+        return int(text) if text.isdigit() else 0
+
+
+def _described(pid: int) -> str:
+    """Writes `process 12 (tune run a.yaml) (suspended: kill -CONT 12 lets it go on)`."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+        process = psutil.Process(pid)
+        words, stopped = process.cmdline(), process.status() == psutil.STATUS_STOPPED
+    except (psutil.Error, ValueError):
+        return f"process {pid}" if pid > 0 else "another process"
+    program = next(
+        (i for i, word in enumerate(words) if Path(word).name in ("tune", "nightsweep", "__main__.py")), None
+    )
+    name = "" if program is None else f" (tune {' '.join(words[program + 1 :])[:100]})"
+    return f"process {pid}{name}" + (f" (suspended: kill -CONT {pid} lets it go on)" if stopped else "")
 
 
 # The host

@@ -31,6 +31,7 @@ R = TypeVar("R")
 CHECK_SECONDS = 0.5  # Between two checks that the cluster of this machine lives.
 REMOTE_CHECK_SECONDS = 5.0  # The same for a cluster of other machines.
 TICK_SECONDS = 0.1
+CONNECT_SECONDS = 120.0  # Ray itself would try for longer, without a word.
 END_SECONDS = 10.0  # Ray gets so long to disconnect.
 
 _OUR_FOLDER = Path(__file__).parents[2]  # It holds our packages.
@@ -67,10 +68,13 @@ class WorkFailed(NightsweepError):
 
 
 @contextmanager
-def session(address: str | None, threads: int) -> Iterator[RayProcess]:
+def session(
+    address: str | None, threads: int, waits: Callable[[float, str], None] = lambda seconds, what: None
+) -> Iterator[RayProcess]:
     """Yields a process that is connected to this machine's cluster, or to the one at `address`.
 
-    threads: how many each worker's numeric libraries may use. Raises RayUnavailable.
+    threads: how many each worker's numeric libraries may use. waits: is called several times a second until it is
+    connected, with the seconds that something has been waited for, and what; it may raise. Raises RayUnavailable.
     """
     environment = {**_ENVIRONMENT, **os.environ}
     wanted = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
@@ -86,21 +90,21 @@ def session(address: str | None, threads: int) -> Iterator[RayProcess]:
         if address is None:
             # A host that is started here has the environment that this study's workers need: they start without a
             # runtime_env, which would take each of them half a second.
-            cluster = stack.enter_context(_local_cluster(environment | wanted))
+            cluster = stack.enter_context(_local_cluster(environment | wanted, waits))
             process.cluster_gone = cluster.lost
             missing = differences(environment | wanted, cluster.environment)
-            process.connect(cluster.address, missing, on_this_machine=True)
+            process.connect(cluster.address, missing, waits, on_this_machine=True)
         else:
             process.cluster_gone = RemoteCheck(address)
-            process.connect(address, wanted, on_this_machine=False)
+            process.connect(address, wanted, waits, on_this_machine=False)
         yield process
 
 
 @contextmanager
-def _local_cluster(environment: Mapping[str, str]) -> Iterator[LocalCluster]:
+def _local_cluster(environment: Mapping[str, str], waits: Callable[[float, str], None]) -> Iterator[LocalCluster]:
     """Yields this machine's cluster. Raises RayUnavailable."""
     try:
-        with use_cluster(environment) as cluster:
+        with use_cluster(environment, waits=waits) as cluster:
             yield cluster
     except HostFailed as error:
         raise RayUnavailable(f"no Ray can be started on this machine: {error}; try `tune doctor`") from error
@@ -122,13 +126,30 @@ class RayProcess:
         self._said.register(connection, selectors.EVENT_READ)
         self._looked = self._ticked = time.monotonic()
 
-    def connect(self, address: str, environment: Mapping[str, str], *, on_this_machine: bool) -> None:
+    def connect(
+        self,
+        address: str,
+        environment: Mapping[str, str],
+        waits: Callable[[float, str], None] = lambda seconds, what: None,
+        *,
+        on_this_machine: bool,
+    ) -> None:
         """Connects to a cluster. environment: what workers need beyond the cluster's own. Raises RayUnavailable."""
         self._where = "of this machine" if on_this_machine else f"at {address}"
+        began = time.monotonic()
+
+        def tick() -> None:
+            seconds = time.monotonic() - began
+            waits(seconds, f"an answer of the Ray {self._where}")
+            if seconds > CONNECT_SECONDS:
+                ask = "see `tune doctor`" if on_this_machine else f"see what `ray status --address {address}` says"
+                raise RayUnavailable(
+                    f"the Ray {self._where} must let us connect, but has not answered for {CONNECT_SECONDS:.0f} s; "
+                    f"if it was restarted, its old processes may still be there: `ray stop`, then start it again; {ask}"
+                )
+
         try:
-            self.resources = self._request(
-                None, lambda: None, ray_main.connect, address, dict(environment), on_this_machine
-            )
+            self.resources = self._request(None, tick, ray_main.connect, address, dict(environment), on_this_machine)
         except (WorkFailed, RayLost) as error:
             raise RayUnavailable(f"the Ray {self._where} cannot be used: {error}; try `tune doctor`") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -14,9 +15,11 @@ from orchestrator.cluster.sharing import gpus_per_trial
 from orchestrator.cluster.study_service import StudyService
 from orchestrator.cluster.upkeep import Upkeep, signals
 from orchestrator.job import Workplace
+from orchestrator.mistake import duration
 from orchestrator.progress import Progress
 from orchestrator.study.study import Study
 
+SAY_AFTER_SECONDS = 6.0  # of waiting for a cluster; from then on at twice the time each
 RESTARTS = 3  # of a cluster that died under the study: what kills a fourth is no accident
 
 
@@ -26,12 +29,15 @@ def work(study: Study, upkeep: Upkeep, address: str | None, progress: Progress) 
         return  # a finished study needs no Ray
     name = study.spec.study
     progress.say(f"{name}: starting Ray" + (f" at {address}" if address else ""))
+    waits = Waits(study, upkeep, progress)
     with signals(study, progress):
         for left in reversed(range(RESTARTS + 1)):
             try:
-                with session(address, threads=max(1, int(study.spec.resources.cpu))) as ray:
+                with session(address, max(1, int(study.spec.resources.cpu)), waits) as ray:
                     where = "this machine" if address is None else f"the cluster at {address}"
                     _ClusterSession(study, ray, upkeep, progress, where, alone=address is None).run()
+                return
+            except NotWaitedFor:
                 return
             except RayLost as lost:
                 if study.stopping:
@@ -39,6 +45,33 @@ def work(study: Study, upkeep: Upkeep, address: str | None, progress: Progress) 
                 if address is not None or left == 0:
                     raise RayUnavailable(f"{name}: {lost}; its trials are paused, the same command goes on") from lost
                 progress.say(f"{name}: {lost}; its trials go on from their checkpoints on another, which starts now")
+
+
+class NotWaitedFor(Exception):
+    """Ends the wait for a cluster, because the study is to stop."""
+
+
+class Waits:
+    """Keeps the study's lease alive while its session waits for a cluster, and says for what it waits.
+
+    Raises NotWaitedFor once the study is to stop.
+    """
+
+    def __init__(self, study: Study, upkeep: Upkeep, progress: Progress) -> None:
+        self._study, self._upkeep, self._progress = study, upkeep, progress
+        self._what = ""
+        self._next = SAY_AFTER_SECONDS
+
+    def __call__(self, seconds: float, what: str) -> None:
+        """Is told what is waited for, and for how many seconds by now; to be called several times a second."""
+        self._upkeep.beat()
+        if self._study.stopping:
+            raise NotWaitedFor
+        if what != self._what:
+            self._what, self._next = what, max(SAY_AFTER_SECONDS, math.ceil(seconds))
+        if seconds >= self._next:
+            self._next = 2 * self._next
+            self._progress.say(f"{self._study.spec.study}: waiting for {what}, for {duration(seconds)} by now")
 
 
 @dataclass
