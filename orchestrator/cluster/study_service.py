@@ -113,7 +113,7 @@ class StudyService(Service):
         running = len(study.attempts_running)
         alone = shares(self._nodes, [replace(self._claim, wanted=1_000_000)])[self._claim.job]
         limit = alone if spec.resources.concurrent == "auto" else min(alone, spec.resources.concurrent)
-        wanted = min(limit, max(running, 0 if study.done_starting or study.outage.reason else self._left()))
+        wanted = min(limit, max(running, 0 if study.done_starting or study.held else self._left()))
         self._claim = replace(self._claim, wanted=wanted, running=running)
         if not self._others:
             study.concurrency = limit

@@ -30,6 +30,7 @@ class Upkeep:
         self._beat = time.monotonic()
         self._short = False  # Whether a disk was short of room when it was last looked at.
         self._said: str | None = None  # Why the study waits for its disk, as the user was told.
+        self._machine_at_fault = False  # Whether the user was told so.
         self._told: str | None = None  # Why trials pause, as the user was told.
         ledger.wait_for_room_unless(self.over)
         self.watch_disks()  # A disk may be full before the first trial starts.
@@ -39,6 +40,7 @@ class Upkeep:
         self._progress.tick()
         self.over()
         self.watch_disks()
+        self._tell_of_lost_workers()
         if time.monotonic() - self._beat >= BEAT_SECONDS:
             self._beat = time.monotonic()
             self._ledger.beat(self._id)
@@ -59,6 +61,18 @@ class Upkeep:
         elif self._said is not None and not study.outage.reason:
             self._progress.say("trying again: there is room")
         self._said = study.outage.reason
+
+    def _tell_of_lost_workers(self) -> None:
+        """Says once that the study is held, and once that it is not any more."""
+        lost = self._study.lost_workers
+        if lost.reason is not None and not self._machine_at_fault:
+            self._progress.say(
+                f"{lost.reason}; nothing starts for a while, and it is tried again after longer and longer pauses: "
+                "the machine is at fault and not the trials; look for what ends workers with dmesg | tail, free -h"
+            )
+        elif lost.reason is None and self._machine_at_fault:
+            self._progress.say("workers report again; the trials go on")
+        self._machine_at_fault = lost.reason is not None
 
     def over(self) -> bool:
         """Returns whether the study is to stop; stops it at its deadline."""

@@ -10,7 +10,7 @@ from orchestrator.step import Step
 from orchestrator.study import failures
 from orchestrator.study.budget import Allowance
 from orchestrator.study.event import Event
-from orchestrator.study.outages import StorageOutage
+from orchestrator.study.outages import LostWorkers, StorageOutage
 from orchestrator.study.steps import DueStep, Steps, due, ref_of
 from orchestrator.study.trials import Trials
 from orchestrator.study_file.sections import FailuresSpec
@@ -31,6 +31,7 @@ class AfterSearch:
     policy: FailuresSpec
     allowance: Allowance
     outage: StorageOutage
+    lost_workers: LostWorkers
     kept_epoch: Callable[[Trial], int | None]
     silence: Callable[[Trial], Silence]
     on_event: Callable[[Event], None]
@@ -70,6 +71,7 @@ class AfterSearch:
             completed = self.steps.complete(number, ended.result)
             self.trials.scored(step.trial, ended.result)
             self.outage.over()
+            self.lost_workers.reported()
             self._ended(step, completed, "completed")
         elif failure.kind is FailureClass.STORAGE:
             self.outage.refused(failure.message)
@@ -77,7 +79,9 @@ class AfterSearch:
         else:
             config = self.trainable.build_config(self.trials[step.trial].config)
             verdict = failures.judge(failure, step, config, self.policy)
-            if verdict.again:
+            if failure.kind is FailureClass.WORKER_LOST:
+                self.lost_workers.lost(ref_of(step), failure.message)
+            if verdict.again or (failure.kind is FailureClass.WORKER_LOST and self.lost_workers.of_several):
                 paused = self.steps.pause(number, verdict.reason, failure, verdict.accumulation_steps)
                 self._ended(step, paused, "retried")
             else:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from orchestrator.job import Failure, FailureClass
 from orchestrator.study_file.sections import FailuresSpec
-from orchestrator.trial import FailedAttempt, Report, Trial, count_by_class
+from orchestrator.trial import FailedAttempt, Report, State, Trial, count_by_class
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ def failure_of(report: Report, required: set[str]) -> Failure | None:
     return None
 
 
+def lost_since(trial: Trial, newest: float) -> bool:
+    """Returns whether the trial failed by lost workers, and no trial has reported since to show that it is at fault.
+
+    newest: unix time of the study's newest report.
+    """
+    lost = trial.failures[-1:] and trial.failures[-1].kind is FailureClass.WORKER_LOST
+    return trial.state is State.FAILED and bool(lost) and (trial.ended or 0.0) >= newest
+
+
 class Tried(Protocol):
     """What judge looks at: a trial, or a step."""
 
@@ -49,6 +58,11 @@ class Tried(Protocol):
     def epochs(self) -> int: ...
     @property
     def accumulation_steps(self) -> int | None: ...
+
+
+def was_spared(trial: Trial, policy: FailuresSpec) -> bool:
+    """Returns whether the trial lost so many workers that it would have failed, had others not lost theirs, too."""
+    return trial.failures.count(FailedAttempt(FailureClass.WORKER_LOST, trial.epochs)) >= policy.lost_workers
 
 
 def judge(failure: Failure, tried: Tried, config: Any, policy: FailuresSpec) -> Verdict:

@@ -1,10 +1,17 @@
-"""Tells how long a study waits while what it writes to is full or away."""
+"""Tells how long a study waits while what it writes to is full or away, or while its machine loses every worker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-RETRY_SECONDS, LONGEST_RETRY_SECONDS = 30.0, 600.0  # while a disk refuses although it says that there is room
+from orchestrator.job import JobKind, JobRef
+
+STORAGE_SECONDS, WORKERS_SECONDS, LONGEST_SECONDS = 30.0, 10.0, 600.0
+
+
+def pause_seconds(first: float, before: int) -> float:
+    """Returns how long to wait after so many pauses in vain, of which the first took `first` seconds."""
+    return min(first * 2.0**before, LONGEST_SECONDS)
 
 
 class StorageOutage:
@@ -26,7 +33,7 @@ class StorageOutage:
 
     def refused(self, reason: str) -> None:
         """Holds the study because an attempt could not write: the longer, the more often that happened in a row."""
-        pause = min(RETRY_SECONDS * 2**self._refused, LONGEST_RETRY_SECONDS)
+        pause = pause_seconds(STORAGE_SECONDS, self._refused)
         self.reason, self.retry_at = reason, max(self.retry_at, self._now() + pause)
         self._refused += 1
 
@@ -37,3 +44,48 @@ class StorageOutage:
     def over(self) -> None:
         """Notes that an attempt could write: the next outage is a new one."""
         self._refused = 0
+
+
+class LostWorkers:
+    """Holds the study while one worker after another is lost and no trial reports: the machine is at fault.
+
+    It may be the kernel, which kills them because another program eats the memory, or what Ray needs is gone. After the
+    second in a row nothing starts for a while, each time for longer; what runs goes on, and the first report ends it.
+
+    reason: why nothing starts, from the first pause to that report; None otherwise.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.reason: str | None = None
+        self.pauses = 0  # since the last report
+        self._now = now
+        self._retry_at = 0.0
+        self._row: list[JobRef] = []  # the attempts
+
+    @property
+    def pausing(self) -> bool:
+        """Is it too early to start anything?"""
+        return self.reason is not None and self._now() < self._retry_at
+
+    @property
+    def works(self) -> set[tuple[JobKind, int]]:
+        """The trials and steps whose workers were lost since the last report."""
+        return {(ref.kind, ref.number) for ref in self._row}
+
+    @property
+    def of_several(self) -> bool:
+        """Has it hit more than one trial, so that none of them is at fault?"""
+        return len(self.works) > 1
+
+    def lost(self, ref: JobRef, message: str) -> None:
+        """Notes that the worker of this attempt was lost."""
+        self._row.append(ref)
+        if len(self._row) > 1 and not self.pausing:
+            self.reason = f"{len(self._row)} workers in a row were lost without a report: {message}"
+            self._retry_at = self._now() + pause_seconds(WORKERS_SECONDS, self.pauses)
+            self.pauses += 1
+
+    def reported(self) -> None:
+        """Notes that a trial reported, or a step is done: the machine is well."""
+        if self._row:
+            self._row, self.reason, self.pauses = [], None, 0

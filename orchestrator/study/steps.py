@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.job import Failure, JobKind, JobRef
+from orchestrator.job import Failure, FailureClass, JobKind, JobRef
 from orchestrator.ledger import StepTable
 from orchestrator.step import Step
 from orchestrator.trial import State, Trial
@@ -68,10 +68,12 @@ class Steps:
         return [self._steps[number] for number in sorted(self._running)]
 
     def begin(self) -> None:
-        """Pauses what ran when the driver died."""
+        """Pauses what ran when the driver died, and what was given up because worker after worker was lost."""
         for step in self.listed:
             if step.state is State.RUNNING:
                 self.pause(step.number, "the driver died")
+            elif step.state is State.FAILED and step.failures[-1].kind is FailureClass.WORKER_LOST:
+                self.pause(step.number, step.reason or "")
 
     def start(self, work: DueStep, accumulation_steps: int | None, gpus: float) -> Step:
         """Lets the step that does this work go on, or a new one begin."""

@@ -7,7 +7,7 @@ ledger goes on where the last one stopped, however it stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from orchestrator.study.event import Event
 from orchestrator.study.failures import Streak, failure_of
 from orchestrator.study.last_epoch import LastEpoch
 from orchestrator.study.leader import Leader
-from orchestrator.study.outages import StorageOutage
+from orchestrator.study.outages import LostWorkers, StorageOutage
 from orchestrator.study.pace import Pace
 from orchestrator.study.proposals import Proposals
 from orchestrator.study.replay import unsettled
@@ -37,6 +37,8 @@ from orchestrator.study.warm_start import COLD, WarmStart
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, PausedBy, Report, State, Status, Trial
 from trainables import Trainable
+
+MOST_PAUSES, MOST_PAUSES_AT_FIRST = 15, 6  # of a machine that loses every worker; at first: before any report
 
 
 class Study:
@@ -69,6 +71,7 @@ class Study:
         self.stopping: str | None = None  # why no new job starts, once the session was asked to stop
         self._ending = Status.PAUSED  # how it leaves the study then
         self.outage = StorageOutage(now)
+        self.lost_workers = LostWorkers(now)
         self._ledger, self._id = ledger, study_id
         self._trainable = trainable
         self._on_event = on_event
@@ -95,6 +98,7 @@ class Study:
             policy=spec.failures,
             allowance=self.allowance,
             outage=self.outage,
+            lost_workers=self.lost_workers,
             kept_epoch=self.best_kept_epoch,
             silence=lambda trial: self._pace.silence(trial, spec.failures),
             on_event=on_event,
@@ -179,6 +183,11 @@ class Study:
         move = None if self.over else self._next_move()
         return Status.FINISHED, move.reason if isinstance(move, Done) else self.over
 
+    @property
+    def held(self) -> bool:
+        """Does nothing start now, because storage or machine is at fault?"""
+        return self.outage.reason is not None or self.lost_workers.pausing
+
     # What is next
 
     def next_job(self) -> Job | None:
@@ -186,17 +195,15 @@ class Study:
 
         Trials that the session had paused go on first; then the policy is asked; the steps come last.
         """
-        if (
-            self.stopping
-            or self.outage.reason
-            or len(self._running) + len(self._after.steps.running) >= self.concurrency
-        ):
+        if self.stopping or self.held or len(self.attempts_running) >= self.concurrency:
             return None
         if self.search_over:
             return self._next_step()
         left = self.allowance.seconds
-        for number in self._waiting:
-            if self._pace.seconds_needed(self._trials[number]) <= left:
+        again = [number for number in self._waiting if self._pace.seconds_needed(self._trials[number]) <= left]
+        last = [number for number in again if failures.was_spared(self._trials[number], self.spec.failures)]
+        for number in again:
+            if number not in last:
                 return self._job(self._trials.start_again(number, self.allowance.gpus))
         move = self._next_move()
         match move:
@@ -213,6 +220,8 @@ class Study:
                 return self._next_step()
             case Wait() if not self._running and not self._waiting:
                 raise AssertionError(f"{type(self.policy).__name__} waits, but nothing runs that it could wait for")
+        for number in last:  # Another trial was to show first whether the machine or this one is at fault.
+            return self._job(self._trials.start_again(number, self.allowance.gpus))
         if move is not None and not self._running and not self.finished:
             self.stop("no trial would get far enough in what is left of the budget")
         return None
@@ -244,6 +253,7 @@ class Study:
         repeated = report.epoch <= self._trials[number].epochs
         trial = self._trials.record(number, report)
         self.outage.over()
+        self.lost_workers.reported()
         if report.checkpoint:
             self._retention.saved(number, report.epoch)
         dethroned = self._leader.reported(trial, repeated=repeated)
@@ -295,7 +305,8 @@ class Study:
             return
         config = self._trainable.build_config(trial.config)
         verdict = failures.judge(failure, trial, config, self.spec.failures)
-        if verdict.again:
+        machines = self._is_the_machines(trial, failure)
+        if verdict.again or machines:
             steps = verdict.accumulation_steps
             self._finish(
                 number, State.PAUSED, verdict.reason, event="retried", failure=failure.kind, accumulation_steps=steps
@@ -331,11 +342,13 @@ class Study:
     def tidy(self) -> None:
         """Deletes the checkpoints that what happened since the last call has made worthless.
 
-        Those of trials that failed alike stay for now: if it is the code, these trials go on at the next start.
+        Those of trials that failed alike, or whose workers were lost in a row, stay for now: if it is the code, or the
+        machine, these trials go on at the next start.
         """
-        for number in sorted(self._untidy - set(self._streak.trials)):
+        kept = {*self._streak.trials, *(number for kind, number in self.lost_workers.works if kind is JobKind.TRAIN)}
+        for number in sorted(self._untidy - kept):
             self._retention.tidy(self._trials[number], winner=number in self._leader.winners)
-        self._untidy.intersection_update(self._streak.trials)
+        self._untidy.intersection_update(kept)
         self._retention.fit(self._trials, self._leader.number)
 
     # Inside
@@ -431,10 +444,28 @@ class Study:
         self._untidy.update([number] if dethroned is None else [number, dethroned.number])
         self._on_event(Event(event or state.value, trial))
 
+    def _is_the_machines(self, trial: Trial, failure: Failure) -> bool:
+        """Returns whether workers of one trial after another are lost: then none of these trials fails."""
+        if failure.kind is not FailureClass.WORKER_LOST:
+            return False
+        lost = self.lost_workers
+        lost.lost(JobRef(JobKind.TRAIN, trial.number, trial.attempts), failure.message)
+        if not lost.of_several:
+            return False
+        self._take_back(number for kind, number in lost.works if kind is JobKind.TRAIN)
+        if lost.pauses > (MOST_PAUSES if any(each.reports for each in self.trials) else MOST_PAUSES_AT_FIRST):
+            self.stop(f"{lost.reason}; the machine did not recover", Status.FAILED)
+        return True
+
+    def _take_back(self, numbers: Iterable[int]) -> None:
+        """Lets those of the trials that failed go on, now or at the next start."""
+        for trial in [self._trials[n] for n in sorted(numbers) if self._trials[n].state is State.FAILED]:
+            self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
+        self._leader.find()
+
     def _give_up(self, failure: Failure) -> None:
         """The code is at fault, not the configs: stops the study; what failed goes on at the next start."""
-        for trial in [self._trials[n] for n in self._streak.trials if self._trials[n].state is State.FAILED]:
-            self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
+        self._take_back(self._streak.trials)
         if not self.stopping:
             where = "" if failure.place is None else f" at {failure.place}"
             count = len(self._streak.trials)
@@ -456,3 +487,5 @@ class Study:
         for number in self._waiting:
             if self._trials[number].error is None:
                 self._pause_or_complete(number, self._trials[number].reason)
+        newest = max((trial.reports[-1].at for trial in self.trials if trial.reports), default=0.0)
+        self._take_back(trial.number for trial in self.trials if failures.lost_since(trial, newest))

@@ -109,6 +109,26 @@ def test_what_a_worker_could_not_write_is_tried_again_when_its_time_has_come(tmp
     assert study.next_job() is not None
 
 
+def test_a_machine_that_loses_workers_is_told_of_once_and_once_when_it_has_recovered(tmp_path: Path, said: Said):
+    cluster = FakeCluster(tmp_path, **SECTIONS)
+    upkeep, study = upkeep_of(cluster, said), cluster.study
+    jobs = [study.next_job(), study.next_job()]
+    for job in jobs:
+        assert job
+        study.fail(job.number, Failure(FailureClass.WORKER_LOST, "the worker process died"))
+        upkeep.beat()
+        upkeep.beat()
+    assert len(said) == 1 and said[0].startswith(
+        "2 workers in a row were lost without a report: the worker process died"
+    )
+    study.lost_workers._now = lambda: time.monotonic() + 1e10
+    job = study.next_job()
+    assert job
+    study.report(job.number, report(job, 1))
+    upkeep.beat()
+    assert said[1:] == ["workers report again; the trials go on"]
+
+
 def test_the_deadline_ends_a_study_that_waits_for_room(cluster: FakeCluster, said: Said):
     take(cluster, free=1_500_000)
     upkeep = upkeep_of(cluster, said)

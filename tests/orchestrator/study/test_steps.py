@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,7 @@ def test_memory_that_ran_out_halves_the_micro_batch_of_a_scoring_too(searched: C
 
 def test_lost_workers_are_forgiven_and_a_storage_that_is_full_is_waited_for(searched: Callable[..., FakeCluster]):
     d = searched()
+    d.open(now=count(step=100).__next__)
     job = started(d)
     for attempt in (2, 3):
         d.study.end_step(job.ref.number, Ended(LOST))

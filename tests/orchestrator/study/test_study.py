@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,7 @@ def test_a_report_without_the_objective_fails_the_trial_and_names_what_came(clus
 def test_a_lost_worker_is_retried_from_its_checkpoint_and_given_up_after_three_in_a_row(
     cluster: Callable[..., FakeCluster],
 ):
-    study = cluster().study
-    study.concurrency = 1
+    study = cluster().open(concurrency=1, now=count(step=100).__next__)
     job = study.next_job()
     assert job
     study.report(job.number, report(job, 1, checkpoint=True))
@@ -509,7 +509,8 @@ def test_a_study_with_crashes_and_faults_anywhere_ends_like_an_undisturbed_one(
     def opened() -> Study:
         ledger: Any = Mortal(stormy.ledger, data.draw(st.integers(0, 15)) if troubles < MOST else 0)
         trainable, place = load_trainable("tests.toy"), stormy.directory / "toy"
-        study = Study(stormy.spec, trainable, ledger, stormy.id, place, concurrency=1)
+        clock = count(step=1000).__next__  # pauses are over at once
+        study = Study(stormy.spec, trainable, ledger, stormy.id, place, concurrency=1, now=clock)
         study.begin()
         return study
 
