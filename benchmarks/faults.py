@@ -23,7 +23,7 @@ import time
 import traceback
 from pathlib import Path
 
-from benchmarks.fault import ailments, deaths, disks, neighbours, nodes, outages
+from benchmarks.fault import ailments, deaths, disks, machines, neighbours, nodes, outages, terminals
 from benchmarks.fault.scene import ray_of_our_own, settle_environment
 from benchmarks.fault.stage import Fault, Impossible, References, Stage
 
@@ -53,6 +53,15 @@ FAULTS: dict[str, Fault] = {
     "second driver": neighbours.second_driver,
     "three studies at once, one killed": neighbours.three_studies,
     "PostgreSQL stopped, driver killed": neighbours.postgresql,
+    "terminal closed": terminals.closed,
+    "Ctrl-C in the last epoch": terminals.stopped_in_the_last_epoch,
+    "nobody reads the progress": terminals.unread,
+    "--fresh killed": terminals.fresh_killed,
+    "last words of a process": ailments.last_words,
+    "checkpoints moved away": ailments.moved_checkpoints,
+    "every worker killed for a while": machines.workers_die,
+    "clock set": machines.clock_is_set,
+    "driver suspended beside": machines.suspended_beside,
 }
 QUICK = "one thing after another"
 KINDS = ("lost", "repeated", "twice", "zombies", "lacking", "wrong")

@@ -20,7 +20,7 @@ from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.preflight import check_before_first_trial
 from orchestrator.progress import Progress
-from orchestrator.study.budget import Limits, deadline
+from orchestrator.study.budget import Deadline, Limits, deadline
 from orchestrator.study.code_change import note_code
 from orchestrator.study.continuation import adopt, fingerprint_of, known, move_aside, open_study, with_limits
 from orchestrator.study.study import Study
@@ -31,6 +31,7 @@ from orchestrator.trial import Outcome, Status
 from trainables import Finding, load_trainable
 
 LEDGER_SECONDS = 600.0  # to wait for a ledger whose server went away
+WATCH_SECONDS = 7.0  # in which a driver that lives gives a sign of it
 
 
 def run(
@@ -61,7 +62,7 @@ def run(
         say(f"{spec.study}: the old study is now {moved}")
     with closing(Ledger(home.ledger, patience=LEDGER_SECONDS, say=progress.say)) as ledger:
         row = open_study(ledger, spec, trainable, fingerprint, file)
-        stale = ledger.acquire(row.id, os.getpid(), socket.gethostname())
+        stale = ledger.acquire(row.id, os.getpid(), socket.gethostname(), WATCH_SECONDS)
         status, reason = Status(row.status), row.reason  # as it stays where this start comes to nothing
         study: Study | None = None
         tracker: Tracker | None = None
@@ -89,10 +90,12 @@ def run(
             study.begin()
             uri = default_uri(home.path, spec.tracking.uri)
             tracker = Tracker(home.ledger, row.id, uri, home.path, warn=progress.say)
-            study.allowance.ends = ends = _deadline_of(spec, row, limits)
-            if ends is not None and ends <= time.time():
+            limit = _deadline_of(spec, row, limits, study.now())
+            left = limit.left(study.now(), time.time())
+            study.allowance.ends = study.now() + left
+            if left <= 0:
                 study.stop("no hours are left in the budget")
-            work(study, Upkeep(ledger, row.id, study, progress, ends), address, progress)
+            work(study, Upkeep(ledger, row.id, study, progress, limit), address, progress)
             status, reason = study.outcome
             if status in (Status.FINISHED, Status.FAILED):
                 ledger.want_more(row.id, None)
@@ -108,8 +111,8 @@ def run(
                     tracker.close()
 
 
-def _deadline_of(spec: StudySpec, row: StudyRow, limits: Limits) -> float | None:
-    """Returns when this session must end, as unix time; None where nothing limits it."""
+def _deadline_of(spec: StudySpec, row: StudyRow, limits: Limits, now: float) -> Deadline:
+    """Returns when this session must end. now: the steady clock's."""
     until = limits.until or spec.budget.until
     hours = spec.budget.hours
-    return deadline(time.time(), hours_in_all=hours, seconds_used=row.seconds, hours=limits.hours, until=until)
+    return deadline(now, time.time(), hours_in_all=hours, seconds_used=row.seconds, hours=limits.hours, until=until)

@@ -12,9 +12,7 @@ class SteadyClock:
     For all that is waited for or counted; a time of day is read from the wall clock itself.
     """
 
-    def __init__(
-        self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._offset = wall() - monotonic()
 

@@ -39,7 +39,7 @@ def write_study_report(
     views = []
     for row in rows:
         trials = ledger.trials(row.id)
-        used, steps = ledger.gpu_seconds(row.id, row.active), ledger.steps.of(row.id)
+        used, steps = ledger.gpu_seconds(row.id, row.counted_until), ledger.steps.of(row.id)
         views.append(view(row, trials, home.path, gpu_seconds=used, steps=steps))
     default = home.report(names[0], lang) if len(rows) == 1 else home.side_by_side(names[0], lang)
     if directory is not None and directory.absolute() != default:

@@ -64,6 +64,33 @@ def deadly(stage: Stage) -> None:
     _judge(stage, scene, "worker lost:", ill="fail_at", attempts=3, epochs=AT - 1)
 
 
+def last_words(stage: Stage) -> None:
+    """The process ends by an exit code or a signal of its own: the reason names it."""
+    for fault, cause in (("exit", "exit code 1"), ("kill", "SIGKILL")):
+        scene = stage.scene(space=SOMETIMES | {"fault": fault}, failures={"lost_workers": 1}, budget={"trials": 3})
+        stage.finish(scene)
+        ill = [trial for trial in trials_in(scene) if trial.config["fail_at"]]
+        stage.caused += len(ill)
+        for trial in ill:
+            stage.expect(cause in (trial.reason or ""), f"the reason must name {cause}, but is: {trial.reason}")
+        stage.judge(scene, ends=("completed", "failed"))
+    stage.expect(stage.caused > 0, "some trial must end so")
+
+
+def moved_checkpoints(stage: Stage) -> None:
+    """A trainable moves the folder that it is to fill: its trial fails, and no other waits for the storage."""
+    scene = stage.scene(space={"family": ["a", "b"]})
+    scene.sections["data"] = {"diary": str(scene.diary), "moves": "b"}
+    scene.write()
+    stage.finish(scene)
+    for trial in trials_in(scene):
+        ill = trial.config["family"] == "b"
+        stage.caused += ill
+        _is(stage, trial, "failed" if ill else "completed", "exception:" if ill else "", attempts=1)
+    stage.expect(stage.caused > 0, "some trial must move its folder")
+    stage.judge(scene, ends=("completed", "failed"))
+
+
 def hangs(stage: Stage) -> None:
     """No report comes, from a sleeper or from C code that holds the GIL: killed, its stacks kept, and tried again."""
     policy = {"hang_minutes": 0.1, "first_report_minutes": 1.0}

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests import toy
 from trainables import Run
@@ -29,11 +30,28 @@ def train(config: toy.Config, run: Run) -> Iterator[Mapping[str, float]]:
     epoch = 0
     if run.checkpoint_dir is not None:
         epoch = json.loads((run.checkpoint_dir / "state.json").read_text())["epoch"]
-    epochs = toy.train(config, run)
+    epochs = toy.train(config, _Mover(run) if run.data.get("moves") == config.family else run)
     while epoch < config.epochs:
         epoch += 1
         _note(Path(run.data["diary"]), Begun(config.lr, epoch, attempt, os.getpid(), time.time()))
         yield next(epochs)
+
+
+class _Mover:
+    """A run whose checkpoints are moved away from the folder that they are to be saved in."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
+        def fill_and_move(folder: Path) -> None:
+            fill(folder)
+            folder.rename(Path(self._run.data["diary"]).with_name(f"moved-{time.monotonic_ns()}"))
+
+        self._run.save_checkpoint(fill_and_move)
 
 
 @dataclass(frozen=True)

@@ -104,9 +104,9 @@ class Scene:
         """That its budget allows."""
         return self.sections.get("budget", {"trials": 6})["trials"]
 
-    def start(self, *words: str) -> Session:
-        """`tune run` with further words."""
-        return self.tune("run", str(self.file), "--skip-preflight", *words)
+    def start(self, *words: str, pipe: subprocess.Popen[bytes] | None = None) -> Session:
+        """`tune run` with further words. pipe: the process that reads what it prints."""
+        return self.tune("run", str(self.file), "--skip-preflight", *words, pipe=pipe)
 
     def finish(self, *words: str) -> Session:
         """`tune run` until it has ended by itself."""
@@ -114,7 +114,7 @@ class Scene:
         session.ended()
         return session
 
-    def tune(self, *words: str) -> Session:
+    def tune(self, *words: str, pipe: subprocess.Popen[bytes] | None = None) -> Session:
         output = self.folder / f"session-{len(self.sessions):02d}.txt"
         with output.open("wb") as stream:
             process = subprocess.Popen(
@@ -122,10 +122,12 @@ class Scene:
                 cwd=REPOSITORY,
                 env=os.environ | {"NIGHTSWEEP_HOME": str(self.home)} | self.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=stream,
+                stdout=stream if pipe is None else pipe.stdin,
                 stderr=stream,
                 start_new_session=True,
             )
+        if pipe is not None and pipe.stdin is not None:
+            pipe.stdin.close()
         self.sessions.append(Session(process, output))
         return self.sessions[-1]
 

@@ -23,7 +23,8 @@ class Claim:
     """Says what one driver uses of the cluster, and what it would use.
 
     job: the driver's id in Ray. cpu, gpu: of one trial. wanted: the trials that it would run now if it were alone.
-    since: the unix time at which it last started an attempt; 0 for never. stuck: Ray has found no room for an attempt
+    since: orders the claims by when each last started an attempt: one more than all that were known then; 0 for never.
+    A number and no time, because clocks differ and are set. stuck: Ray has found no room for an attempt
     that it started.
     """
 

@@ -43,7 +43,8 @@ class StudyService(Service):
         job = self._study.next_job()
         if job is not None:
             self._began[job.ref] = time.monotonic()
-            self._claim = replace(self._claim, since=time.time())
+            turns = [claim.since for claim in (self._claim, *self._others)]
+            self._claim = replace(self._claim, since=max(turns) + 1)
         return job
 
     def is_over(self) -> bool:

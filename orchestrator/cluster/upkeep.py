@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 from orchestrator.disk import shortage as shortage_of
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
+from orchestrator.study.budget import Deadline
 from orchestrator.study.study import Study
 from orchestrator.trial import Status
 
@@ -21,11 +23,13 @@ INTERRUPTED = "interrupted"
 class Upkeep:
     """Shows progress, keeps the lease alive, stops the study at its deadline, and lets it wait while a disk is full.
 
-    ends: the deadline in unix time; None for none.
+    deadline: None for none.
     """
 
-    def __init__(self, ledger: Ledger, study_id: int, study: Study, progress: Progress, ends: float | None) -> None:
-        self.ends = ends
+    def __init__(
+        self, ledger: Ledger, study_id: int, study: Study, progress: Progress, deadline: Deadline | None = None
+    ) -> None:
+        self._deadline = deadline or Deadline()
         self._ledger, self._id, self._study, self._progress = ledger, study_id, study, progress
         self._beat = time.monotonic()
         self._short = False  # Whether a disk was short of room when it was last looked at.
@@ -34,6 +38,13 @@ class Upkeep:
         self._told: str | None = None  # Why trials pause, as the user was told.
         ledger.wait_for_room_unless(self.over)
         self.watch_disks()  # A disk may be full before the first trial starts.
+
+    @property
+    def ends(self) -> float | None:
+        """Returns the deadline as unix time, as far as it can be told now, to be shown; None for none."""
+        wall = time.time()
+        left = self._deadline.left(self._study.now(), wall)
+        return None if math.isinf(left) else wall + left
 
     def beat(self) -> None:
         """Does all of it; to be called several times a second."""
@@ -51,7 +62,7 @@ class Upkeep:
         shortage = shortage_of(study.folders, reserve + reserve // 4 if study.outage.reason else reserve)
         if shortage is not None:
             study.outage.begin(shortage.partition(";")[0])
-        elif study.outage.reason and (self._short or time.time() >= study.outage.retry_at):
+        elif study.outage.reason and (self._short or study.now() >= study.outage.retry_at):
             study.outage.end()
         self._short = shortage is not None
         if study.outage.reason and self._said is None:
@@ -76,7 +87,7 @@ class Upkeep:
 
     def over(self) -> bool:
         """Returns whether the study is to stop; stops it at its deadline."""
-        if self.ends is not None and time.time() >= self.ends and not self._study.stopping:
+        if self._deadline.left(self._study.now(), time.time()) <= 0 and not self._study.stopping:
             self._study.stop("the deadline came")
         why = self._study.stopping or self._study.over
         if why is not None and why not in (self._told, INTERRUPTED):  # The handler of signals tells of an interruption.

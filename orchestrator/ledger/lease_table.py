@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import sqlalchemy as sa
 
 from orchestrator.ledger.errors import LedgerError
@@ -10,6 +13,7 @@ from orchestrator.ledger.rows import storable, study_row
 from orchestrator.ledger.tables import (
     END_STUDYS_ATTEMPTS,
     END_STUDYS_STEP_ATTEMPTS,
+    LAST_SIGN,
     LEASED,
     LOCK,
     STUDIES,
@@ -48,9 +52,11 @@ class LeaseLost(LedgerError):
 class LeaseTable:
     """The sessions of this process, by study. Every method is part of the transaction that it is given."""
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._shown = shown  # the ledger, in errors
+        self._clock = clock
         self._sessions: dict[int, int] = {}
+        self._began: dict[int, float] = {}  # study -> the clock's time at which it was taken
 
     def session(self, study_id: int) -> int | None:
         """Ours, even if another has taken the study over since."""
@@ -102,12 +108,15 @@ class LeaseTable:
     def taken(self, study_id: int, session: int) -> None:
         """The transaction that took the study is done."""
         self._sessions[study_id] = session
+        self._began.setdefault(study_id, self._clock())
 
     def beat(self, connection: sa.Connection, study_id: int) -> None:
         """A sign of life. Raises LeaseLost."""
         self.fence(connection, study_id)
         now, session = self.now(connection), self._sessions[study_id]
-        connection.execute(sessions.update().where(sessions.c.id == session, sessions.c.beat < now).values(beat=now))
+        after_start = sa.case((sessions.c.started > now, sessions.c.started), else_=now)
+        values = {"beat": after_start, "seconds": self._seconds(study_id)}
+        connection.execute(sessions.update().where(sessions.c.id == session).values(**values))
 
     def give_back(self, connection: sa.Connection, study_id: int, status: str, reason: str | None) -> None:
         """End the session. A study that another process took over in the meantime is left to it."""
@@ -116,7 +125,7 @@ class LeaseTable:
         connection.execute(
             sessions.update()
             .where(sessions.c.id == session, sessions.c.ended.is_(None))
-            .values(beat=last, ended=now, end_reason=status)
+            .values(beat=last, ended=now, end_reason=status, seconds=self._seconds(study_id))
         )
         connection.execute(
             studies.update()
@@ -127,6 +136,11 @@ class LeaseTable:
     def given_back(self, study_id: int) -> None:
         """The transaction that gave the study back is done."""
         del self._sessions[study_id]
+        del self._began[study_id]
+
+    def _seconds(self, study_id: int) -> float:
+        """Returns for how long the study is ours, whatever set the wall clock meanwhile."""
+        return self._clock() - self._began[study_id]
 
 
 _NOW = sa.select(unix_now())
@@ -140,7 +154,7 @@ def _taken(connection: sa.Connection, study_id: int) -> LeaseLost:
 def _end_what_died(connection: sa.Connection, study_id: int) -> None:
     """A lease is dead: its session and its attempts ended, as far as is known, with its last sign of life."""
     open_sessions = (sessions.c.study_id == study_id, sessions.c.ended.is_(None))
-    last = connection.scalar(sa.select(sa.func.max(sessions.c.beat)).where(*open_sessions))
+    last = connection.scalar(sa.select(sa.func.max(LAST_SIGN)).where(*open_sessions))
     for statement in (END_STUDYS_ATTEMPTS, END_STUDYS_STEP_ATTEMPTS):
         connection.execute(statement, {"study": study_id, "how": "interrupted", "at": last, "failure": None})
     connection.execute(sessions.update().where(*open_sessions).values(ended=sessions.c.beat, end_reason="interrupted"))

@@ -19,6 +19,7 @@ from orchestrator.ledger.study_table import StudyTable
 from orchestrator.ledger.table import retried
 from orchestrator.ledger.tables import studies, trials
 from orchestrator.ledger.trial_table import TrialTable, digest_of
+from orchestrator.steady_clock import SteadyClock
 from orchestrator.trial import Extension, PausedBy, State
 
 
@@ -38,9 +39,9 @@ class Ledger(StudyTable, TrialTable):
         """
         self.url = url
         database = Database(url)
-        super().__init__(database, LeaseTable(database.shown), Retry(patience, say))
+        super().__init__(database, LeaseTable(database.shown), Retry(patience, say), SteadyClock())
         self.marks = Marks(database)  # what MLflow has of it
-        self.steps = StepTable(self._database, self._leases, self._retry)
+        self.steps = StepTable(self._database, self._leases, self._retry, self._clock)
 
     def close(self) -> None:
         self._database.close()

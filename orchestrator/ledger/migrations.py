@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 4  # of the tables; a ledger of a later one is refused, one of an earlier one is brought up to it
+VERSION = 5  # of the tables; a ledger of a later one is refused, one of an earlier one is brought up to it
 
 
 def migrate(connection: sa.Connection, version: int) -> None:
@@ -155,8 +155,15 @@ def _steps(connection: sa.Connection) -> None:
     )
 
 
+def _seconds_of_sessions(connection: sa.Connection) -> None:
+    """How long a session lasted is counted by a clock that nothing sets."""
+    double = "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
+    connection.execute(sa.text(f"ALTER TABLE sessions ADD COLUMN seconds {double}"))
+
+
 MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {
     1: _what_a_changed_file_does,
     2: _control_state_in_columns,
     3: _steps,
+    4: _seconds_of_sessions,
 }

@@ -47,7 +47,7 @@ class Marks:
                 sa.select(studies.c.mlflow_sender).where(studies.c.id == study_id).with_for_update()
             )
             now = connection.scalar(sa.select(unix_now())) or 0.0
-            me = Lease(os.getpid(), socket.gethostname(), now, now, process_start(os.getpid()), now)
+            me = Lease(os.getpid(), socket.gethostname(), now, now, process_start(os.getpid()), now=now)
             token, other = (None, None) if text is None else _sender(text, now)
             if other is not None and token != self._token and other.alive:
                 return other

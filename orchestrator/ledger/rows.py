@@ -26,7 +26,8 @@ class MoreTrials:
 class StudyRow:
     """One study. raw: its resolved file. uid: survives renames. seconds: wall time of all its sessions.
 
-    active: unix time of its driver's last sign of life; None before its first session.
+    active: unix time of its driver's last sign of life; None before its first session. counted_until: the same as the
+    driver counted time, whatever set the clock: for what had not ended then.
     """
 
     id: int
@@ -40,6 +41,7 @@ class StudyRow:
     facts: dict[str, Any]
     seconds: float
     active: float | None
+    counted_until: float | None
     lease: Lease | None  # None when nobody runs it; a dead one until the next start
     mlflow_experiment_id: str | None
     mlflow_run_id: str | None
@@ -69,7 +71,7 @@ class Attempt:
 def study_row(row: Any) -> StudyRow:
     lease = None
     if row.session_id is not None:
-        lease = Lease(row.pid, row.host, row.started, row.beat, row.process_start, row.now)
+        lease = Lease(row.pid, row.host, row.started, row.beat, row.process_start, row.lease_seconds, row.now)
     died = lease is not None and not lease.alive
     return StudyRow(
         id=row.id,
@@ -83,6 +85,7 @@ def study_row(row: Any) -> StudyRow:
         facts=from_json(row.facts),
         seconds=max(0.0, row.seconds or 0.0),
         active=row.active,
+        counted_until=row.counted_until,
         lease=lease,
         mlflow_experiment_id=row.mlflow_experiment_id,
         mlflow_run_id=row.mlflow_run_id,

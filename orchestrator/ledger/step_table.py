@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -29,13 +28,13 @@ class StepTable(Table):
         self, study_id: int, kind: JobKind, trial: int, epoch: int, accumulation_steps: int | None, gpus: float
     ) -> Step:
         """Adds a step of a trial, which runs its first attempt on so many `gpus`."""
-        step = Step(0, kind, trial, epoch, created=time.time(), accumulation_steps=accumulation_steps)
+        step = Step(0, kind, trial, epoch, created=self._clock(), accumulation_steps=accumulation_steps)
         return replace(step, number=self._retry.insist(lambda: self._add(study_id, step, gpus)))
 
     def start_attempt(self, study_id: int, step: Step, gpus: float) -> Step:
         """Lets a paused step run again."""
         again = replace(step, state=State.RUNNING, reason=None, attempts=step.attempts + 1)
-        began = time.time()
+        began = self._clock()
         self._retry.insist(lambda: self._start_attempt(study_id, again, gpus, began))
         return again
 
@@ -56,7 +55,7 @@ class StepTable(Table):
         result: of a completed one; the result of a scoring becomes its trial's, too.
         """
         failed = () if failure is None else (FailedAttempt(failure, 0),)
-        now = time.time()
+        now = self._clock()
         ended = replace(
             step,
             state=state,

@@ -17,6 +17,8 @@ from orchestrator.ledger.table import Table, retried
 from orchestrator.ledger.tables import STUDIES, studies
 from orchestrator.trial import Objective
 
+LOOK_SECONDS = 0.5  # between two looks at a lease that may be dead
+
 
 class StudyTable(Table):
     """A study is written to by the one process that has its lease (`acquire`)."""
@@ -46,7 +48,7 @@ class StudyTable(Table):
                     metric=objective.metric,
                     mode=objective.mode,
                     status="paused",
-                    created=time.time(),
+                    created=self._clock(),
                     facts=to_json(facts),
                 )
             )
@@ -103,11 +105,19 @@ class StudyTable(Table):
 
     # Who runs a study
 
-    def acquire(self, study_id: int, pid: int, host: str) -> Lease | None:
+    def acquire(self, study_id: int, pid: int, host: str, watch: float = 0.0) -> Lease | None:
         """Take the study for this process and begin a session; returns the dead lease it was taken from, if any.
 
-        Raises StudyInUse while another process that lives holds it: of two at once, one gets it.
+        watch: seconds in which the lease of another host that is dead by the clock is watched first, because that clock
+        may have been set. Raises StudyInUse while another process that lives holds it: of two at once, one gets it.
         """
+        before = self.study_of(study_id)
+        until = time.monotonic() + watch
+        while before.lease and before.lease.seems_dead_elsewhere and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+            lease = self.study_of(study_id).lease
+            if lease is not None and lease.seconds != before.lease.seconds:
+                raise StudyInUse(before.name, lease)
         return self._acquire(study_id, pid, host, self._now())
 
     @retried

@@ -13,6 +13,7 @@ from orchestrator.ledger.errors import LedgerError
 from orchestrator.ledger.lease_table import LeaseTable
 from orchestrator.ledger.retry import Retry
 from orchestrator.ledger.tables import change_trial
+from orchestrator.steady_clock import SteadyClock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,10 +21,10 @@ Part = TypeVar("Part", bound="Table")
 
 
 class Table:
-    """A part of the ledger. All parts of one ledger share database, leases and retries."""
+    """A part of the ledger. All parts of one ledger share database, leases, retries and clock."""
 
-    def __init__(self, database: Database, leases: LeaseTable, retry: Retry) -> None:
-        self._database, self._leases, self._retry = database, leases, retry
+    def __init__(self, database: Database, leases: LeaseTable, retry: Retry, clock: SteadyClock) -> None:
+        self._database, self._leases, self._retry, self._clock = database, leases, retry, clock
 
     def _change(
         self, connection: sa.Connection, study_id: int, number: int, more_attempts: int = 0, **values: Any

@@ -60,6 +60,7 @@ sessions = sa.Table(
     sa.Column("beat", sa.Double, nullable=False),
     sa.Column("ended", sa.Double),
     sa.Column("end_reason", sa.Text),
+    sa.Column("seconds", sa.Double),  # until `beat`, by a clock that nothing sets; null in ledgers of earlier versions
     sa.CheckConstraint("beat >= started"),
 )
 
@@ -179,11 +180,16 @@ def _sqlite_now(element: unix_now, compiler: Any, **named: Any) -> str:
 
 # Statements. What follows the first columns is read by rows.
 
+_LASTED = sa.func.coalesce(
+    sessions.c.seconds, sessions.c.ended - sessions.c.started, sessions.c.beat - sessions.c.started
+)
+LAST_SIGN = sessions.c.started + _LASTED  # as the session's driver counts time, whatever set the clock
 _TIME = (
     sa.select(
         sessions.c.study_id,
-        sa.func.sum(sa.func.coalesce(sessions.c.ended, sessions.c.beat) - sessions.c.started).label("seconds"),
+        sa.func.sum(_LASTED).label("seconds"),
         sa.func.max(sessions.c.beat).label("active"),
+        sa.func.max(LAST_SIGN).label("counted_until"),
     )
     .group_by(sessions.c.study_id)
     .subquery()
@@ -196,7 +202,15 @@ _ATTEMPT = ["number", "from_epoch", "started", "ended", "outcome", "failure", "e
 _REPORT = [reports.c[name] for name in ("epoch", "metrics", "seconds", "at", "checkpoint")]
 
 STUDIES = (
-    sa.select(studies, *_HOLDER, _TIME.c.seconds, _TIME.c.active, unix_now().label("now"))
+    sa.select(
+        studies,
+        *_HOLDER,
+        sessions.c.seconds.label("lease_seconds"),
+        _TIME.c.seconds,
+        _TIME.c.active,
+        _TIME.c.counted_until,
+        unix_now().label("now"),
+    )
     .outerjoin(sessions, sessions.c.id == studies.c.session_id)
     .outerjoin(_TIME, _TIME.c.study_id == studies.c.id)
 )

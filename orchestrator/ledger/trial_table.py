@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,14 +49,15 @@ from orchestrator.ledger.tables import (
     trials,
 )
 from orchestrator.plain_data import canonical, config_key
+from orchestrator.steady_clock import SteadyClock
 from orchestrator.trial import PausedBy, Report, Role, State, Trial
 
 
 class TrialTable(Table):
     """What a process writes that lost its study to another is refused with LeaseLost."""
 
-    def __init__(self, database: Database, leases: LeaseTable, retry: Retry) -> None:
-        super().__init__(database, leases, retry)
+    def __init__(self, database: Database, leases: LeaseTable, retry: Retry, clock: SteadyClock) -> None:
+        super().__init__(database, leases, retry, clock)
         self._keep_report = keep_report(database.dialect)
 
     def add_trial(
@@ -84,7 +84,7 @@ class TrialTable(Table):
             baseline=baseline,
             seed=seed,
             origin=origin,
-            created=time.time(),
+            created=self._clock(),
             role=role,
             data=None if data is None else from_json(to_json(data)),
         )
@@ -129,7 +129,7 @@ class TrialTable(Table):
 
         Returns the attempt's number, from 1.
         """
-        return self._start_attempt(study_id, number, gpus, time.time())
+        return self._start_attempt(study_id, number, gpus, self._clock())
 
     @retried
     def _start_attempt(self, study_id: int, number: int, gpus: float, now: float) -> int:
@@ -205,7 +205,7 @@ class TrialTable(Table):
         error: a traceback. paused_by: of a trial that is paused; None: the session. accumulation_steps: that it goes on
         with; None: as before.
         """
-        now = time.time()
+        now = self._clock()
         paused = State(state) is State.PAUSED
         steps = {} if accumulation_steps is None else {"accumulation_steps": accumulation_steps}
         with self._database.write() as connection:

@@ -53,21 +53,29 @@ def time_of_day(text: str, now: float) -> float:
     return (then if then > today else then + timedelta(days=1)).timestamp()
 
 
-def deadline(
-    now: float, *, hours_in_all: float | None, seconds_used: float, hours: float | None, until: str | None
-) -> float | None:
-    """The earliest of the limits, as unix time; None without any.
+@dataclass(frozen=True)
+class Deadline:
+    """When a session must end: when a steady clock shows `ends`, or the wall clock `until`. Unix times."""
 
-    hours_in_all: the file's budget, over all sessions, of which seconds_used are gone. hours, until: this session's.
+    ends: float = math.inf
+    until: float = math.inf
+
+    def left(self, now: float, wall: float) -> float:
+        """Returns the seconds until the earlier one, infinite without any. now, wall: what the two clocks show."""
+        return min(self.ends - now, self.until - wall)
+
+
+def deadline(
+    now: float, wall: float, *, hours_in_all: float | None, seconds_used: float, hours: float | None, until: str | None
+) -> Deadline:
+    """Returns when a session ends that starts now.
+
+    now: the steady clock's. wall: the other's. hours_in_all: the file's budget, over all sessions, of which
+    seconds_used are gone. hours, until: this session's.
     """
-    limits = []
-    if hours_in_all is not None:
-        limits.append(now + max(0.0, hours_in_all * 3600 - seconds_used))
-    if hours is not None:
-        limits.append(now + hours * 3600)
-    if until is not None:
-        limits.append(time_of_day(until, now))
-    return min(limits, default=None)
+    limits = [] if hours_in_all is None else [max(0.0, hours_in_all * 3600 - seconds_used)]
+    limits += [] if hours is None else [hours * 3600]
+    return Deadline(now + min(limits, default=math.inf), math.inf if until is None else time_of_day(until, wall))
 
 
 def over(budget: BudgetSpec, objective: Objective, best: Trial, trials_since_best: int) -> str | None:
@@ -95,13 +103,14 @@ class Allowance:
     """What is left of the session's time and of the study's GPU-hours (of every attempt: its time x its GPUs)."""
 
     def __init__(self, gpu_hours: float | None, used: float, now: Callable[[], float]) -> None:
-        """gpu_hours: None without such a limit. used: GPU-seconds of all attempts that have ended. now: unix time."""
-        self.ends: float | None = None  # unix time of the session's deadline
+        """gpu_hours: None without such a limit. used: GPU-seconds of all attempts that have ended. now: a clock that
+        nothing sets."""
+        self.ends = math.inf  # the session's deadline, by the same clock as `now`
         self.gpus = 0.0  # that each trial takes
         self._gpu_hours = gpu_hours
         self._used = used
         self._now = now
-        self._running: dict[Hashable, float] = {}  # trial, or attempt at a step -> unix time of its start
+        self._running: dict[Hashable, float] = {}  # trial, or attempt at a step -> the clock's time at its start
 
     def start(self, attempt: Hashable) -> None:
         self._running[attempt] = self._now()
@@ -127,7 +136,7 @@ class Allowance:
     @property
     def seconds(self) -> float:
         """That one trial more would have: until the deadline, or until all that run have used up the GPU-hours."""
-        left = math.inf if self.ends is None else self.ends - self._now()
+        left = self.ends - self._now()
         if self._gpu_hours is not None and self.gpus:
             left = min(left, (3600 * self._gpu_hours - self.gpu_seconds) / (self.gpus * (len(self._running) + 1)))
         return left

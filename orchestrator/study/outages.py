@@ -52,20 +52,21 @@ class LostWorkers:
     It may be the kernel, which kills them because another program eats the memory, or what Ray needs is gone. After the
     second in a row nothing starts for a while, each time for longer; what runs goes on, and the first report ends it.
 
-    reason: why nothing starts, from the first pause to that report; None otherwise.
+    reason: why nothing starts, from the first pause to that report; None otherwise. retry_at: when the pause ends, by
+    the clock.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.reason: str | None = None
         self.pauses = 0  # since the last report
         self._now = now
-        self._retry_at = 0.0
+        self.retry_at = 0.0
         self._row: list[JobRef] = []  # the attempts
 
     @property
     def pausing(self) -> bool:
         """Is it too early to start anything?"""
-        return self.reason is not None and self._now() < self._retry_at
+        return self.reason is not None and self._now() < self.retry_at
 
     @property
     def works(self) -> set[tuple[JobKind, int]]:
@@ -82,7 +83,7 @@ class LostWorkers:
         self._row.append(ref)
         if len(self._row) > 1 and not self.pausing:
             self.reason = f"{len(self._row)} workers in a row were lost without a report: {message}"
-            self._retry_at = self._now() + pause_seconds(WORKERS_SECONDS, self.pauses)
+            self.retry_at = self._now() + pause_seconds(WORKERS_SECONDS, self.pauses)
             self.pauses += 1
 
     def reported(self) -> None:

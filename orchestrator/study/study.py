@@ -6,7 +6,6 @@ ledger goes on where the last one stopped, however it stopped.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from orchestrator.policies.build import build_policy
 from orchestrator.policies.policy import HORIZON, Decision, Done, GoOn, Wait
 from orchestrator.space.config_field import defaults_of
 from orchestrator.space.membership import config_as_now
+from orchestrator.steady_clock import SteadyClock
 from orchestrator.study import budget, failures
 from orchestrator.study.after_search import AfterSearch
 from orchestrator.study.endings import reason_of_end
@@ -59,9 +59,10 @@ class Study:
         warm: WarmStart = COLD,
         storage: str | None = None,  # the folder or URL of the checkpoints; None: `directory`
         on_event: Callable[[Event], None] = lambda event: None,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
-        """Reads the ledger, and changes nothing before `begin`."""
+        """Reads the ledger, and changes nothing before `begin`. now: unix time; None: by a clock that nothing sets."""
+        self.now = now = now or SteadyClock()
         self.spec = spec
         self.directory = directory
         self.storage = storage
@@ -75,7 +76,6 @@ class Study:
         self._ledger, self._id = ledger, study_id
         self._trainable = trainable
         self._on_event = on_event
-        self._now = now
         self.last_epoch = LastEpoch(trainable)
         self.policy = build_policy(spec, others=warm.others, last_epoch=self.last_epoch.of)
         self._proposals = Proposals(spec, self.policy, warm)

@@ -59,7 +59,7 @@ class PlayedStudy:
             concurrency=concurrency,
             now=lambda: self._now,
         )
-        self._study.allowance.ends = ends
+        self._study.allowance.ends = math.inf if ends is None else ends
         self._study.begin()
         return {"trials": [self._trial(trial.number) for trial in self._study.trials], "status": self.status()}
 
@@ -122,6 +122,7 @@ class PlayedStudy:
             "stopping": study.stopping,
             "disk_full": study.outage.reason,
             "disk_retry_at": study.outage.retry_at,
+            "workers_retry_at": study.lost_workers.retry_at if study.lost_workers.pausing else None,
             "done_starting": study.done_starting,
             "finished": study.finished,
             "outcome": [study.outcome[0].value, study.outcome[1]],

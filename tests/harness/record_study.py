@@ -82,7 +82,8 @@ class Simulation:
                 self._step()
             else:
                 self.now = until
-                self.tell("disk_has_room")
+                if self._study.status()["disk_full"]:
+                    self.tell("disk_has_room")
             self._start()
         if until is not None:
             self.now = over
@@ -107,9 +108,10 @@ class Simulation:
     # Inside
 
     def _next(self) -> float | None:
-        """When something happens next: an epoch ends, or what could not be written is tried again."""
+        """When something happens next: an epoch ends, or a pause after an outage."""
         status = self._study.status()
         times = [step[0] for step in self._steps[:1]] + ([status["disk_retry_at"]] if status["disk_full"] else [])
+        times += [] if status["workers_retry_at"] is None else [status["workers_retry_at"]]
         return min(times, default=None)
 
     def _start(self) -> None:

@@ -37,7 +37,7 @@ def show(
     trials = ledger.trials(row.id)
     if trial is not None and trial not in [t.number for t in trials]:
         raise InputMistake(f"{study}: --trial: must be 1 to {len(trials)}, but got {trial}; see `tune show {study}`")
-    used, steps = ledger.gpu_seconds(row.id, row.active), ledger.steps.of(row.id)
+    used, steps = ledger.gpu_seconds(row.id, row.counted_until), ledger.steps.of(row.id)
     if as_json:
         summary = study_summary(row, trials, home, steps=steps, gpu_seconds=used, history=history)
         if trial is not None:

@@ -13,6 +13,7 @@ from orchestrator.disk import free_bytes
 from orchestrator.job import Failure, FailureClass
 from orchestrator.ledger import Ledger, LedgerError, retry
 from orchestrator.policies.policy import Decision
+from orchestrator.study.budget import Deadline
 from orchestrator.study.study import Study
 from orchestrator.trial import State
 from tests.harness.fake_cluster import FakeCluster, report, run_out
@@ -47,9 +48,9 @@ def cluster(mount_disk: MountDisk) -> Iterator[FakeCluster]:
     cluster.ledger.close()
 
 
-def upkeep_of(cluster: FakeCluster, said: Said, ends: float | None = None) -> Upkeep:
+def upkeep_of(cluster: FakeCluster, said: Said, deadline: Deadline | None = None) -> Upkeep:
     cluster.ledger.acquire(cluster.id, 1, "elsewhere")
-    return Upkeep(cluster.ledger, cluster.id, cluster.study, said, ends)
+    return Upkeep(cluster.ledger, cluster.id, cluster.study, said, deadline)
 
 
 def take(cluster: FakeCluster, free: int) -> Path:
@@ -97,14 +98,14 @@ def test_what_a_worker_could_not_write_is_tried_again_when_its_time_has_come(tmp
     job = study.next_job()
     assert job
     study.fail(job.number, Failure(FailureClass.STORAGE, "s3://bucket cannot be used for checkpoints: timeout"))
-    study.outage.retry_at = time.time() + 3600
+    study.outage.retry_at = study.now() + 3600
     upkeep.watch_disks()
     assert study.next_job() is None
     assert said == [
         "s3://bucket cannot be used for checkpoints: timeout; nothing starts and running trials pause, until there is "
         "room again"
     ]
-    study.outage.retry_at = time.time() - 1
+    study.outage.retry_at = study.now() - 1
     upkeep.watch_disks()
     assert study.next_job() is not None
 
@@ -131,8 +132,7 @@ def test_a_machine_that_loses_workers_is_told_of_once_and_once_when_it_has_recov
 
 def test_the_deadline_ends_a_study_that_waits_for_room(cluster: FakeCluster, said: Said):
     take(cluster, free=1_500_000)
-    upkeep = upkeep_of(cluster, said)
-    upkeep.ends = time.time() - 1
+    upkeep = upkeep_of(cluster, said, Deadline(until=time.time() - 1))
     upkeep.beat()
     assert cluster.study.stopping == "the deadline came" and cluster.study.done_starting
 

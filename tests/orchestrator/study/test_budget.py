@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,14 +33,27 @@ def test_anything_else_is_refused_with_an_example(text: str):
 
 
 def test_the_earliest_limit_counts():
-    assert deadline(NOON, hours_in_all=10, seconds_used=9.5 * 3600, hours=2, until="13:00") == NOON + 1800
-    assert deadline(NOON, hours_in_all=10, seconds_used=0, hours=2, until="13:00") == NOON + 3600
-    assert deadline(NOON, hours_in_all=None, seconds_used=0, hours=2, until=None) == NOON + 7200
-    assert deadline(NOON, hours_in_all=None, seconds_used=0, hours=None, until=None) is None
+    def left(**limits: Any) -> float:
+        given = {"hours_in_all": None, "seconds_used": 0.0, "hours": None, "until": None} | limits
+        return deadline(50.0, NOON, **given).left(50.0, NOON)
+
+    assert left(hours_in_all=10, seconds_used=9.5 * 3600, hours=2, until="13:00") == 1800
+    assert left(hours_in_all=10, hours=2, until="13:00") == 3600
+    assert left(hours=2) == 7200
+    assert left() == math.inf
 
 
 def test_a_used_up_budget_ends_at_once():
-    assert deadline(NOON, hours_in_all=1, seconds_used=7200, hours=None, until=None) == NOON
+    ended = deadline(50.0, NOON, hours_in_all=1, seconds_used=7200, hours=None, until=None)
+    assert ended.left(50.0, NOON) == 0
+
+
+@pytest.mark.parametrize("hours", [-9, -2, 9])
+def test_a_clock_that_is_set_moves_a_time_of_day_and_no_hours(hours: float):
+    by_hours = deadline(50.0, NOON, hours_in_all=8, seconds_used=0, hours=None, until=None)
+    assert by_hours.left(50.0 + 60, NOON + 60 + hours * 3600) == 8 * 3600 - 60
+    by_day = deadline(50.0, NOON, hours_in_all=None, seconds_used=0, hours=None, until="23:00")
+    assert by_day.left(50.0 + 60, NOON + 60 + hours * 3600) == (11 - hours) * 3600 - 60
 
 
 def scored(number: int, state: State, *values: float, at: float = 0.0) -> Trial:

@@ -1,0 +1,107 @@
+"""A machine that misbehaves: it kills every worker for a while, its clock is set, another driver of it stands still."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from benchmarks.fault import audit
+from benchmarks.fault.scene import Scene, ray_processes
+from benchmarks.fault.stage import SMALL, Impossible, Stage
+
+HOUR = 3600.0
+LIBRARY = "libfaketimeMT.so.1"
+OUTAGE_SECONDS = 15.0
+
+
+def workers_die(stage: Stage) -> None:
+    """As with another program that eats the memory: every worker is killed for a while, and then none any more."""
+    like, scene = stage.references.of(SMALL), stage.scene(**SMALL)
+    session = scene.start()
+    scene.wait_for_epochs(2, session)
+    until = time.monotonic() + OUTAGE_SECONDS
+    while time.monotonic() < until:
+        stage.caused += sum(_killed(process) for process in ray_processes())
+        time.sleep(0.2)
+    stage.ended(session)
+    stage.expect("workers in a row were lost" in session.said, f"it must say that workers are lost: {session.said}")
+    stage.judge(scene, like=like)
+
+
+def clock_is_set(stage: Stage) -> None:
+    """The clock is set two hours back, and the driver dies; set nine hours forward, under a limit of eight hours."""
+    like = stage.references.of(SMALL)
+    for hours, dies, words in ((-2.0, True, ()), (9.0, False, ("--hours", "8"))):
+        scene = stage.scene(**SMALL)
+        shift = _clock_of(scene)
+        session = scene.start(*words)
+        scene.wait_for_epochs(3, session)
+        shift.write_text(f"{hours * HOUR:+.0f}")
+        stage.caused += 1
+        scene.wait_for_epochs(2, session)
+        snapshots = []
+        if dies:
+            session.kill()
+            snapshots = [audit.snapshot(scene)]
+        else:
+            stage.ended(session)
+        stage.finish(scene, *words)
+        used = audit.select(scene.ledger, "SELECT sum(seconds) FROM sessions")[0][0]
+        stage.expect(used < HOUR, f"the sessions must count some seconds, but count {used:.0f}")
+        scene.environment.clear()
+        stage.judge(scene, snapshots, like=like)
+
+
+def suspended_beside(stage: Stage) -> None:
+    """A driver is suspended while it starts Ray: another study says within seconds for whom it waits."""
+    like, scene = stage.references.of(SMALL), stage.scene(**SMALL)
+    other = stage.scene(**SMALL)
+    first = scene.start()
+    scene.wait_for(lambda: "starting Ray" in first.said, "start of Ray", first)
+    first.process.send_signal(signal.SIGSTOP)
+    stage.caused = 1
+    second = other.start()
+    other.wait_for(lambda: "starting Ray" in second.said, "start of Ray", second)
+    until = time.monotonic() + 12.0
+    while str(first.process.pid) not in second.said and not other.begun() and time.monotonic() < until:
+        time.sleep(0.2)
+    told = str(first.process.pid) in second.said or other.begun()
+    stage.expect(told, f"it must go on, or say that it waits for process {first.process.pid}: {second.said}")
+    first.process.send_signal(signal.SIGCONT)
+    for each, session in ((scene, first), (other, second)):
+        stage.ended(session)
+        stage.judge(each, like=like)
+
+
+def _killed(process: psutil.Process) -> bool:
+    """Kills a worker; leaves the cluster's own processes alone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        words = process.cmdline() or [""]
+        starting = any(word.endswith("default_worker.py") for word in words[:4])
+        if starting or words[0].startswith(("ray::Worker", "ray::IDLE", "ray::ResourceTrainable")):
+            process.kill()
+            return True
+    return False
+
+
+def _clock_of(scene: Scene) -> Path:
+    """Lets the wall clock of the scene's commands show what the file says, "+0" at first. Raises Impossible."""
+    found = [path for path in Path("/usr/lib").glob(f"**/faketime/{LIBRARY}")]
+    if not found:
+        raise Impossible("no libfaketime (Debian: apt-get install faketime)")
+    file = scene.folder / "clock"
+    file.write_text("+0")
+    scene.environment |= {
+        "LD_PRELOAD": str(found[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+        "PATH": os.environ["PATH"],
+    }
+    return file
