@@ -20,9 +20,10 @@ from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.preflight import check_before_first_trial
 from orchestrator.progress import Progress
+from orchestrator.study.aside import finish_moving, move_aside
 from orchestrator.study.budget import Deadline, Limits, deadline
 from orchestrator.study.code_change import note_code
-from orchestrator.study.continuation import adopt, fingerprint_of, known, move_aside, open_study, with_limits
+from orchestrator.study.continuation import adopt, fingerprint_of, known, open_study, with_limits
 from orchestrator.study.study import Study
 from orchestrator.study.warm_start import warm_start
 from orchestrator.study_file.study_spec import StudySpec
@@ -54,11 +55,13 @@ def run(
     """
     trainable = load_trainable(spec.trainable)
     fingerprint = fingerprint_of(trainable, spec, file)
+    moved = finish_moving(home, spec.study)  # which a start before this one was killed in
     if address is None and not known(home, spec.study):
         gpus_per_trial(spec, local_resources())  # said before anything is created
     warm = warm_start(home, spec, trainable, file)
     check_before_first_trial(spec, home, file, fresh=fresh, skip=skip_preflight, say=say, checked=checked)
-    if fresh and (moved := move_aside(home, spec.study)):
+    moved = (move_aside(home, spec.study) if fresh else None) or moved
+    if moved is not None:
         say(f"{spec.study}: the old study is now {moved}")
     with closing(Ledger(home.ledger, patience=LEDGER_SECONDS, say=progress.say)) as ledger:
         row = open_study(ledger, spec, trainable, fingerprint, file)

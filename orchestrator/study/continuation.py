@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -184,28 +182,6 @@ def _news(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revisi
 def _space_of(raw: Mapping[str, Any]) -> SearchSpace:
     """The space of a file that was accepted once, without its constraints."""
     return parse_space(raw.get("space") or {}, [], None, Mistakes())
-
-
-def move_aside(home: Home, name: str) -> str | None:
-    """Rename the study and its folder, so that a new one can take its name; the new name, or None without such a study.
-
-    Raises StudyInUse while a driver runs it.
-    """
-    if not home.has_ledger:
-        return None
-    ledger = Ledger(home.ledger)
-    try:
-        row = ledger.study(name)
-    except UnknownStudy:
-        return None
-    ledger.acquire(row.id, os.getpid(), socket.gethostname())
-    ledger.release(row.id, Status(row.status), row.reason)
-    taken = {other.name for other in ledger.studies()}
-    new = next(f"{name}.{n}" for n in range(1, len(taken) + 2) if f"{name}.{n}" not in taken)
-    if home.study(name).exists():
-        home.study(name).rename(home.study(new))
-    ledger.rename_study(name, new)
-    return new
 
 
 def fingerprint_of(trainable: Trainable, spec: StudySpec, file: str) -> str | None:
