@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -37,6 +38,16 @@ def free_bytes(folder: Path) -> int:
     if disk.f_files and not disk.f_favail:  # no more files, however small
         return 0
     return disk.f_bavail * disk.f_frsize
+
+
+def takes_files(folder: Path) -> bool:
+    """Tries whether a small file can be written to the folder now, and leaves none."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(2**16))
+    except OSError:
+        return False
+    return True
 
 
 def shortage(folders: Sequence[Path], reserve: int) -> str | None:

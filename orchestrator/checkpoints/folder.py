@@ -13,7 +13,6 @@ from orchestrator.checkpoints.manifest import (
     read_manifest,
     total_bytes,
     verify,
-    write_manifest,
 )
 from orchestrator.checkpoints.storage import Sizes, StorageError, failure_line, fill_folder
 from orchestrator.home import epoch_directory, epoch_of, trial_directory
@@ -34,20 +33,19 @@ class Folder:
         temporary, replaced = _hidden(directory, "partial"), _hidden(directory, "deleted")
         try:
             with self._explaining():
-                shutil.rmtree(temporary, ignore_errors=True)
+                _remove(temporary)
                 temporary.mkdir(parents=True)
-            fill_folder(fill, temporary)
+            fill_folder(fill, temporary, self.root)
             with self._explaining():
-                write_manifest(temporary)
                 if directory.exists():  # An attempt left it and died before its report.
-                    shutil.rmtree(replaced, ignore_errors=True)
+                    _remove(replaced)
                     directory.rename(replaced)
                 temporary.rename(directory)
                 flush(directory.parent)
         except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)  # Half a checkpoint must not keep the disk full.
+            _remove(temporary)  # Half a checkpoint must not keep the disk full.
             raise
-        shutil.rmtree(replaced, ignore_errors=True)
+        _remove(replaced)
 
     def read(self, number: int, epoch: int) -> Path:
         if not self.root.is_dir():  # Then all checkpoints are out of reach, not this one lost.
@@ -78,19 +76,19 @@ class Folder:
     def delete(self, number: int, epoch: int) -> None:
         directory = self._directory(number, epoch)
         deleted = _hidden(directory, "deleted")
-        shutil.rmtree(deleted, ignore_errors=True)
+        _remove(deleted)
         with self._explaining():
             try:
                 directory.rename(deleted)
             except FileNotFoundError:
                 return
-        shutil.rmtree(deleted, ignore_errors=True)
+        _remove(deleted)
         with suppress(OSError):  # The folder is not empty unless this was the last.
             directory.parent.rmdir()
 
     def sweep(self, number: int) -> None:
         for left in (trial_directory(self.root, number) / "checkpoint").glob(".epoch-*"):
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
 
     def address(self, number: int, epoch: int) -> str:
         return str(self._directory(number, epoch))
@@ -110,3 +108,12 @@ class Folder:
 def _hidden(directory: Path, suffix: str) -> Path:
     """Returns the path of a sibling that is not a checkpoint by its name."""
     return directory.with_name(f".{directory.name}.{suffix}")
+
+
+def _remove(path: Path) -> None:
+    """Removes a folder, or what a `fill` put in its place: a file, or a link, whose target is left alone."""
+    if path.is_symlink() or path.is_file():
+        with suppress(OSError):
+            path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.checkpoints.manifest import MANIFEST, CorruptCheckpoint, Entry, parse_manifest, verify, write_manifest
+from orchestrator.checkpoints.manifest import MANIFEST, CorruptCheckpoint, Entry, parse_manifest, verify
 from orchestrator.checkpoints.storage import Sizes, StorageError, failure_line, fill_folder, join_address
 from orchestrator.home import epoch_directory, epoch_of, trial_directory
 from orchestrator.secret import mask
@@ -38,9 +38,7 @@ class ObjectStore:
             with _locally(local):
                 shutil.rmtree(local, ignore_errors=True)
                 local.mkdir(parents=True)
-            fill_folder(fill, local)
-            with _locally(local):
-                write_manifest(local)
+            fill_folder(fill, local, self._study_directory)
             files = sorted(path for path in local.rglob("*") if path.is_file() and path != local / MANIFEST)
             with self._explaining():
                 self._remove(number, epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator import disk
-from orchestrator.checkpoints.manifest import CorruptCheckpoint
+from orchestrator.checkpoints.manifest import CorruptCheckpoint, write_manifest
 from orchestrator.errors import NightsweepError
 
 Sizes = dict[int, dict[int, int]]  # Bytes by trial number and epoch.
@@ -91,14 +92,37 @@ def newest_whole(storage: Storage, number: int, epoch: int | None) -> ResumePoin
     return ResumePoint(0, None, tuple(passed_over))
 
 
-def fill_folder(fill: Callable[[Path], None], directory: Path) -> None:
-    """Calls `fill`; raises StorageError where the disk was full, and passes on anything else that it raises."""
+def fill_folder(fill: Callable[[Path], None], directory: Path, root: Path) -> None:
+    """Calls `fill`, and lists what it wrote in the manifest. root: of the study, above the folder.
+
+    Raises StorageError where the disk is full or away, ValueError where `fill` did something else than to write into
+    the folder, and passes on anything that it raises itself.
+    """
     try:
         fill(directory)
     except Exception as error:
-        if disk.is_full(error, directory):
+        if disk.is_full(error, directory.parent):
             raise StorageError(failure_line(error, directory.parent)) from error
         raise
+    if directory.is_symlink() or not directory.is_dir():
+        if not _takes_files(root):
+            raise StorageError(f"{root} is away, which held a checkpoint that was being written; is its disk mounted?")
+        raise ValueError(f"{_FILL}, but the folder is gone afterwards; copy it where else it is needed, do not move it")
+    try:
+        write_manifest(directory)
+    except OSError as error:
+        if error.errno not in _OF_FILES or not _takes_files(root):
+            raise StorageError(failure_line(error, directory.parent)) from error
+        name = Path(str(error.filename or directory)).name
+        raise ValueError(f"{_FILL}, but {name} cannot be read afterwards: {error.strerror}") from error
+
+
+_FILL = "save_checkpoint: `fill` must write files into the folder that it is given and leave them there"
+_OF_FILES = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR)
+
+
+def _takes_files(root: Path) -> bool:
+    return root.is_dir() and disk.takes_files(root)
 
 
 def failure_line(error: BaseException, folder: Path) -> str:

@@ -70,11 +70,10 @@ class AfterSearch:
         if failure is None:
             completed = self.steps.complete(number, ended.result)
             self.trials.scored(step.trial, ended.result)
-            self.outage.over()
+            self.outage.over((step.kind, number))
             self.lost_workers.reported()
             self._ended(step, completed, "completed")
-        elif failure.kind is FailureClass.STORAGE:
-            self.outage.refused(failure.message)
+        elif failure.kind is FailureClass.STORAGE and self.outage.refused(failure.message, (step.kind, number)):
             self._ended(step, self.steps.pause(number, failure.message, failure), "paused")
         else:
             config = self.trainable.build_config(self.trials[step.trial].config)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from orchestrator.job import JobKind, JobRef
 
 STORAGE_SECONDS, WORKERS_SECONDS, LONGEST_SECONDS = 30.0, 10.0, 600.0
+OWN_OUTAGES = 4  # in a row, after which a trial fails that cannot write although the study's storage takes files
 
 
 def pause_seconds(first: float, before: int) -> float:
@@ -17,33 +19,46 @@ def pause_seconds(first: float, before: int) -> float:
 class StorageOutage:
     """Holds the study while a disk is full, or its storage is away: nothing starts, and running trials pause.
 
+    takes_files: tries whether the study's own folders can be written to. Where they can, what an attempt could not
+    write is its own matter, and it is tried again a few times only.
+
     reason: why; None while there is no outage. retry_at: the clock's time before which nothing is tried again, whatever
     the disk says.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], takes_files: Callable[[], bool]) -> None:
         self.reason: str | None = None
         self.retry_at = 0.0
-        self._now = now
+        self._now, self._takes_files = now, takes_files
+        self._own: Counter[tuple[JobKind, int]] = Counter()  # outages of a trial or step that were its own matter
         self._refused = 0  # attempts in a row that ended because nothing could be written
 
     def begin(self, reason: str) -> None:
         """Holds the study until `end`."""
         self.reason = reason
 
-    def refused(self, reason: str) -> None:
-        """Holds the study because an attempt could not write: the longer, the more often that happened in a row."""
+    def refused(self, reason: str, work: tuple[JobKind, int]) -> bool:
+        """Holds the study because an attempt could not write: the longer, the more often that happened in a row.
+
+        Returns False where the trial, or step, is to fail instead.
+        """
+        self._own[work] += self._takes_files()
+        if self._own[work] >= OWN_OUTAGES:
+            self._refused = 0
+            return False
         pause = pause_seconds(STORAGE_SECONDS, self._refused)
         self.reason, self.retry_at = reason, max(self.retry_at, self._now() + pause)
         self._refused += 1
+        return True
 
     def end(self) -> None:
         """Lets the study go on."""
         self.reason, self.retry_at = None, 0.0
 
-    def over(self) -> None:
-        """Notes that an attempt could write: the next outage is a new one."""
+    def over(self, work: tuple[JobKind, int]) -> None:
+        """Notes that an attempt at a trial, or step, came further: its next outage is a new one."""
         self._refused = 0
+        self._own.pop(work, None)
 
 
 class LostWorkers:

@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.checkpoints.retention import Retention, best_saved_epoch
+from orchestrator.disk import takes_files
 from orchestrator.job import Ended, Failure, FailureClass, Job, JobKind, JobRef
 from orchestrator.ledger import DuplicateConfig, Ledger
 from orchestrator.policies.build import build_policy
@@ -71,7 +72,7 @@ class Study:
         self.attempts_started = 0  # in this session
         self.stopping: str | None = None  # why no new job starts, once the session was asked to stop
         self._ending = Status.PAUSED  # how it leaves the study then
-        self.outage = StorageOutage(now)
+        self.outage = StorageOutage(now, lambda: all(map(takes_files, self.folders)))
         self.lost_workers = LostWorkers(now)
         self._ledger, self._id = ledger, study_id
         self._trainable = trainable
@@ -252,7 +253,7 @@ class Study:
         """Records a report, then decides. The ledger has it before anything follows from it."""
         repeated = report.epoch <= self._trials[number].epochs
         trial = self._trials.record(number, report)
-        self.outage.over()
+        self.outage.over((JobKind.TRAIN, number))
         self.lost_workers.reported()
         if report.checkpoint:
             self._retention.saved(number, report.epoch)
@@ -295,8 +296,8 @@ class Study:
 
     def fail(self, number: int, failure: Failure) -> None:
         """Ends an attempt without result: the trial goes on from its checkpoint, or fails."""
-        if failure.kind is FailureClass.STORAGE:  # It would hit the next trial as well: all wait.
-            self.outage.refused(failure.message)
+        storage = failure.kind is FailureClass.STORAGE
+        if storage and self.outage.refused(failure.message, (JobKind.TRAIN, number)):  # The next trial meets it, too.
             self._pause_or_complete(number, failure.message, failure.kind)
             return
         trial = self._trials[number]

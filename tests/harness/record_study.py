@@ -210,7 +210,7 @@ def simulate(folder: Path, seed: int) -> list[list[Any]]:
     return simulation.events
 
 
-def record(seed: int = 17) -> None:
+def record(seed: int = 21) -> None:
     with tempfile.TemporaryDirectory() as folder:
         events = simulate(Path(folder), seed)
     lines = ",\n".join(json.dumps(event, separators=(",", ":"), allow_nan=False) for event in events)

@@ -6,9 +6,11 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 from orchestrator.checkpoints.folder import Folder
 from orchestrator.checkpoints.manifest import CorruptCheckpoint
 from orchestrator.checkpoints.retention import Retention, best_saved_epoch
-from orchestrator.checkpoints.storage import Storage, newest_whole
+from orchestrator.checkpoints.storage import Storage, StorageError, newest_whole
 from orchestrator.ledger import Ledger
 from orchestrator.trial import Objective, Report
 from tests.harness.checkpoint_files import fill_with
@@ -47,6 +49,40 @@ def test_a_checkpoint_appears_under_its_name_only_when_it_is_whole(storage: Stor
     assert names(tmp_path / "toy" / "trials" / "0001" / "checkpoint") == ["epoch-0001"]
     assert (storage.read(1, 1) / "state.json").read_text() == "whole"
     assert storage.sizes() == {1: {1: 100_005}} == storage.sizes(1)
+
+
+FILLS: dict[str, Callable[[Path], object]] = {
+    "moves its folder": lambda folder: shutil.move(folder, folder.parent.parent / "elsewhere"),
+    "removes it": shutil.rmtree,
+    "removes more than that": lambda folder: shutil.rmtree(folder.parent.parent),
+    "puts a file in its place": lambda folder: (folder.rmdir(), folder.write_text("weights")),
+    "puts a link in its place": lambda folder: (folder.rename(folder.with_name("moved")), folder.symlink_to("moved")),
+}
+
+
+@pytest.mark.parametrize("fill", FILLS.values(), ids=FILLS.keys())
+def test_a_fill_that_does_not_leave_its_folder_in_its_place_is_told_so_and_the_storage_is_not_blamed(
+    storage: Storage, tmp_path: Path, fill: Callable[[Path], object]
+):
+    storage.write(1, 1, fill_with("good"))
+    with pytest.raises(ValueError, match=r"save_checkpoint: `fill` must .* but the folder is gone afterwards; copy it"):
+        storage.write(2, 1, lambda folder: fill(folder) and None)
+    storage.write(2, 1, fill_with("the next one"))
+    assert storage.sizes().keys() == {1, 2}
+
+
+def test_a_file_that_goes_while_it_is_listed_is_the_fills_own(storage: Storage, monkeypatch: pytest.MonkeyPatch):
+    def gone(path: Path) -> None:
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr("orchestrator.checkpoints.manifest.flush", gone)
+    with pytest.raises(ValueError, match=r"but state\.json cannot be read afterwards: No such file or directory"):
+        storage.write(1, 1, fill_with("good"))
+
+
+def test_a_storage_that_goes_while_it_is_filled_is_away_and_no_fault_of_the_fill(storage: Storage, tmp_path: Path):
+    with pytest.raises(StorageError, match=r"toy is away, which held a checkpoint .*; is its disk mounted\?"):
+        storage.write(1, 1, lambda folder: shutil.rmtree(tmp_path / "toy"))
 
 
 def test_what_a_dead_attempt_left_is_written_over_or_swept_away(storage: Storage, tmp_path: Path):

@@ -9,11 +9,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from orchestrator.ledger import LeaseLost, Ledger, StudyInUse
+from orchestrator.ledger.lease_table import LeaseTable
 from orchestrator.trial import Extension, Objective, Report, State
 
 HERE = socket.gethostname()
@@ -115,6 +118,58 @@ def test_a_process_number_given_again_does_not_hold_the_study(ledger: Ledger, le
     other = Ledger(ledger_url)
     stale = other.acquire(study, os.getpid(), HERE)
     assert stale is not None and stale.pid == os.getpid()
+    other.close()
+
+
+@pytest.mark.parametrize("hours", [-2, 9])
+def test_a_session_lasts_as_long_as_it_ran_whatever_sets_the_clock(
+    ledger: Ledger, study: int, hours: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.acquire(study, os.getpid(), HERE)
+    ledger.add_trial(study, {}, gpus=1.0)
+    right = LeaseTable.now
+    monkeypatch.setattr(LeaseTable, "now", lambda table, connection: right(table, connection) + hours * 3600)
+    monkeypatch.setattr("time.time", lambda: time.time_ns() / 1e9 + hours * 3600)
+    ledger.beat(study)
+    row = ledger.study("hrnet")
+    assert 0.0 <= row.seconds < 60.0 and ledger.gpu_seconds(study, row.counted_until) < 60.0
+    ledger.finish(study, 1, State.COMPLETED)
+    ledger.release(study, "finished")
+    assert 0.0 <= ledger.study("hrnet").seconds < 60.0 and ledger.gpu_seconds(study) < 60.0
+
+
+@pytest.mark.parametrize("hours", [-2, 9])
+def test_what_a_driver_leaves_that_dies_after_the_clock_was_set_counts_as_long_as_it_ran(
+    ledger: Ledger, ledger_url: str, study: int, hours: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.acquire(study, NOBODY, HERE)
+    ledger.add_trial(study, {}, gpus=1.0)
+    right = LeaseTable.now
+    with monkeypatch.context() as patch:
+        patch.setattr(LeaseTable, "now", lambda table, connection: right(table, connection) + hours * 3600)
+        ledger.beat(study)
+    other = Ledger(ledger_url)
+    stale = other.acquire(study, os.getpid(), HERE)
+    assert stale is not None and stale.pid == NOBODY
+    assert 0.0 <= other.study("hrnet").seconds < 60.0 and other.gpu_seconds(study) < 60.0
+    other.close()
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_lease_elsewhere_that_is_dead_by_the_clock_is_watched_before_it_is_taken_over(
+    ledger: Ledger, ledger_url: str, study: int, lives: bool
+) -> None:
+    ledger.acquire(study, 7, "elsewhere")
+    change(ledger_url, "UPDATE sessions SET started = started - 9000, beat = beat - 7200, seconds = 10")
+    sign = threading.Timer(0.2, change, (ledger_url, "UPDATE sessions SET seconds = 15"))
+    other = Ledger(ledger_url)
+    if lives:
+        sign.start()
+        with pytest.raises(StudyInUse, match="process 7 on elsewhere"):
+            other.acquire(study, os.getpid(), HERE, watch=5.0)
+    else:
+        stale = other.acquire(study, os.getpid(), HERE, watch=0.5)
+        assert stale is not None and stale.host == "elsewhere"
     other.close()
 
 

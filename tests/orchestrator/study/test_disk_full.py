@@ -8,7 +8,7 @@ from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.policies.policy import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import State
-from tests.harness.fake_cluster import FakeCluster, report
+from tests.harness.fake_cluster import FakeCluster, report, run_out
 
 NO_SCHEDULER = {"scheduler": {"name": "none"}}
 
@@ -34,6 +34,7 @@ def test_a_trial_whose_disk_is_full_is_paused_and_nothing_starts_until_it_has_ro
 
 def test_a_disk_that_refuses_again_and_again_is_tried_less_and_less_often(cluster: Callable[..., FakeCluster]):
     study = cluster(**NO_SCHEDULER).open(concurrency=1, now=lambda: 1000.0)
+    study.outage._takes_files = lambda: False
     waits = []
     for _ in range(7):
         study.fail(start(study).number, Failure(FailureClass.STORAGE, "quota exceeded"))
@@ -41,3 +42,19 @@ def test_a_disk_that_refuses_again_and_again_is_tried_less_and_less_often(cluste
         study.outage.end()
     assert waits == [30, 60, 120, 240, 480, 600, 600]
     assert [trial.state for trial in study.trials] == [State.PAUSED]
+
+
+def test_a_trial_that_cannot_write_though_the_storage_takes_files_fails_after_a_few_times_and_the_others_go_on(
+    cluster: Callable[..., FakeCluster],
+):
+    study = cluster(**NO_SCHEDULER).open(concurrency=1)
+    for times in range(4):
+        job = start(study)
+        assert job.number == 1
+        study.fail(job.number, Failure(FailureClass.STORAGE, "no room left to write: /dev/full"))
+        assert (study.outage.reason is None) == (times == 3)
+        study.outage.end()
+    assert study.trials[0].state is State.FAILED
+    assert study.trials[0].reason == "storage: no room left to write: /dev/full"
+    run_out(study)
+    assert [trial.state for trial in study.trials[1:]] == [State.COMPLETED] * 5
