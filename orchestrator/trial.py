@@ -91,6 +91,10 @@ class Report:
     at: float
     checkpoint: bool = False
 
+    def metrics_beside(self, *ours: str) -> dict[str, float]:
+        """The metrics for a table that has these names of its own; one of the trainable's named so is `metric/NAME`."""
+        return {f"metric/{name}" if name in ours else name: value for name, value in self.metrics.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Extension:

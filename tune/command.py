@@ -30,7 +30,7 @@ VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "best": (results.best, "tune best quickstart --output best.yaml && tune train best.yaml"),
     "predict": (results.predict, "tune predict plates crops/ --output readings.csv"),
     "sync": (mlflow_pages.sync, "tune sync quickstart"),
-    "ui": (mlflow_pages.ui, "tune ui --port 5001"),
+    "ui": (mlflow_pages.ui, "tune ui quickstart"),
     "doctor": (machine.doctor, "tune doctor"),
 }
 

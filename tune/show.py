@@ -269,10 +269,11 @@ def _print_symptoms(row: StudyRow, trials: Sequence[Trial]) -> None:
 
 def _show_reports(trial: Trial) -> None:
     """Prints a table of all reports of a trial."""
-    names = list(dict.fromkeys(name for report in trial.reports for name in report.metrics))
+    shown = [report.metrics_beside("epoch", "seconds") for report in trial.reports]
+    names = list(dict.fromkeys(name for metrics in shown for name in metrics))
     table = _table("epoch", *names, "seconds")
-    for report in trial.reports:
-        values = (short(report.metrics[name]) if name in report.metrics else "" for name in names)
+    for report, metrics in zip(trial.reports, shown, strict=True):
+        values = (short(metrics[name]) if name in metrics else "" for name in names)
         table.add_row(str(report.epoch), *values, f"{report.seconds:.1f}")
     console().print(table)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,9 @@ from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.tracking.store import default_uri
 from orchestrator.trial import Outcome, Trial
 from reports.numbers.study_view import view
+from reports.pages.plain_text import escape
 from reports.report import write_report
+from reports.words import NO_BREAK, one_line
 from tune.output_file import Written, check_free
 from tune.terminal import visible
 
@@ -51,8 +54,8 @@ def write_study_report(
             Written(home).add(file)
     if len(rows) == 1:
         try:
-            uri = tracking_uri(home, rows[0])
-            tracking.log_report(ledger, rows[0].id, uri, home.path, files=files, name=default.name)
+            uri, text = tracking_uri(home, rows[0]), description(page.parent / "report.json")
+            tracking.log_report(ledger, rows[0].id, uri, home.path, files=files, name=default.name, description=text)
         except tracking.TrackingError as error:  # The files are written, and that is what was asked for.
             print(visible(f"{error}; `tune report {rows[0].name}` shows the report there later"), file=sys.stderr)
     return page
@@ -76,6 +79,15 @@ def report_of_run(home: Home, ledger: Ledger, trials: Sequence[Trial], outcome: 
         why = error.strerror or error
         print(f"{page}: must be written, but {why}; then type: tune report {outcome.study}", file=sys.stderr)
         return page
+
+
+def description(report: Path) -> str:
+    """Returns what a report.json says of its first study, as Markdown: verdict, evidence, doubts, what to do next."""
+    study = json.loads(report.read_text(encoding="utf-8"))["studies"][0]
+    verdict, step = study["verdict"], study["next"]
+    lines = [f"**{escape(verdict['text'])}**", "", *(f"- {escape(each)}" for each in verdict["support"])]
+    commands = [f"    {one_line(command)}" for command in step["commands"]]
+    return "\n".join([*lines, "", escape(step["text"]), "", *commands]).strip().replace(NO_BREAK, " ") + "\n"
 
 
 def _tells_all(page: Path, trials: Sequence[Trial]) -> bool:

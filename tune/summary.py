@@ -76,7 +76,12 @@ def _trial_summary(trial: Trial, objective: Objective, checkpoint: str | None, h
     }
     if history:
         summary["reports"] = [
-            {"epoch": report.epoch, "epoch_seconds": report.seconds, **report.metrics} for report in trial.reports
+            {
+                "epoch": report.epoch,
+                "epoch_seconds": report.seconds,
+                **report.metrics_beside("epoch", "epoch_seconds"),
+            }
+            for report in trial.reports
         ]
     return summary
 

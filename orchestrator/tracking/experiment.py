@@ -13,6 +13,8 @@ from orchestrator.tracking.store import artifacts, is_database
 if TYPE_CHECKING:
     from orchestrator.tracking.mlflow_client import Experiment, MlflowClient
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # Else MLflow's pages ask what it is.
+
 
 def find_or_make_experiment(
     client: MlflowClient, ledger: Ledger, row: StudyRow, uri: str, home: Path, *, holds_run: str | None
@@ -28,7 +30,7 @@ def find_or_make_experiment(
         found = client.get_experiment_by_name(name)
     if found is None:
         location = f"{artifacts(home)}/{row.name}" if is_database(uri) else None
-        return client.create_experiment(name, artifact_location=location, tags={UID: row.uid})
+        return client.create_experiment(name, artifact_location=location, tags={UID: row.uid} | _KIND)
     if is_deleted(found):
         client.restore_experiment(found.experiment_id)
     if found.name != row.name and found.tags.get(UID) == row.uid:

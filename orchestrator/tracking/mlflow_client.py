@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from orchestrator.tracking.projection import EPOCH_SECONDS, NUMBER, UID, Point, batches, milliseconds
+from orchestrator.tracking.best_so_far import Point, milliseconds
+from orchestrator.tracking.projection import EPOCH_SECONDS, NUMBER, TAG_LENGTH, UID, batches, digest
 from orchestrator.tracking.store import QUIET, address, file_of, identity, is_database, quoted
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ _SHORT_TIMEOUTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # It would also repeat the creation of a run.
     "PGCONNECT_TIMEOUT": "20",
 }
+# The tag that MLflow's pages show as a run's description, and ours with a digest of what we wrote there: it begins as
+# those that the pages do not list.
+_DESCRIPTION, _DESCRIBED = "mlflow.note.content", "mlflow.nightsweep.description"
+# MLflow makes an experiment `Default` in every new store, where it would stand empty before those of the studies. It is
+# put in the bin, from which whoever logs runs without naming an experiment can restore it.
+EMPTY_EXPERIMENT = "0"
 # MLflow's codes of errors that concern one run only.
 ABOUT_ONE_RUN = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE")
 
@@ -69,8 +76,9 @@ def _make_store(path: Path) -> None:
         if pid.isdigit() and not psutil.pid_exists(int(pid)):  # It was killed meanwhile.
             left.unlink(missing_ok=True)
     try:
-        store = MlflowClient(f"sqlite:///{quoted(new)}")._tracking_client.store
-        store.engine.dispose()
+        client = MlflowClient(f"sqlite:///{quoted(new)}")
+        client.delete_experiment(EMPTY_EXPERIMENT)
+        client._tracking_client.store.engine.dispose()
         os.link(new, path)
     except FileExistsError:  # Another process was faster.
         pass
@@ -162,6 +170,29 @@ def epochs_of(client: MlflowClient, run_id: str) -> set[tuple[int, int]]:
 def own_tags(run: Run, ours: Mapping[str, str]) -> dict[str, str]:
     """Returns the tags that people gave the run. ours: those that were sent."""
     return {name: value for name, value in run.data.tags.items() if name not in ours and name != "mlflow.runName"}
+
+
+def store_files(
+    client: MlflowClient, run_id: str, files: Iterable[Path], folder: str, texts: Mapping[str, str]
+) -> None:
+    """Stores files below `folder` among the artifacts of a run, and texts, by name, beside it."""
+    from mlflow.tracking._tracking_service import utils
+
+    # MLflow remembers where artifacts lie by the run's id alone, which a copy of a home has, too.
+    utils._artifact_repos_cache.pop(run_id, None)
+    for file in files:
+        client.log_artifact(run_id, str(file), artifact_path=folder)
+    for name, text in texts.items():
+        client.log_text(run_id, text, name)
+
+
+def describe(client: MlflowClient, run_id: str, text: str) -> None:
+    """Makes `text` (Markdown) the description of a run, unless people have written one of their own there."""
+    tags = client.get_run(run_id).data.tags
+    there = tags.get(_DESCRIPTION)
+    if not there or tags.get(_DESCRIBED) == digest(there):
+        text = text[:TAG_LENGTH]
+        log(client, run_id, [], {}, {_DESCRIPTION: text, _DESCRIBED: digest(text)})
 
 
 # Experiments

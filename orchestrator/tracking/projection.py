@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import posixpath
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.ledger.rows import StudyRow, storable
 from orchestrator.secret import mask
 from orchestrator.space.membership import LIMIT
+from orchestrator.tracking.best_so_far import BEST_EPOCH, Point, best_name, milliseconds
+from orchestrator.tracking.names import NAME_LENGTH, told_apart
 from orchestrator.trial import Objective, Report, State, Trial
 
 UID = "nightsweep.study"  # Tag of runs and experiments: the ledger's id of the study.
@@ -25,21 +25,12 @@ EPOCH_SECONDS = "epoch_seconds"  # Metric of every report.
 NUMBER = "nightsweep.trial"  # Tag of runs: the trial's number; 0 on the study's own run.
 PARAM_LENGTH = 6000  # Characters; MLflow takes no more.
 TAG_LENGTH = 5000
-NAME_LENGTH = 250
 POINTS_AT_ONCE, PAIRS_AT_ONCE = 800, 100  # MLflow takes 1000 points, params and tags in one call.
 BYTES_AT_ONCE = 900_000  # Some servers take a million.
+# The facts by which runs are looked for. Those of the machine and of versions would fill the page of a run.
+_FACTS = ("git_commit", "git_dirty", "data_fingerprint", "code_fingerprint", "host", "command")
 # These never change in a study.
 _ONCE = ("trainable", "objective", "data", "space", "constraints", "search", "scheduler")
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Holds one value of a metric. at: milliseconds of unix time. step: the epoch."""
-
-    name: str
-    value: float
-    at: int
-    step: int
 
 
 def status_of(state: State, *, study_runs: bool) -> str:
@@ -71,7 +62,7 @@ def trial_name(trial: Trial) -> str:
 def trial_params(trial: Trial) -> dict[str, str]:
     """Returns the config with which the trial began. MLflow changes no param; a tag says how a trial was extended."""
     begun = {LIMIT: trial.extended[0].limit} if trial.extended else {}
-    return {legal(name): param_text(value) for name, value in (trial.config | begun).items()}
+    return _params(trial.config | begun)
 
 
 def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
@@ -98,6 +89,7 @@ def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
             "attempts": trial.attempts,
             "git_commit": row.facts.get("git_commit"),
             "data_fingerprint": row.facts.get("data_fingerprint"),
+            "code_fingerprint": row.facts.get("code_fingerprint"),
             **facts,
         }
     )
@@ -105,18 +97,18 @@ def trial_tags(trial: Trial, row: StudyRow) -> dict[str, str]:
 
 def study_params(row: StudyRow) -> dict[str, str]:
     """Returns what never changes in a study. Each domain of the space is one param, such as `space.lr`."""
-    params: dict[str, str] = {}
+    params: dict[str, Any] = {}
     for section in _ONCE:
         value = row.raw.get(section)
         if isinstance(value, Mapping):
-            params.update({legal(f"{section}.{name}"): param_text(part) for name, part in value.items()})
+            params.update({f"{section}.{name}": part for name, part in value.items()})
         elif value is not None:
-            params[section] = param_text(value)
-    return params
+            params[section] = value
+    return _params(params)
 
 
 def study_tags(row: StudyRow) -> dict[str, str]:
-    """Returns the study's status, its budget, and the facts of its first start: versions, machine, command."""
+    """Returns the study's status, its budget, and which code and data it ran on; `environment` holds what else."""
     asked = {name: row.raw.get(name) for name in ("budget", "resources")}
     return _tags(
         {
@@ -132,8 +124,21 @@ def study_tags(row: StudyRow) -> dict[str, str]:
             "trainable": row.raw.get("trainable"),
             "objective": f"{row.objective.metric} {row.objective.mode}",
             **dict(flat(asked)),
-            **dict(flat(row.facts)),
+            **{name: row.facts.get(name) for name in _FACTS},
         }
+    )
+
+
+def environment(row: StudyRow) -> dict[str, Any]:
+    """Returns all facts of the study's first start, as plain data: versions, machine, command, settings."""
+    return {name: json.loads(_text({name: value}))[name] for name, value in row.facts.items() if value is not None}
+
+
+def best_tags(best: Trial, objective: Objective, checkpoint: str) -> dict[str, str]:
+    """Returns which trial is the study's best, at which epoch, and where its checkpoint lies."""
+    report = best.best_report(objective)
+    return _tags(
+        {"best_trial": best.number, "best_epoch": report.epoch if report else None, "checkpoint": _text(checkpoint)}
     )
 
 
@@ -148,12 +153,19 @@ def valid_reports(trial: Trial) -> tuple[Report, ...]:
     return tuple(kept)
 
 
-def points_of(reports: Iterable[Report]) -> list[Point]:
-    """Returns every metric of every report, and the epoch's seconds, at the time of the report."""
+def points_of(reports: Iterable[Report], objective: Objective) -> list[Point]:
+    """Returns every metric of every report, and the epoch's seconds, at the time of the report.
+
+    A metric of the trainable's that is called as one of ours gets another name, the same as in `tune show --history`.
+    """
+    ours = {EPOCH_SECONDS, BEST_EPOCH, best_name(objective)}
     return [
         Point(name, value, milliseconds(report.at), report.epoch)
         for report in reports
-        for name, value in {EPOCH_SECONDS: report.seconds, **_legal_names(report.metrics)}.items()
+        for name, value in {
+            EPOCH_SECONDS: report.seconds,
+            **_named(report.metrics_beside("epoch", EPOCH_SECONDS), ours),
+        }.items()
     ]
 
 
@@ -162,7 +174,7 @@ def test_points(trial: Trial, objective: Objective) -> list[Point]:
     best = trial.best_report(objective)
     if not trial.test or best is None:
         return []
-    return [Point(name, value, milliseconds(best.at), best.epoch) for name, value in _legal_names(trial.test).items()]
+    return [Point(name, value, milliseconds(best.at), best.epoch) for name, value in _named(trial.test).items()]
 
 
 @dataclass(frozen=True)
@@ -209,15 +221,6 @@ def digest(*parts: Any) -> str:
 # Text that MLflow takes
 
 
-def legal(name: str) -> str:
-    """Returns the name with _ for the characters that MLflow refuses in the names of params and metrics."""
-    name = re.sub(r"[^/\w.\- :]", "_", str(name))[:NAME_LENGTH]
-    # MLflow takes it for a path that leads outside.
-    if name != posixpath.normpath(name) or name.startswith(("/", "..")) or name == ".":
-        name = name.replace("/", "_").replace("..", "__")
-    return "_" if name in ("", ".") else name
-
-
 def param_text(value: Any) -> str:
     """Returns a value as text of at most PARAM_LENGTH characters."""
     text = _text(value)
@@ -236,12 +239,19 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any
             yield f"{prefix}{name}", value
 
 
+def _params(values: Mapping[str, Any]) -> dict[str, str]:
+    names = told_apart(values)
+    return {names[name]: param_text(value) for name, value in values.items()}
+
+
 def _tags(values: Mapping[str, Any]) -> dict[str, str]:
-    return {legal(name): _text(value)[:TAG_LENGTH] for name, value in values.items() if value is not None}
+    names = told_apart(values)
+    return {names[name]: _text(value)[:TAG_LENGTH] for name, value in values.items() if value is not None}
 
 
-def _legal_names(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {legal(name): value for name, value in metrics.items()}
+def _named(metrics: Mapping[str, float], ours: Collection[str] = ()) -> dict[str, float]:
+    names = told_apart(metrics, ours)
+    return {names[name]: value for name, value in metrics.items()}
 
 
 def _text(value: Any) -> str:
@@ -252,8 +262,3 @@ def _text(value: Any) -> str:
         value = json.dumps(value, ensure_ascii=False)
     text = storable(str(value)) or ""
     return mask(text) if "://" in text else text  # It may name an address of weights or data.
-
-
-def milliseconds(seconds: float) -> int:
-    """Returns a time in milliseconds, as MLflow has it."""
-    return int(seconds * 1000)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.ledger.mlflow_marks import Behind
+from orchestrator.tracking.best_sender import BestSender
+from orchestrator.tracking.best_so_far import trial_best_points
+from orchestrator.tracking.checkpoint_address import Checkpoints
 from orchestrator.tracking.experiment import find_or_make_experiment
 from orchestrator.tracking.mlflow_client import (
     ABOUT_ONE_RUN,
@@ -42,6 +45,7 @@ from orchestrator.tracking.projection import (
     trial_tags,
     valid_reports,
 )
+from orchestrator.tracking.relocation import bring_home
 from orchestrator.tracking.store import TrackingError, gist_of, identity
 from orchestrator.tracking.study_mark import StudyMark
 from orchestrator.trial import Report, State
@@ -89,6 +93,7 @@ class Sender:
         self._client: MlflowClient | None = None
         self._file: tuple[int, int] | None = None  # The identity of the store's file when it was opened.
         self._compared: set[tuple[str, int, bool]] = set()  # Restarted trials whose run shows only valid reports.
+        self._best = BestSender(ledger, study_id, home)
         self._tagged: dict[int, dict[str, str]] = {}  # By the number of an unfinished trial, the tags of its run.
 
     def has_news(self) -> bool:
@@ -158,6 +163,7 @@ class Sender:
             self._mark.settle()
         self._client, self._afresh = client, False
         self._send_study(client, row)
+        self._best.send(client, row, behind, look=first or closing)
         self._send_trials(client, row, behind, known)
 
     def _send_trials(
@@ -211,6 +217,7 @@ class Sender:
         if run is None:
             # Where this run is not in the store, the others may not be there either.
             self._mark.enter(afresh=True)
+        bring_home(self._uri, self._home, (other.uid for other in self._ledger.studies()))
         experiment = find_or_make_experiment(
             client, self._ledger, row, self._uri, self._home, holds_run=run.info.experiment_id if run else None
         )
@@ -270,7 +277,14 @@ class Sender:
     def _send_trial(self, client: MlflowClient, row: StudyRow, lack: Behind, found: str | None) -> None:
         """Sends what MLflow lacks of a trial. found: the id of its run, where runs were looked for and it has one."""
         marks, trial, status = self._ledger.marks, lack.trial, _status(lack.trial.state, row)
+        at_rest = trial.state is not State.RUNNING
         tags = trial_tags(trial, row) | {"mlflow.parentRunId": row.mlflow_run_id or ""}
+        if at_rest or trial.test or (lack.unseen and lack.unseen[0].epoch > 1):
+            whole = self._ledger.trial(self._id, trial.number)
+        else:
+            whole = replace(trial, reports=lack.unseen)
+        if at_rest:
+            tags["checkpoint"] = Checkpoints(row, self._home).of(whole, self._best.trial)
         run_id, unseen, tagged = trial.mlflow_run_id or found, lack.unseen, self._tagged.pop(trial.number, {})
         if trial.attempts > 1 and run_id is not None:
             run_id, unseen, theirs = self._after_restart(client, lack, run_id, tags)
@@ -282,9 +296,10 @@ class Sender:
             run_id, tagged = self._make_run(client, experiment, name, trial.created, tags), tags
         if made or run_id != trial.mlflow_run_id:
             marks.known_run(self._id, trial.number, run_id)
-        points = points_of(unseen)
-        if trial.test:
-            points += test_points(self._ledger.trial(self._id, trial.number), row.objective)
+        epochs = {report.epoch for report in unseen}
+        best = trial_best_points(whole, valid_reports(whole), row.objective)
+        points = points_of(unseen, row.objective) + [point for point in best if point.step in epochs]
+        points += test_points(whole, row.objective)
         params = trial_params(trial) if made or lack.status is None else {}
         log(client, run_id, points, params, {name: tag for name, tag in tags.items() if tagged.get(name) != tag})
         if status != ("RUNNING" if made else lack.status):

@@ -1,4 +1,4 @@
-"""Names the store in which MLflow keeps a home's runs, serves its pages, and shortens its errors."""
+"""Names the store in which MLflow keeps a home's runs, and shortens its errors."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import contextlib
 import importlib.util
 import os
 import re
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -84,30 +81,6 @@ def identity(uri: str) -> tuple[int, int] | None:
 def artifacts(home: Path) -> str:
     """Returns the address of the folder for artifacts where no server stores them."""
     return (home.absolute() / "mlartifacts").as_uri()
-
-
-def serve_ui(uri: str, home: Path, port: int) -> int:
-    """Serves MLflow's pages on 127.0.0.1 until Ctrl-C; returns the exit code. Raises TrackingError for a taken port."""
-    if not is_database(uri):
-        print(f"{mask(uri)} is a server with pages of its own: open them there")
-        return 0
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            other = port + 1 if port < 65535 else 5000
-            raise TrackingError(
-                f"--port: must be free, but {port} is not ({error.strerror}); try --port {other}"
-            ) from None
-    words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    words += ["--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"]  # No other page reaches it by another name.
-    words += ["--default-artifact-root", artifacts(home), "--artifacts-destination", artifacts(home)]
-    # The address is in the environment, because every user of the machine can read a command line.
-    setting = QUIET | {"MLFLOW_BACKEND_STORE_URI": address(uri), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    print(f"http://127.0.0.1:{port}   Ctrl-C ends it", flush=True)
-    # With -P, no file of the current folder is imported as a module of MLflow's.
-    return subprocess.call([sys.executable, "-P", "-m", "mlflow", "ui", *words], env=os.environ | setting)
 
 
 # Errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from orchestrator.ledger import Ledger, LedgerError
 from orchestrator.secret import mask
-from orchestrator.tracking.mlflow_client import connect
+from orchestrator.tracking.mlflow_client import connect, describe, store_files
+from orchestrator.tracking.projection import environment
 from orchestrator.tracking.sender import Busy, Sender, SyncResult
 from orchestrator.tracking.store import TrackingError, explaining
 
@@ -47,18 +49,24 @@ def log_report(
     files: Sequence[Path],
     name: str = "report",
     *,
+    description: str | None = None,
     timeout: float = 60.0,
 ) -> None:
-    """Sends the files to the study's own run, below `name`/. Raises TrackingError, within `timeout` seconds."""
+    """Sends the files to the study's own run, below `name`/, and the study's facts beside them.
+
+    description: of the run, as Markdown. Raises TrackingError, within `timeout` seconds.
+    """
     failed: list[Exception] = []
 
     def show() -> None:
         try:
             with explaining(uri):
                 run_id = Sender(ledger, study_id, uri, home).study_run()
-                client = connect(uri)
-                for file in files:  # The folder may be one of the user's, with much else in it.
-                    client.log_artifact(run_id, str(file), artifact_path=name)
+                client, facts = connect(uri), environment(ledger.study_of(study_id))
+                if description is not None:
+                    describe(client, run_id, description)
+                text = json.dumps(facts, ensure_ascii=False, indent=1)
+                store_files(client, run_id, files, name, {"environment.json": text})
         except Busy:  # Usually a thread of this process, whose time ran out at the end of the study.
             failed.append(TrackingError(f"MLflow at {mask(uri)}: still takes the trials, and no report yet"))
         except Exception as error:

@@ -125,5 +125,8 @@ def _trial(row: Row) -> dict[str, Any]:
         "seed": trial.seed,
         "config": trial.config,
         "test": None if trial.test is None else dict(trial.test),
-        "curve": [{**report.metrics, "epoch": report.epoch, "seconds": report.seconds} for report in trial.reports],
+        "curve": [
+            {**report.metrics_beside("epoch", "seconds"), "epoch": report.epoch, "seconds": report.seconds}
+            for report in trial.reports
+        ],
     }

@@ -17,7 +17,7 @@ from mlflow.entities import Run, ViewType
 
 from orchestrator.ledger import Ledger
 from orchestrator.tracking.mlflow_client import connect
-from orchestrator.tracking.projection import legal
+from orchestrator.tracking.names import legal
 from orchestrator.trial import Objective, Report, State
 
 GREATEST = 1.7976931348623157e308
@@ -100,6 +100,9 @@ def assert_equal(ledger: Ledger, study: int, uri: str, *, name: str = "hrnet") -
     statuses = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "paused": "SCHEDULED"}
     statuses["running"] = "RUNNING" if row.status == "running" else "SCHEDULED"
     trials = ledger.trials(study)
+    values = [trial.value(HMEAN) for trial in trials if trial.state is not State.FAILED and trial.left_out is None]
+    best_value = max((value for value in values if value is not None), default=None)
+    assert parent.data.metrics == ({} if best_value is None else {"best/val/hmean": best_value})
     assert sorted(runs) == [trial.number for trial in trials]
     for trial in trials:
         run = runs[trial.number]
@@ -116,11 +119,14 @@ def assert_equal(ledger: Ledger, study: int, uri: str, *, name: str = "hrnet") -
             for metric, value in {**report.metrics, "epoch_seconds": report.seconds}.items()
         }
         best = trial.best_report(HMEAN)
+        told = {name: run.data.metrics.get(name) for name in ("best/val/hmean", "best_epoch")}
+        assert told == {"best/val/hmean": trial.value(HMEAN), "best_epoch": best and best.epoch}
         if trial.test and best:
             expected |= {
                 (metric, stored_value(value), int(best.at * 1000), best.epoch) for metric, value in trial.test.items()
             }
-        assert points_of(uri, run) == {(legal(metric), *point) for metric, *point in expected}
+        shown = {point for point in points_of(uri, run) if not point[0].startswith(("best/", "best_"))}
+        assert shown == {(legal(metric), *point) for metric, *point in expected}
 
 
 @long_timeout()

@@ -27,12 +27,16 @@ def sync(
 
 
 def ui(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Print the addresses of its pages.")] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 5000,
     home_folder: HomeOption = HOME,
     ledger_url: LedgerOption = None,
 ) -> None:
     """Open MLflow's pages on this ledger's tracking store, on this machine only."""
     from orchestrator import tracking
+    from tune.study_report import tracking_uri
 
-    home, _ = home_with_ledger(home_folder, ledger_url)
-    raise typer.Exit(tracking.serve_ui(tracking.default_uri(home.path, None), home.path, port))
+    home, ledger = home_with_ledger(home_folder, ledger_url)
+    row = None if study is None else ledger.study(study)
+    uri = tracking.default_uri(home.path, None) if row is None else tracking_uri(home, row)
+    raise typer.Exit(tracking.serve_ui(uri, home.path, port, ledger, row))

@@ -116,13 +116,15 @@ def test_a_study_shows_its_file_and_its_facts() -> None:
         "space.backbone": "hrnet_w44",
         "constraints": '["lr <= 0.1"]',
     }
-    shown = {"status": "running", "budget.trials": "4", "versions.torch": "2.15.0", "mlflow.source.git.commit": "abc"}
+    shown = {"status": "running", "budget.trials": "4", "git_commit": "abc", "mlflow.source.git.commit": "abc"}
     assert shown.items() <= tags.items()
-    assert "budget.hours" not in tags
+    assert "budget.hours" not in tags and not any(name.startswith("versions") for name in tags)
+    assert projection.environment(row()) == row().facts
 
 
 def test_every_metric_and_the_seconds_become_points() -> None:
-    points = projection.points_of([Report(3, {"val/hmean": 0.5, "val/AP@0.5": math.inf}, 2.5, 1795256856.4118)])
+    reports = [Report(3, {"val/hmean": 0.5, "val/AP@0.5": math.inf}, 2.5, 1795256856.4118)]
+    points = projection.points_of(reports, HMEAN)
     at = 1795256856411
     assert points == [
         Point("epoch_seconds", 2.5, at, 3),
@@ -143,7 +145,7 @@ def test_passwords_are_shown_nowhere() -> None:
     trial = Trial(1, {"weights": secret, "parts": [secret]}, reason=secret, error=f"could not reach {secret}")
     shown = [projection.trial_params(trial), projection.trial_tags(trial, row())]
     study = replace(row(), raw=row().raw | {"data": {"root": secret}}, facts={"command": f"tune run --x {secret}"})
-    shown += [projection.study_params(study), projection.study_tags(study)]
+    shown += [projection.study_params(study), projection.study_tags(study), projection.environment(study)]
     assert "hunter2" not in str(shown)
     assert shown[0]["weights"] == "https://ada:***@host/weights"
 
@@ -183,17 +185,3 @@ def test_what_fits_goes_in_one_call() -> None:
     assert len(projection.batches(some, tags, tags)) == 1
     assert len(projection.batches([], {f"p{i}": "가" * 6000 for i in range(100)}, {})) > 1
     assert projection.batches([], {}, {}) == []
-
-
-@given(st.text())
-def test_every_name_is_one_that_mlflow_takes(name: str) -> None:
-    legal = projection.legal(name)
-    validation._validate_metric_name(legal)
-    validation._validate_param(legal, "1")
-    validation._validate_tag(legal, "1")
-    if (
-        validation.validate_param_and_metric_name(name.replace("\n", "?"))  # MLflow accepts a line end at the end.
-        and not validation.path_not_unique(name)
-        and 0 < len(name) <= 250
-    ):
-        assert legal == name

@@ -1,29 +1,19 @@
-"""Checks the addresses of stores and the messages of their errors; test_tracker.py opens the pages."""
+"""Checks the addresses of stores and the messages of their errors."""
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
 from orchestrator.tracking.store import (
-    TrackingError,
     address,
     artifacts,
     default_uri,
     file_of,
     gist_of,
     is_database,
-    serve_ui,
 )
-
-
-def test_a_server_has_its_own_pages(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert serve_ui("https://ada:hunter2@mlflow.example", home, 5000) == 0
-    assert (
-        capsys.readouterr().out == "https://ada:***@mlflow.example is a server with pages of its own: open them there\n"
-    )
 
 
 def test_the_store_is_the_files_else_the_environments_else_the_homes(
@@ -33,15 +23,6 @@ def test_the_store_is_the_files_else_the_environments_else_the_homes(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert default_uri(home, None) == "http://127.0.0.1:5000"
     assert default_uri(home, "postgresql://db/mlflow") == "postgresql://db/mlflow"
-
-
-def test_a_taken_port_is_said(home: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(TrackingError, match=rf"--port: must be free, but {port} is not \(.*\); try --port \d+"):
-            serve_ui(default_uri(home, None), home, port)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.tracking import TrackingError, log_report, sync
 from orchestrator.tracking.sender import Sender
 from orchestrator.trial import Report
-from tests.harness.mlflow_runs import assert_equal
+from tests.harness.mlflow_runs import FACTS, assert_equal
 from tests.harness.waiting import wait_for
 
 
@@ -35,6 +35,28 @@ def test_a_report_lies_at_the_studys_own_run(ledger: Ledger, study: int, uri: st
     ]
     (kept,) = (home / "mlartifacts").rglob("report.html")
     assert kept.read_text() == (directory / "report.html").read_text()
+
+
+def test_the_verdict_is_the_runs_description_until_somebody_writes_another(
+    ledger: Ledger, study: int, uri: str, home: Path
+) -> None:
+    client = MlflowClient(uri)
+
+    def described(text: str) -> str:
+        log_report(ledger, study, uri, home, [], description=text)
+        return client.get_run(ledger.study("hrnet").mlflow_run_id or "").data.tags["mlflow.note.content"]
+
+    assert described("**Trial 5 leads.**") == "**Trial 5 leads.**"
+    assert described("**Trial 6 leads.**") == "**Trial 6 leads.**"
+    run_id = ledger.study("hrnet").mlflow_run_id or ""
+    facts = json.loads(Path(client.download_artifacts(run_id, "environment.json")).read_text())
+    assert facts == FACTS
+    client.set_tag(run_id, "mlflow.note.content", "mine")
+    assert described("**Trial 7 leads.**") == "mine"
+    client.set_tag(run_id, "mlflow.note.content", "")  # What is deleted may be written again.
+    assert described("**Trial 8 leads.**") == "**Trial 8 leads.**"
+    sync(ledger, study, uri, home)
+    assert client.get_run(run_id).data.tags["mlflow.note.content"] == "**Trial 8 leads.**"
 
 
 @pytest.mark.usefixtures("impatient")
