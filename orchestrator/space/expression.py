@@ -6,7 +6,9 @@ Numbers are the decimals that were typed, as in the steps of a range: 0.1 + 0.2 
 from __future__ import annotations
 
 import ast
+import keyword
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ _MAX_LENGTH = 1000
 _MAX_DEPTH = 50
 _MAX_BITS = 20_000  # A number that takes more is rounded to a float, because its arithmetic would take long.
 _WORDS = {"true": True, "false": False, "null": None}  # These values are written as in YAML.
+_RESERVED = set(keyword.kwlist) - {"and", "or", "not", "in", "is", "if", "else", "True", "False", "None"}
 _ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _EQUAL = (ast.Eq, ast.NotEq)
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.Pow)
@@ -70,6 +73,11 @@ class Expression:
             with warnings.catch_warnings(action="ignore"):
                 tree = ast.parse(line, mode="eval").body
         except SyntaxError as error:
+            before = (word for word in re.finditer(r"[^\W\d]\w*", line) if word.start() < (error.offset or 0))
+            reserved = next((word[0] for word in before if word[0] in _RESERVED), None)
+            if reserved is not None:
+                must = f"must hold names that Python leaves free, but `{reserved}` is a word of Python's own"
+                raise ExpressionError(f"{must}; give that name of `space` another one to use it here") from None
             at = f"at character {error.offset} of" if error.offset else "at the end of"
             raise ExpressionError(f"syntax error {at} {shown(line)}: {error.msg}; {_ALLOWED}") from None
         except (ValueError, RecursionError, MemoryError) as error:

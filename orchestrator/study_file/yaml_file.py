@@ -23,6 +23,8 @@ _MAX_DEPTH = 100  # Of nested brackets: PyYAML's time grows with the square of t
 _MAX_NODES = 50_000  # Counted with every alias written out: a few lines of aliases can stand for billions.
 _TAB_INDENT = re.compile(r"^ *\t[ \t]*+[^\s#]", re.MULTILINE)
 
+_GROUPED = re.compile(r"[-+]?[0-9]{1,3}(_[0-9]{3})+(\.[0-9]*)?([eE][-+]?[0-9]+)?")  # 1_000: text in YAML 1.2.
+
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # Every plain scalar arrives as text.
@@ -146,6 +148,11 @@ class _Builder:
             return None
         if node.style is not None:  # It is quoted, or a block of text.
             return node.value
+        if _GROUPED.fullmatch(node.value):
+            digits = node.value.replace("_", "")
+            must = f"a number must be written without `_`, but got {quoted(node.value)}"
+            self._mistakes.add(_line(node), f"{must}; write {digits}, or '{node.value}' for the text")
+            return None
         try:
             return plain_scalar(node.value)
         except ValueError:  # It has more digits than Python reads.
@@ -165,6 +172,11 @@ class _Builder:
                     _line(key_node), "merge keys `<<` are not supported; use `extends`, or write the keys out"
                 )
                 continue
+            if result and node.flow_style and _is_cut_number(key_node, value_node):
+                before, value = list(result.items())[-1]
+                read = f"{quoted(f'{before}: {value},{key_node.value}')} is two entries"
+                self._mistakes.add(_line(key_node), f"{read}; write the decimal point as `.`, and nothing at thousands")
+                continue
             if key_text(key) in lines:
                 first = lines[key_text(key)]
                 self._mistakes.add(
@@ -175,6 +187,12 @@ class _Builder:
             lines[key_text(key)] = _line(key_node)
             result[key] = self.build(value_node, above)
         return result
+
+
+def _is_cut_number(key: yaml.ScalarNode, value: yaml.Node) -> bool:
+    """Returns whether the key is what a decimal comma leaves over: `1` of {low: 0,1}, a number that has no value."""
+    empty = isinstance(value, yaml.ScalarNode) and value.style is None and value.value == ""
+    return empty and key.style is None and key.value.isdecimal()
 
 
 def _syntax_mistake(error: yaml.YAMLError) -> Mistake:

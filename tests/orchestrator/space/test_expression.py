@@ -105,6 +105,8 @@ def test_a_constraint_does_not_apply_where_a_name_is_absent():
         ("lr + 1", "must be a comparison"),
         ("true", "must be a comparison"),
         ("lr <", "syntax error at the end of 'lr <'"),
+        ("lambda + lr <= 0.5", "must hold names that Python leaves free, but `lambda` is a word of Python's own; give"),
+        ("lr and or lr", "syntax error at character 8 of 'lr and or lr'"),
         ("lr = 3", "syntax error at character 4 of 'lr = 3'"),
         ("(lr < 3", "syntax error at character 1 of '(lr < 3': '(' was never closed"),
         ("lr < 3 4", "syntax error at character 8"),

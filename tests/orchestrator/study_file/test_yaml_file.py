@@ -106,6 +106,24 @@ def test_a_number_and_the_same_number_as_text_are_one_key_as_in_json():
     assert mistakes("1: a\n'1': b\n") == ["line 2: each key must stand once, but `1` stands on line 1 too; remove one"]
 
 
+def test_a_decimal_comma_and_grouped_digits_are_named_wherever_they_stand():
+    advice = "is two entries; write the decimal point as `.`, and nothing at thousands"
+    assert mistakes("lr: {low: 0,1, high: 0,5}\nbudget: {trials: 1,000}\n") == [
+        f"line 1: `low: 0,1` {advice}",
+        f"line 1: `high: 0,5` {advice}",
+        f"line 2: `trials: 1,000` {advice}",
+    ]
+    must = "a number must be written without `_`, but got"
+    assert mistakes("batch: 1_000\nsizes: [2_048, 1_000.5]\n") == [
+        f"line 1: {must} `1_000`; write 1000, or '1_000' for the text",
+        f"line 2: {must} `2_048`; write 2048, or '2_048' for the text",
+        f"line 2: {must} `1_000.5`; write 1000.5, or '1_000.5' for the text",
+    ]
+    kept = {"a": "1_000", "b": "run_1_000", "c": "2024_01", "d": {1: 640, 5: None}, "gpus": "0,1", "e": {"x": None}}
+    text = "a: '1_000'\nb: run_1_000\nc: 2024_01\nd: {1: 640, 5: ~}\ngpus: 0,1\ne: {x}\n"
+    assert parse_yaml(text, Mistakes()) == kept
+
+
 def test_every_tab_at_the_start_of_a_line_is_reported():
     assert mistakes("a:\n\tb: 1\n  \tc: 2\n# comment\n\t# comment\n") == [
         "line 2: must be indented by spaces, but got a tab",
