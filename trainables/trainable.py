@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TextIO
 
+from trainables.namesake import hidden, let_in
+
 BUILT_IN = {"detection": "trainables.detection", "recognition": "trainables.recognition"}
 
 
@@ -143,6 +145,14 @@ def load_trainable(name: str) -> Trainable:
 
 def _import(name: str, module_name: str) -> ModuleType:
     """Imports the module. Raises UnknownTrainable for one that is not found, or lacks something that it imports."""
+    namesakes: list[Path] = []
+    if name not in BUILT_IN:
+        namesakes = let_in(module_name)
+        file = hidden(module_name)
+        if file is not None:
+            raise UnknownTrainable(
+                f"module `{module_name}` is one of nightsweep's own, which hides {file}; rename that file or its folder"
+            )
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -152,4 +162,11 @@ def _import(name: str, module_name: str) -> ModuleType:
         raise UnknownTrainable(
             f"must be one of {known}, or package.module:callable found from the current folder, "
             f"but no module `{error.name}` was found"
+        ) from error
+    except ImportError as error:
+        if not namesakes:
+            raise
+        raise UnknownTrainable(
+            f"`{name}` cannot be imported: {error}; nightsweep has a package of that name, too, whose modules come "
+            f"first: rename {namesakes[0]}"
         ) from error

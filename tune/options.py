@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,10 +57,17 @@ def load(file: Path, overrides: list[str], name: str | None) -> StudySpec:
 
 
 def home_at(path: Path, ledger_url: str | None = None) -> Home:
-    """Returns the home of --home and --ledger, whether it exists or not."""
+    """Returns the home of --home and --ledger, whether it exists or not. Raises InputMistake where it cannot be one."""
+    from orchestrator.errors import InputMistake
     from orchestrator.home import Home
 
-    return Home.at(path, ledger_url)
+    home = Home.at(path, ledger_url)
+    there = next(folder for folder in (home.path, *home.path.parents) if os.path.lexists(folder))
+    if not there.is_dir():
+        raise InputMistake(
+            f"--home: must be a folder, but {home.shown(there)} is none; name another with --home or NIGHTSWEEP_HOME"
+        )
+    return home
 
 
 def home_with_ledger(path: Path, ledger_url: str | None) -> tuple[Home, Ledger]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
+
+from orchestrator.mistake import one_line
 
 
 class WrongMetrics(TypeError):
@@ -17,9 +21,19 @@ def numbers_of(metrics: Any) -> dict[str, float]:
         raise WrongMetrics(f"a trainable must yield a mapping of metric names to numbers, but yielded {metrics!r}")
     values = {}
     for name, value in metrics.items():
-        if hasattr(value, "item") and getattr(value, "size", None) != 0:
-            value = value.item()  # raises a clear error itself for more than one element
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise WrongMetrics(f"metric `{name}` must be a number, but is {value!r}")
+        value = _item(name, value)
+        if isinstance(value, bool) or not isinstance(value, numbers.Real | Decimal):
+            raise WrongMetrics(f"metric `{name}` must be a number, but is {one_line(repr(value))}")
         values[str(name)] = float(value)
     return values
+
+
+def _item(name: object, value: Any) -> Any:
+    """Returns the element of an array of numpy's or torch's; another value as it is. Raises WrongMetrics."""
+    if not hasattr(value, "item"):
+        return value
+    shape = tuple(getattr(value, "shape", ()))
+    if math.prod(shape) != 1:
+        what = f"an array of shape {shape}"
+        raise WrongMetrics(f"metric `{name}` must be one number, but is {what}; yield its mean, or each under a name")
+    return value.item()

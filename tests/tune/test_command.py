@@ -154,6 +154,20 @@ def test_a_wrong_option_is_the_users_mistake(
     assert list(home.iterdir()) == []
 
 
+def test_a_home_that_is_a_file_is_said_and_stays_as_it_is(
+    typed: Typed, home: Path, toy_study: Callable[..., Path], tmp_path: Path
+):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    for words in (["list"], ["run", str(toy_study())]):
+        for place in (file, file / "below"):
+            ended = typed(*words, "--home", str(place))
+            assert ended.code == 2
+            must = f"--home: must be a folder, but {file} is none; name another with --home or NIGHTSWEEP_HOME"
+            assert ended.err == f"{must}\n"
+    assert file.read_text() == "mine" and list(home.iterdir()) == []
+
+
 def test_a_file_that_searches_cannot_be_trained(typed: Typed, home: Path, toy_study: Callable[..., Path]):
     ended = typed("train", str(toy_study()))
     assert ended.code == 2

@@ -55,6 +55,26 @@ def test_what_was_used_and_every_failure_are_counted(home: Home):
     assert summary["failures"] == {"out_of_memory": 4, "hang": 1}
 
 
+def test_a_metric_that_is_called_as_one_of_ours_hides_none_of_them(home: Home, capsys: pytest.CaptureFixture[str]):
+    theirs = {"val/score": 0.5, "epoch": 70.0, "epoch_seconds": 80.0, "seconds": 90.0}
+    trial = Trial(1, {"lr": 0.1}, State.COMPLETED, reports=(Report(3, theirs, 2.0, 10.0),))
+    study = row(home)
+    [shown] = study_summary(study, [trial], home, history=True)["trials"]
+    assert shown["reports"] == [
+        {
+            "epoch": 3,
+            "epoch_seconds": 2.0,
+            "val/score": 0.5,
+            "metric/epoch": 70.0,
+            "metric/epoch_seconds": 80.0,
+            "seconds": 90.0,
+        }
+    ]
+    show_trial(study, trial, home)
+    heading = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch"))
+    assert heading.split() == ["epoch", "val/score", "metric/epoch", "epoch_seconds", "metric/seconds", "seconds"]
+
+
 def test_show_prints_what_is_limited_and_what_failed(home: Home, capsys: pytest.CaptureFixture[str]):
     show_study(row(home, gpu_hours=120, patience=30), TRIALS, home, gpu_seconds=3600.0)
     out = capsys.readouterr().out

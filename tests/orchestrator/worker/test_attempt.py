@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -228,8 +229,12 @@ def test_numpy_and_torch_scalars_are_numbers():
     import numpy as np
     import torch
 
-    metrics = {"a": np.float32(0.5), "b": torch.tensor(2.0), "c": 3}
-    assert numbers_of(metrics) == {"a": 0.5, "b": 2.0, "c": 3.0}
+    metrics = {"a": np.float32(0.5), "b": torch.tensor(2.0), "c": 3, "d": Decimal("0.25"), "e": np.array([[4.0]])}
+    assert numbers_of(metrics) == {"a": 0.5, "b": 2.0, "c": 3.0, "d": 0.25, "e": 4.0}
+    for array, shape in ((np.zeros((2, 3)), "(2, 3)"), (torch.zeros(4), "(4,)"), (np.zeros(0), "(0,)")):
+        must = f"metric `val/acc` must be one number, but is an array of shape {shape}; yield its mean"
+        with pytest.raises(TypeError, match=re.escape(must)):
+            numbers_of({"val/acc": array})
 
 
 @pytest.mark.parametrize("metrics", [None, 0.5, {"val/acc": "high"}, {"val/acc": None}, {"val/acc": [0.5]}])
