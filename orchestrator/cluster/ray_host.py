@@ -5,6 +5,7 @@ whole group does not end the Ray of a study. Whatever must end with a process is
 however the process ends:
 
     /tmp/nightsweep-UID/          mode 0700; below RAY_TMPDIR instead of /tmp where that is set
+        auth_token                Ray asks every client for it
         start.lock                locked by the process that starts a cluster or removes the remains of one
         KEY-XXXXXXXX/             one cluster; locked by its host
             cluster.json          its address, once it listens there
@@ -20,6 +21,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import stat
@@ -59,8 +61,8 @@ class LocalCluster:
     _folder: int  # The open descriptor of the directory, which the host keeps locked.
 
     def lost(self) -> bool:
-        """Returns whether the cluster, or its host, has died. It costs two system calls."""
-        if not (self.directory / "cluster.json").exists():
+        """Returns whether the cluster, its host or its folder is gone. It costs three system calls."""
+        if not (self.directory / "cluster.json").exists() or not _has_sockets(self.directory):
             return True
         if not _try_lock(self._folder, fcntl.LOCK_SH):
             return False
@@ -139,6 +141,23 @@ def _root(environment: Mapping[str, str]) -> Path:
             f"{stat.filemode(found.st_mode)} of user {found.st_uid}; remove it, or export RAY_TMPDIR=/a/folder/of/yours"
         )
     return path
+
+
+def token_file(environment: Mapping[str, str]) -> Path:
+    """Returns the file with the token that Ray asks every client for, made if absent; nobody else can read it.
+
+    It lies beside the clusters, because a home may be read-only, or another one in the next start of the same user.
+    Raises HostFailed.
+    """
+    file = _root(environment) / "auth_token"
+    if not file.exists():
+        descriptor, new = tempfile.mkstemp(dir=file.parent)  # for this user only
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_hex(32))
+        with suppress(FileExistsError):  # of two drivers that make it at once, the first
+            os.link(new, file)
+        os.unlink(new)
+    return file
 
 
 def _key(environment: Mapping[str, str]) -> str:
@@ -296,7 +315,7 @@ def host(directory: Path, lock: int, linger: float) -> None:
     file.with_suffix(".new").rename(file)
     users = os.open(directory / "users", os.O_RDWR)
     used = time.monotonic()
-    while not asked and not (dead := node.dead_processes()):
+    while not asked and not (dead := node.dead_processes()) and _has_sockets(directory):
         if _try_lock(users, fcntl.LOCK_EX):  # Nobody uses the cluster.
             if time.monotonic() - used > linger:
                 break  # It stays locked, so that nobody can begin to use the cluster.
@@ -305,8 +324,13 @@ def host(directory: Path, lock: int, linger: float) -> None:
             used = time.monotonic()
         time.sleep(POLL_SECONDS)
     file.unlink(missing_ok=True)
-    node.kill_all_processes(check_alive=False, allow_graceful=not dead)
+    node.kill_all_processes(check_alive=False, allow_graceful=not dead and _has_sockets(directory))
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _has_sockets(directory: Path) -> bool:
+    """Returns whether Ray's own files are there: a program that tidies up /tmp may have removed them."""
+    return (directory / "session" / "sockets").is_dir()
 
 
 def _start_node(directory: Path) -> Any:
@@ -320,7 +344,6 @@ def _start_node(directory: Path) -> Any:
         def start_api_server(self, **options: object) -> None:
             self._webui_url = ""
 
-    _make_token()
     parameters = RayParams(
         temp_dir=str(directory),
         session_name="session",
@@ -330,19 +353,6 @@ def _start_node(directory: Path) -> Any:
         no_monitor=True,
     )
     return Head(parameters, head=True, shutdown_at_exit=False, spawn_reaper=True)
-
-
-def _make_token() -> None:
-    """Makes the token that Ray asks every client for, readable by this user only, which Ray itself does not see to."""
-    from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
-
-    before = os.umask(0o077)
-    try:
-        ensure_token_if_auth_enabled()
-    finally:
-        os.umask(before)
-    with suppress(OSError):  # There is no file where RAY_AUTH_TOKEN holds the token.
-        (Path.home() / ".ray" / "auth_token").chmod(0o600)  # It may have been made before.
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Concatenate, ParamSpec, TypeVar
 
 from orchestrator.cluster import ray_main
-from orchestrator.cluster.ray_host import HostFailed, LocalCluster, use_cluster
+from orchestrator.cluster.ray_host import HostFailed, LocalCluster, token_file, use_cluster
 from orchestrator.cluster.remote_service import Done, Question, Raised, Request, Service
 from orchestrator.errors import NightsweepError
 from orchestrator.job import Workplace
@@ -79,10 +79,10 @@ def session(
     environment = {**_ENVIRONMENT, **os.environ}
     wanted = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     if address is None:
-        environment["RAY_AUTH_MODE"] = "token"
+        environment |= _token(environment)
     else:
         _check_listening(address)
-        if (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ:
+        if _has_token_at_home() or "RAY_AUTH_TOKEN" in os.environ:
             # `ray start` asks for a token where this file exists, but ray.init(address) would not send it.
             environment.setdefault("RAY_AUTH_MODE", "token")
     with ExitStack() as stack:
@@ -98,6 +98,24 @@ def session(
             process.cluster_gone = RemoteCheck(address)
             process.connect(address, wanted, waits, on_this_machine=False)
         yield process
+
+
+def _token(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables by which all of this machine's Ray finds one token. Raises RayUnavailable."""
+    if environment.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
+        return {"RAY_AUTH_MODE": "token"}
+    try:
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file(environment))}
+    except (HostFailed, OSError) as error:
+        raise RayUnavailable(f"no Ray can be started on this machine: {error}; try `tune doctor`") from error
+
+
+def _has_token_at_home() -> bool:
+    """Returns whether Ray finds a token in the home folder, which an account of a container may lack."""
+    try:
+        return (Path.home() / ".ray" / "auth_token").exists()
+    except (RuntimeError, OSError):
+        return False
 
 
 @contextmanager

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from orchestrator.cluster.ray_host import HostFailed, use_cluster
+from orchestrator.cluster.ray_host import HostFailed, token_file, use_cluster
 from tests.harness.waiting import wait_for
 
 
@@ -22,7 +21,8 @@ from tests.harness.waiting import wait_for
 def environment() -> Iterator[dict[str, str]]:
     """Returns the environment of a cluster that lies in a folder of its own."""
     with TemporaryDirectory(prefix="ns-", dir="/tmp") as folder:
-        yield dict(os.environ) | {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token"}
+        given = dict(os.environ) | {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token", "HOME": "/proc/nobody"}
+        yield given | {"RAY_AUTH_TOKEN_PATH": str(token_file(given))}
 
 
 def processes_of(directory: Path) -> list[psutil.Process]:
@@ -49,7 +49,7 @@ def test_two_users_have_one_cluster_that_ends_with_its_files_after_the_second(en
         root = first.directory.parent
         assert root.stat().st_mode & 0o777 == 0o700
     wait_for(lambda: not processes_of(root))
-    assert [path.name for path in root.iterdir()] == ["start.lock"]
+    assert sorted(path.name for path in root.iterdir()) == ["auth_token", "start.lock"]
 
 
 @pytest.mark.ray
@@ -67,6 +67,14 @@ def test_a_killed_host_is_noticed_takes_ray_with_it_and_its_remains_are_removed_
     wait_for(lambda: not processes_of(root))
 
 
+@pytest.mark.ray
+def test_a_cluster_whose_files_were_tidied_away_is_lost_and_ends(environment):
+    with use_cluster(environment) as first:
+        shutil.rmtree(first.directory / "session")
+        assert first.lost()
+        wait_for(lambda: not processes_of(first.directory))
+
+
 def test_a_host_that_cannot_start_says_why_and_leaves_nothing(environment):
     folder = Path(environment["RAY_TMPDIR"], 80 * "x")  # It is longer than the path of a socket may be.
     with pytest.raises(HostFailed, match=r"socket|AF_UNIX"), use_cluster(environment | {"RAY_TMPDIR": str(folder)}):
@@ -76,33 +84,22 @@ def test_a_host_that_cannot_start_says_why_and_leaves_nothing(environment):
 
 
 def test_the_token_is_read_by_nobody_else(environment):
-    """Checks a token that is made where everybody may read new files, and one that stood there readable before."""
-    program = """
-import os
-from pathlib import Path
-from orchestrator.cluster.ray_host import _make_token
-token = Path.home() / ".ray" / "auth_token"
-os.umask(0o022)
-for _ in range(2):
-    _make_token()
-    print(oct(token.stat().st_mode & 0o777), len(token.read_text()) > 20, oct(os.umask(0o022)))
-    token.chmod(0o644)
-"""
-    home = environment | {"HOME": environment["RAY_TMPDIR"]}
-    done = subprocess.run([sys.executable, "-c", program], env=home, capture_output=True, text=True)
-    assert done.stdout == 2 * "0o600 True 0o22\n", done.stderr
+    token = token_file(environment)
+    text = token.read_text()
+    assert (oct(token.stat().st_mode & 0o777), len(text)) == ("0o600", 64)
+    assert token_file(environment) == token and token.read_text() == text  # the next driver takes the same
+    assert [path.name for path in token.parent.iterdir()] == ["auth_token"]
 
 
 def test_a_folder_that_others_may_write_to_is_refused(environment):
     root = Path(environment["RAY_TMPDIR"]) / f"nightsweep-{os.getuid()}"
-    root.mkdir()
     root.chmod(0o777)
     with (
         pytest.raises(HostFailed, match=r"must be a folder that belongs to you .*0700.*drwxrwxrwx"),
         use_cluster(environment),
     ):
         pass
-    root.rmdir()
+    shutil.rmtree(root)
     root.symlink_to("/")
     with pytest.raises(HostFailed, match="must be a folder"), use_cluster(environment):
         pass
