@@ -6,7 +6,7 @@ ledger goes on where the last one stopped, however it stopped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from orchestrator.space.membership import config_as_now
 from orchestrator.steady_clock import SteadyClock
 from orchestrator.study import budget, failures
 from orchestrator.study.after_search import AfterSearch
+from orchestrator.study.attempts import Attempts
 from orchestrator.study.endings import reason_of_end
 from orchestrator.study.event import Event
 from orchestrator.study.failures import Streak, failure_of
@@ -85,7 +86,6 @@ class Study:
             replace(trial, config=config_as_now(spec.space, trial.config, defaults)) for trial in known if trial.counts
         ]
         self._trials = Trials(ledger, study_id, counting, now)
-        self._running: set[int] = set()
         self._leader = Leader(self._trials, self.objective, spec.budget)
         self._pace = Pace(self.trials, (self.policy.milestones(HORIZON) or [1])[0])
         self._streak = Streak(spec.failures.equal_exceptions)
@@ -104,14 +104,14 @@ class Study:
             silence=lambda trial: self._pace.silence(trial, spec.failures),
             on_event=on_event,
         )
-        self._untidy: set[int] = set()  # trials of whose checkpoints fewer may be worth their disk than before
+        self._attempts = Attempts(self._trials, self.objective, self._leader, self.allowance, self.last_epoch, on_event)
 
     def begin(self) -> None:
         """Settles what a crash left between a report and its consequence, and lets go the checkpoints it left.
 
         To be called once, before anything else is asked of the study, while no worker writes.
         """
-        self._untidy.update(self._retention.begin(self._trials))
+        self._attempts.untidy.update(self._retention.begin(self._trials))
         self._settle()
         self._after.steps.begin()
         self.tidy()
@@ -126,7 +126,7 @@ class Study:
     @property
     def running(self) -> list[Trial]:
         """Those that run, by number."""
-        return [self._trials[number] for number in sorted(self._running)]
+        return self._attempts.trials
 
     @property
     def best(self) -> Trial | None:
@@ -155,8 +155,7 @@ class Study:
     @property
     def attempts_running(self) -> set[JobRef]:
         """The attempts that run: at trials, and at steps."""
-        trials = {JobRef(JobKind.TRAIN, trial.number, trial.attempts) for trial in self.running}
-        return trials | {ref_of(step) for step in self._after.steps.running}
+        return self._attempts.refs | {ref_of(step) for step in self._after.steps.running}
 
     @property
     def finished(self) -> bool:
@@ -216,14 +215,14 @@ class Study:
                     return self.next_job()
             case GoOn() if self._pace.seconds_needed(self._trials[move.number], move.until) <= left:
                 return self._job(self._trials.start_again(move.number, self.allowance.gpus))
-            case Done() if not self._running and not self._waiting:
+            case Done() if not self._attempts.numbers and not self._waiting:
                 self._close(everything=True)
                 return self._next_step()
-            case Wait() if not self._running and not self._waiting:
+            case Wait() if not self._attempts.numbers and not self._waiting:
                 raise AssertionError(f"{type(self.policy).__name__} waits, but nothing runs that it could wait for")
         for number in last:  # Another trial was to show first whether the machine or this one is at fault.
             return self._job(self._trials.start_again(number, self.allowance.gpus))
-        if move is not None and not self._running and not self.finished:
+        if move is not None and not self._attempts.numbers and not self.finished:
             self.stop("no trial would get far enough in what is left of the budget")
         return None
 
@@ -238,14 +237,14 @@ class Study:
 
     def pause(self, number: int, reason: str) -> None:
         """Pauses a trial: it goes on from its checkpoint, later in this session or in the next."""
-        self._finish(number, State.PAUSED, reason)
+        self._attempts.end(number, State.PAUSED, reason)
 
     def pause_all(self, reason: str) -> None:
         """Pauses what was running, because no worker runs any more; it goes on from its checkpoints."""
         for trial in self.running:
-            self._pause_or_complete(trial.number, reason)
+            self._attempts.pause_or_complete(trial.number, reason)
         self._after.give_up(reason)
-        self._untidy.update(self._streak.end())
+        self._attempts.untidy.update(self._streak.end())
 
     # What happened
 
@@ -258,14 +257,14 @@ class Study:
         if report.checkpoint:
             self._retention.saved(number, report.epoch)
         dethroned = self._leader.reported(trial, repeated=repeated)
-        self._untidy.update([number] if dethroned is None else [number, dethroned.number])
+        self._attempts.untidy.update([number] if dethroned is None else [number, dethroned.number])
         if not repeated:
             self._pace.reported(trial)
         failure = failure_of(report, {self.objective.metric, self.policy.metric})
         if failure:
             self.fail(number, failure)
             return Decision.PRUNE
-        self._untidy.update(self._streak.reported(report.epoch))
+        self._attempts.untidy.update(self._streak.reported(report.epoch))
         decision = self.policy.after(trial, report)
         if repeated and report.epoch < trial.epochs:
             decision = Decision.CONTINUE  # Its checkpoint was corrupt: it passed here before, and is not judged twice.
@@ -273,11 +272,11 @@ class Study:
             decision = Decision.CONTINUE  # Paused, it would repeat what came after its checkpoint, or nothing.
         self._on_event(Event("report", trial))
         if decision is Decision.PRUNE:
-            self._finish(number, State.PRUNED, self.policy.reason(decision, report))
+            self._attempts.end(number, State.PRUNED, self.policy.reason(decision, report))
         elif decision is Decision.PAUSE:
             self._pause_by_policy(trial, report)
         elif self._must_pause() and not self.ends_now(number):
-            self._finish(number, State.PAUSED, self.stopping or self.over or self.outage.reason)
+            self._attempts.end(number, State.PAUSED, self.stopping or self.over or self.outage.reason)
             return Decision.PAUSE
         return decision
 
@@ -292,29 +291,29 @@ class Study:
             message = f"ended without one report of `{self.objective.metric}`"
             self.fail(number, Failure(FailureClass.EXCEPTION, message))
         else:
-            self._finish(number, State.COMPLETED, reason_of_end(trial, self.last_epoch.of(trial), said))
+            self._attempts.end(number, State.COMPLETED, reason_of_end(trial, self.last_epoch.of(trial), said))
 
     def fail(self, number: int, failure: Failure) -> None:
         """Ends an attempt without result: the trial goes on from its checkpoint, or fails."""
         storage = failure.kind is FailureClass.STORAGE
         if storage and self.outage.refused(failure.message, (JobKind.TRAIN, number)):  # The next trial meets it, too.
-            self._pause_or_complete(number, failure.message, failure.kind)
+            self._attempts.pause_or_complete(number, failure.message, failure.kind)
             return
         trial = self._trials[number]
         if failure.kind in (FailureClass.WORKER_LOST, FailureClass.HANG) and self.last_epoch.reached(trial):
-            self._pause_or_complete(number, failure.message, failure.kind)
+            self._attempts.pause_or_complete(number, failure.message, failure.kind)
             return
         config = self._trainable.build_config(trial.config)
         verdict = failures.judge(failure, trial, config, self.spec.failures)
         machines = self._is_the_machines(trial, failure)
         if verdict.again or machines:
             steps = verdict.accumulation_steps
-            self._finish(
+            self._attempts.end(
                 number, State.PAUSED, verdict.reason, event="retried", failure=failure.kind, accumulation_steps=steps
             )
             return
-        self._untidy.update(self._streak.failed(trial, failure))
-        self._finish(number, State.FAILED, verdict.reason, failure.traceback, failure=failure.kind)
+        self._attempts.untidy.update(self._streak.failed(trial, failure))
+        self._attempts.end(number, State.FAILED, verdict.reason, failure.traceback, failure=failure.kind)
         if self._streak.too_long:
             self._give_up(failure)
 
@@ -347,9 +346,9 @@ class Study:
         machine, these trials go on at the next start.
         """
         kept = {*self._streak.trials, *(number for kind, number in self.lost_workers.works if kind is JobKind.TRAIN)}
-        for number in sorted(self._untidy - kept):
+        for number in sorted(self._attempts.untidy - kept):
             self._retention.tidy(self._trials[number], winner=number in self._leader.winners)
-        self._untidy.intersection_update(kept)
+        self._attempts.untidy.intersection_update(kept)
         self._retention.fit(self._trials, self._leader.number)
 
     # Inside
@@ -357,17 +356,16 @@ class Study:
     @property
     def _waiting(self) -> list[int]:
         """Numbers of the trials that the session had paused, ascending."""
-        unfinished = (self._trials[number] for number in self._trials.unfinished if number not in self._running)
-        return [trial.number for trial in unfinished if trial.paused_by is not PausedBy.POLICY]
+        idle = (self._trials[n] for n in self._trials.unfinished if n not in self._attempts.numbers)
+        return [trial.number for trial in idle if trial.paused_by is not PausedBy.POLICY]
 
     def _next_move(self) -> Proposal | GoOn | Wait | Done | None:
-        return self._proposals.next(self.trials, self._running, self._trials.revision)
+        return self._proposals.next(self.trials, self._attempts.numbers, self._trials.revision)
 
     def _job(self, trial: Trial) -> Job:
-        self._running.add(trial.number)
-        self.allowance.start(trial.number)
+        self._attempts.begin(trial)
         self.attempts_started += 1
-        self._proposals.look_ahead(self.trials, self._running, self._trials.revision)
+        self._proposals.look_ahead(self.trials, self._attempts.numbers, self._trials.revision)
         self._on_event(Event("started", trial))
         return Job(
             trial.number,
@@ -380,7 +378,7 @@ class Study:
         )
 
     def _next_step(self) -> Job | None:
-        if self._running or not self._after.due(self.best):
+        if self._attempts.numbers or not self._after.due(self.best):
             return None
         self._stop_if_used_up()
         if self.stopping:
@@ -392,22 +390,13 @@ class Study:
         if not self.stopping and self.allowance.used_up:
             self.stop(self.allowance.used_up)
 
-    def _pause_or_complete(self, number: int, reason: str | None, failure: FailureClass | None = None) -> None:
-        """Pauses a trial for the session, unless it has reported its last epoch: then it is completed."""
-        trial = self._trials[number]
-        if self.last_epoch.reached(trial) and trial.value(self.objective) is not None:
-            reason = reason_of_end(trial, self.last_epoch.of(trial), None)
-            self._finish(number, State.COMPLETED, reason, failure=failure)
-        elif trial.state is not State.PAUSED:
-            self._finish(number, State.PAUSED, reason, failure=failure)
-
     def _must_pause(self) -> bool:
         self._stop_if_used_up()
         return bool(self.stopping or self.over or self.outage.reason)
 
     def _pause_by_policy(self, trial: Trial, report: Report) -> None:
         reason = self.policy.reason(Decision.PAUSE, report)
-        self._finish(trial.number, State.PAUSED, reason, paused_by=PausedBy.POLICY)
+        self._attempts.end(trial.number, State.PAUSED, reason, paused_by=PausedBy.POLICY)
         self._close()
 
     def _close(self, *, everything: bool = False) -> None:
@@ -416,34 +405,7 @@ class Study:
         reasons = self.policy.close(self.trials) if paused else {}
         for number in paused:
             if number in reasons or everything:
-                self._finish(number, State.PRUNED, reasons.get(number, "the search ended before it went on"))
-
-    def _finish(
-        self,
-        number: int,
-        state: State,
-        reason: str | None,
-        error: str | None = None,
-        *,
-        event: str = "",
-        paused_by: PausedBy | None = None,
-        failure: FailureClass | None = None,
-        accumulation_steps: int | None = None,
-    ) -> None:
-        trial = self._trials.finish(
-            number,
-            state,
-            reason,
-            error,
-            paused_by=paused_by,
-            failure=failure,
-            accumulation_steps=accumulation_steps,
-        )
-        self._running.discard(number)
-        self.allowance.end(number)
-        dethroned = self._leader.ended(trial) if state.final else None
-        self._untidy.update([number] if dethroned is None else [number, dethroned.number])
-        self._on_event(Event(event or state.value, trial))
+                self._attempts.end(number, State.PRUNED, reasons.get(number, "the search ended before it went on"))
 
     def _is_the_machines(self, trial: Trial, failure: Failure) -> bool:
         """Returns whether workers of one trial after another are lost: then none of these trials fails."""
@@ -453,20 +415,14 @@ class Study:
         lost.lost(JobRef(JobKind.TRAIN, trial.number, trial.attempts), failure.message)
         if not lost.of_several:
             return False
-        self._take_back(number for kind, number in lost.works if kind is JobKind.TRAIN)
+        self._attempts.take_back(number for kind, number in lost.works if kind is JobKind.TRAIN)
         if lost.pauses > (MOST_PAUSES if any(each.reports for each in self.trials) else MOST_PAUSES_AT_FIRST):
             self.stop(f"{lost.reason}; the machine did not recover", Status.FAILED)
         return True
 
-    def _take_back(self, numbers: Iterable[int]) -> None:
-        """Lets those of the trials that failed go on, now or at the next start."""
-        for trial in [self._trials[n] for n in sorted(numbers) if self._trials[n].state is State.FAILED]:
-            self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
-        self._leader.find()
-
     def _give_up(self, failure: Failure) -> None:
         """The code is at fault, not the configs: stops the study; what failed goes on at the next start."""
-        self._take_back(self._streak.trials)
+        self._attempts.take_back(self._streak.trials)
         if not self.stopping:
             where = "" if failure.place is None else f" at {failure.place}"
             count = len(self._streak.trials)
@@ -480,13 +436,13 @@ class Study:
                 case Failure():
                     self.fail(number, found)
                 case Decision.PRUNE, report:
-                    self._finish(number, State.PRUNED, self.policy.reason(Decision.PRUNE, report))
+                    self._attempts.end(number, State.PRUNED, self.policy.reason(Decision.PRUNE, report))
                 case Decision.PAUSE, report if report.checkpoint:
                     self._pause_by_policy(self._trials[number], report)
                 case _:
-                    self._pause_or_complete(number, "the driver died")
+                    self._attempts.pause_or_complete(number, "the driver died")
         for number in self._waiting:
             if self._trials[number].error is None:
-                self._pause_or_complete(number, self._trials[number].reason)
+                self._attempts.pause_or_complete(number, self._trials[number].reason)
         newest = max((trial.reports[-1].at for trial in self.trials if trial.reports), default=0.0)
-        self._take_back(trial.number for trial in self.trials if failures.lost_since(trial, newest))
+        self._attempts.take_back(trial.number for trial in self.trials if failures.lost_since(trial, newest))
