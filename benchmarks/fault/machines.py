@@ -34,7 +34,10 @@ def workers_die(stage: Stage) -> None:
 
 
 def clock_is_set(stage: Stage) -> None:
-    """The clock is set two hours back, and the driver dies; set nine hours forward, under a limit of eight hours."""
+    """The clock is set two hours back, and the driver dies; set nine hours forward, under a limit of eight hours.
+
+    Ray would start no worker for two hours after the first.
+    """
     like = stage.references.of(SMALL)
     for hours, dies, words in ((-2.0, True, ()), (9.0, False, ("--hours", "8"))):
         scene = stage.scene(**SMALL)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -42,6 +43,7 @@ LINGER_SECONDS = 10.0  # After its last user has left, so that the next `tune ru
 START_SECONDS = 120.0  # Enough on a machine that is busy with other work.
 LOCK_SECONDS = 30.0  # beyond START_SECONDS, for another process to start one
 POLL_SECONDS = 0.2
+SET_BACK_SECONDS = 5.0
 
 
 class HostFailed(RuntimeError):
@@ -299,7 +301,7 @@ def _described(pid: int) -> str:
 
 
 def host(directory: Path, lock: int, linger: float) -> None:
-    """Runs a cluster until nobody has used it for `linger` seconds, or a part of it has died.
+    """Runs a cluster until nobody has used it for `linger` seconds, a part of it has died or the clock is set back.
 
     lock: the open descriptor of the folder, locked.
     """
@@ -315,7 +317,8 @@ def host(directory: Path, lock: int, linger: float) -> None:
     file.with_suffix(".new").rename(file)
     users = os.open(directory / "users", os.O_RDWR)
     used = time.monotonic()
-    while not asked and not (dead := node.dead_processes()) and _has_sockets(directory):
+    clock, healthy = _Clock(), True
+    while not asked and (healthy := not node.dead_processes() and _has_sockets(directory) and not clock.set_back()):
         if _try_lock(users, fcntl.LOCK_EX):  # Nobody uses the cluster.
             if time.monotonic() - used > linger:
                 break  # It stays locked, so that nobody can begin to use the cluster.
@@ -324,8 +327,21 @@ def host(directory: Path, lock: int, linger: float) -> None:
             used = time.monotonic()
         time.sleep(POLL_SECONDS)
     file.unlink(missing_ok=True)
-    node.kill_all_processes(check_alive=False, allow_graceful=not dead and _has_sockets(directory))
+    node.kill_all_processes(check_alive=False, allow_graceful=healthy)
     shutil.rmtree(directory, ignore_errors=True)
+
+
+class _Clock:
+    """Watches the wall clock. Once it is set back, Ray starts no worker until it shows the old time again."""
+
+    def __init__(self) -> None:
+        self._ahead = -math.inf  # Seconds by which it is ahead of the monotonic clock, at most.
+
+    def set_back(self) -> bool:
+        """Returns whether it was set back by more than a correction takes."""
+        ahead = time.time() - time.monotonic()
+        self._ahead = max(self._ahead, ahead)
+        return ahead < self._ahead - SET_BACK_SECONDS
 
 
 def _has_sockets(directory: Path) -> bool:
