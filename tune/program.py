@@ -10,10 +10,13 @@ from pathlib import Path
 
 from tune.command import app
 from tune.outlet import descriptor_of, lose_no_character
+from tune.python_options import restart_with_docstrings
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command; errors of ours become lines on stderr and an exit code, never a traceback."""
+    if arguments is None:
+        restart_with_docstrings()
     _look_in_the_current_folder_last()
     for stream in (sys.stdout, sys.stderr):
         lose_no_character(stream)
