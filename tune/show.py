@@ -20,6 +20,7 @@ from orchestrator.step import Step
 from orchestrator.study.code_change import changes_of, sentence
 from orchestrator.study.proposals import is_used_up
 from orchestrator.trial import Outcome, State, Status, Trial, best_trial
+from reports.numbers.alike import alike
 from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
 from tune.next_command import check, go_on, home_option, more
@@ -207,6 +208,10 @@ def show_outcome(
         test = f"; on the test split {_metrics(best.test)}" if best.test else ""
         value = report.metrics[objective.metric]
         say(f"best: {objective.metric} {value:.4f} by trial {best.number} at epoch {report.epoch}{test}")
+    found = None if " --smoke" in command else alike([trial for trial in trials if trial.counts], objective)
+    nothing_learnt = best is not None and found is not None and found.kind == "nothing_learnt"
+    if found is not None and nothing_learnt:
+        say(f"nothing was learnt: every value of {objective.metric} is {found.value:g}")
     _print_failures(row, trials, steps)
     _print_symptoms(row, trials)
     say(f"report: {home.shown(page)}")
@@ -225,6 +230,8 @@ def show_outcome(
         return 1
     if " --smoke" in command:
         say(f"next: the wiring holds; now your data: {check(command)}")
+    elif best is not None and nothing_learnt:
+        say(f"next: tune show {row.name} --trial {best.number}{home_option(command)}")
     elif command.startswith("tune train"):
         say(f"next: tune show {row.name}{home_option(command)}")
     else:

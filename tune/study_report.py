@@ -13,7 +13,8 @@ from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.tracking.store import default_uri
 from orchestrator.trial import Outcome, Trial
-from reports.numbers.study_view import view
+from reports.numbers.repeats import may_hold_repeats
+from reports.numbers.study_view import StudyView, view
 from reports.pages.plain_text import escape
 from reports.report import write_report
 from reports.words import NO_BREAK, one_line
@@ -39,11 +40,7 @@ def write_study_report(
     UnknownStudy, InputMistake, OSError.
     """
     rows = [ledger.study(name) for name in names]
-    views = []
-    for row in rows:
-        trials = ledger.trials(row.id)
-        used, steps = ledger.gpu_seconds(row.id, row.counted_until), ledger.steps.of(row.id)
-        views.append(view(row, trials, home.path, gpu_seconds=used, steps=steps))
+    views = [view_of(row, home, ledger) for row in rows]
     default = home.report(names[0], lang) if len(rows) == 1 else home.side_by_side(names[0], lang)
     if directory is not None and directory.absolute() != default:
         _check_free(directory, home, force)
@@ -59,6 +56,21 @@ def write_study_report(
         except tracking.TrackingError as error:  # The files are written, and that is what was asked for.
             print(visible(f"{error}; `tune report {rows[0].name}` shows the report there later"), file=sys.stderr)
     return page
+
+
+def view_of(row: StudyRow, home: Home, ledger: Ledger) -> StudyView:
+    """Reads the study, and the repeats of its best trial that other studies of the ledger hold."""
+    all_rows = ledger.studies()
+    others = [(other, ledger.trials(other.id)) for other in all_rows if may_hold_repeats(row, other)]
+    return view(
+        row,
+        ledger.trials(row.id),
+        home.path,
+        gpu_seconds=ledger.gpu_seconds(row.id, row.counted_until),
+        steps=ledger.steps.of(row.id),
+        others=others,
+        names=[other.name for other in all_rows],
+    )
 
 
 def _check_free(directory: Path, home: Home, force: bool) -> None:

@@ -65,6 +65,11 @@ class ConfigField:
         return ", ".join([numbers, *self.bounds, *(["or null"] if type(None) in kinds else [])])
 
     @property
+    def limits(self) -> dict[str, float]:
+        """Returns the bounds that there are by name: {"low": 1, "below": 2.0}."""
+        return {name: bound for name in _BOUNDS if (bound := getattr(self, name)) is not None}
+
+    @property
     def bounds(self) -> list[str]:
         """Lists the bounds in words: `above 0`, `at most 1`."""
         bounds = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))

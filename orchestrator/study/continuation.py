@@ -14,7 +14,7 @@ from orchestrator.ledger import Ledger, MoreTrials, StudyRow, UnknownStudy
 from orchestrator.machine import provenance
 from orchestrator.mistake import Mistakes
 from orchestrator.plain_data import config_key
-from orchestrator.space.config_field import defaults_of
+from orchestrator.space.config_field import config_fields, defaults_of
 from orchestrator.space.membership import LIMIT, NotInSpace, as_config_of, limit_of
 from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
@@ -45,12 +45,23 @@ class Revision:
 def _facts(spec: StudySpec, trainable: Trainable, fingerprint: str | None, file: str) -> dict[str, Any]:
     """Returns where a study comes from; asked for once, because git and the GPU driver are asked too."""
     told = {"data_fingerprint": fingerprint, "file": file, "settings": settings_of(spec)}
+    told["bounds"] = bounds_of(spec, trainable)
     return provenance.facts() | told | code_facts(trainable)
 
 
 def settings_of(spec: StudySpec) -> dict[str, Any]:
     """Returns the sections that decide how a study is run, with the defaults that hold for what the file leaves out."""
     return {name: getattr(spec, name).model_dump(mode="json") for name in ("search", "scheduler", "failures")}
+
+
+def bounds_of(spec: StudySpec, trainable: Trainable) -> dict[str, dict[str, float]]:
+    """Returns, for each searched name that the trainable bounds, what it takes: low, high, above, below.
+
+    A report that advises a wider range has to know it, and may be written where the trainable is not.
+    """
+    fields = config_fields(trainable.Config) or {}
+    bounds = {name: fields[name].limits for name in spec.space.searched if name in fields}
+    return {name: limits for name, limits in bounds.items() if limits}
 
 
 def known(home: Home, name: str) -> bool:
@@ -146,7 +157,7 @@ def adopt(ledger: Ledger, row: StudyRow, spec: StudySpec, trainable: Trainable) 
         return row, []
     trials = ledger.trials(row.id)
     found = revision(row.raw, spec, trials, defaults_of(trainable))
-    facts = row.facts | {"settings": settings_of(spec)}
+    facts = row.facts | {"settings": settings_of(spec), "bounds": bounds_of(spec, trainable)}
     if trials:
         change = {
             "at": time.time(),

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from orchestrator.trial import Objective, State, Trial
+from reports.numbers.alike import Alike, alike
 from reports.numbers.quantity import Scale, scale_of
+from reports.numbers.repeats import Confirmation, confirmation, values_of
 from reports.numbers.study_view import StudyView
 
 
@@ -93,6 +95,18 @@ class Comparison:
     median: float | None  # of the scored trials
     noise: float | None  # of the best trial, as epoch_noise estimates it
     cost: Cost
+    alike: Alike | None = None  # what all values have in common, where they name no winner
+
+    @property
+    def lead(self) -> Lead | None:
+        """Returns the lead that the headline speaks of: over the baseline if there is one; None without a second."""
+        return self.searched_best or (self.baselines[0] if self.baselines else self.runner_up)
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """Returns what repeats of the best trial prove of that lead; None without a repeat that is done."""
+        values = values_of(self.view.repeats, self.objective)
+        return confirmation(values, None if self.lead is None else self.lead.other_value, self.objective)
 
     @property
     def objective(self) -> Objective:
@@ -127,6 +141,7 @@ def compare(view: StudyView) -> Comparison:
         median=statistics.median(values.values()) if values else None,
         noise=None if best is None else epoch_noise(series(best, objective)),
         cost=cost_of(view),
+        alike=alike(view.trials, objective),
     )
 
 

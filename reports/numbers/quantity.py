@@ -81,6 +81,7 @@ Kind = Literal[
     "trials",
     "epochs",
     "studies",
+    "seeds",  # to train one config with, besides those that were
     "pictures",
     "correlation",
 ]

@@ -15,6 +15,7 @@ from orchestrator.trial import Objective, State, Trial
 from reports.numbers.comparison import Comparison, Row, series
 from reports.numbers.rank_statistics import explained, rank_correlation, thirds
 from reports.numbers.study_view import StudyView
+from reports.numbers.widening import beyond, wider
 
 FEW = 5  # With fewer completed trials nothing is said of a rank correlation.
 AT_AN_EDGE = 0.05  # A value that is closer to a bound, as a share of the range, counts as lying on it.
@@ -55,8 +56,9 @@ class Slice:
     """Shows one parameter against the objective.
 
     low, high: the searched range, None for choices. points: (trial number, value of the parameter, value of the
-    objective, state). edge: the bound that the best lies on. natural: no value beyond that bound makes sense (0, or 1
-    of a range from 0 to 1). leaning: the best quarter of the trials lies there too. explained: share of the ranking of
+    objective, state). edge: the bound that the best lies on; None where the search did not find it, because it is a
+    baseline or no better than all others. natural: the range cannot reach
+    further. leaning: the best quarter of the trials lies there too. explained: share of the ranking of
     the trials that the thirds of the range, or the choices, explain. by_chance: the share that is reached by chance in
     1 of 20 cases.
     """
@@ -149,7 +151,9 @@ def _slice(name: str, comparison: Comparison, rows: Sequence[Row]) -> Slice:
     correlation = rank_correlation(list(zip(places, ordered, strict=True))) if numeric and share else None
     best = comparison.best
     value = None if best is None else best.trial.config.get(name)
-    edge = _edge(value, comparison.view.domain_of(name, best.trial.config)) if numeric and best is not None else None
+    found = best is not None and best.trial.baseline is None and comparison.alike is None
+    within = {} if best is None else comparison.view.domain_of(name, best.trial.config)
+    edge = _edge(value, within) if numeric and found else None
     return Slice(
         name=name,
         low=domain.get("low"),
@@ -161,7 +165,7 @@ def _slice(name: str, comparison: Comparison, rows: Sequence[Row]) -> Slice:
         best=value,
         edge=edge,
         edge_by_chance=_edge_by_chance(domain),
-        natural=_natural(edge, domain),
+        natural=edge is not None and best is not None and _natural(edge, within, name, best.trial, comparison.view),
         leaning=edge is not None and _leaning(edge, domain, rows, name),
         explained=None if share is None else share.value,
         by_chance=None if share is None else share.by_chance,
@@ -213,9 +217,11 @@ def _edge_by_chance(domain: Mapping[str, Any]) -> float:
     return sum(1 for k in range(count) if not AT_AN_EDGE < k / (count - 1) < 1.0 - AT_AN_EDGE) / count
 
 
-def _natural(edge: Literal["low", "high"] | None, domain: Mapping[str, Any]) -> bool:
-    """Returns whether no value beyond that bound makes sense."""
-    return (edge == "low" and domain["low"] == 0) or (edge == "high" and domain["low"] == 0 and domain["high"] == 1)
+def _natural(edge: Literal["low", "high"], domain: Mapping[str, Any], name: str, best: Trial, view: StudyView) -> bool:
+    """Returns whether the range cannot reach further: it makes no sense, or trainable or constraints refuse it."""
+    if wider(domain, edge, view.limits_of(name, best.config)) is None:
+        return True
+    return not view.space.meets_constraints(best.config | {name: beyond(domain, edge)})
 
 
 def _leaning(edge: Literal["low", "high"], domain: Mapping[str, Any], rows: Sequence[Row], name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from orchestrator.space.space_parser import parse_space
 from orchestrator.step import Step
 from orchestrator.study.budget import used_of
 from orchestrator.trial import Objective, State, Trial, best_trial
+from reports.numbers.repeats import Repeat, repeats_of
 
 if TYPE_CHECKING:
     from orchestrator.ledger import StudyRow  # It would bring in the database, which a report does not need.
@@ -58,11 +59,25 @@ class StudyView:
     failed_steps: tuple[Step, ...] = ()  # such as a scoring on the test split
     used: Mapping[str, float] = field(default_factory=dict)  # of the budget: hours, gpu_hours, ...
     more_until: int | None = None  # trials in all, while there are fewer than `--trials +N` asked for
+    space: SearchSpace = field(default_factory=lambda: SearchSpace({}))  # with its constraints
+    repeats: tuple[Repeat, ...] = ()  # of the best trial, with other seeds, in studies of their own
+    names: frozenset[str] = frozenset()  # of the other studies of the home: taken
 
     @property
     def so_far(self) -> bool:
         """Returns whether more trials may come without anybody asking for them."""
         return self.status in ("running", "paused", "interrupted")
+
+    def limits_of(self, name: str, config: Mapping[str, Any]) -> dict[str, float]:
+        """Returns what the trainable takes for a name, as far as it is known: low, high, above, below.
+
+        Epochs of one kind or another, such as those of a warm-up, end before the last epoch of `config`.
+        """
+        limits = dict((self.facts.get("bounds") or {}).get(name) or {})
+        epochs = config.get("epochs")
+        if name.endswith("_epochs") and isinstance(epochs, int):
+            limits["high"] = min(limits.get("high", epochs - 1), epochs - 1)
+        return limits
 
     def domain_of(self, name: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns the domain that a searched name has beside the values of `config`; {} where it is not known."""
@@ -74,15 +89,25 @@ class StudyView:
 
 
 def view(
-    row: StudyRow, trials: Sequence[Trial], home: Path, *, gpu_seconds: float = 0.0, steps: Sequence[Step] = ()
+    row: StudyRow,
+    trials: Sequence[Trial],
+    home: Path,
+    *,
+    gpu_seconds: float = 0.0,
+    steps: Sequence[Step] = (),
+    others: Sequence[tuple[StudyRow, Sequence[Trial]]] = (),
+    names: Iterable[str] = (),
 ) -> StudyView:
     """Reads the study of a ledger row. Nothing is imported for it: the trainable need not be there.
 
-    gpu_seconds: of all attempts.
+    gpu_seconds: of all attempts. others: the studies that may hold repeats of the best trial, with their trials.
+    names: of all studies.
     """
     raw = row.raw
     counted = [trial for trial in trials if trial.counts]
-    searched, fixed = _space(raw, counted)
+    # Mistakes in the file do not matter here: it was accepted once.
+    space = parse_space(raw.get("space") or {}, raw.get("constraints") or [], None, Mistakes())
+    searched, fixed = _space(raw, space, counted)
     best = best_trial(list(trials), row.objective)
     return StudyView(
         name=row.name,
@@ -110,6 +135,9 @@ def view(
         failed_steps=tuple(step for step in steps if step.state is State.FAILED),
         more_until=None if row.more is None else row.more.until,
         used=used_of(row, list(trials), gpu_seconds),
+        space=space,
+        repeats=repeats_of(best, others),
+        names=frozenset(names) - {row.name},
     )
 
 
@@ -119,14 +147,14 @@ def _scheduler(row: StudyRow) -> dict[str, Any]:
     return dict(kept) | dict(row.raw.get("scheduler") or {})
 
 
-def _space(raw: Mapping[str, Any], trials: Sequence[Trial]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+def _space(
+    raw: Mapping[str, Any], space: SearchSpace, trials: Sequence[Trial]
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Returns (searched, fixed).
 
     What the file leaves open, such as a name that is no longer in it, is read off the trials.
     """
     written = raw.get("space") or {}
-    # Constraints do not matter here, nor do mistakes in the file.
-    space = parse_space(written, [], None, Mistakes())
     searched = {name: _described(space.parameters[name], space) for name in space.searched}
     fixed = dict(space.fixed)
     tried: dict[str, dict[str, Any]] = {}  # name -> its different values

@@ -1,6 +1,7 @@
 """Names what a trial's curves say of its training: stuck, labels without effect, a learning rate gone too soon.
 
 The rules come from the records of experiments run by hand: days went by before somebody read them off the curves.
+Before a rule accuses, it looks whether any other metric of the same reports says the contrary.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean
 
+from orchestrator.study.endings import early_stop
 from orchestrator.trial import Objective, Report, State, Trial
+from reports.numbers.evidence import FLAT, improved
 
 FEWEST = 6  # With fewer reports a curve says nothing.
-FLAT = 0.08  # A score from 0 to 1 that stays within so much has not moved.
 LEARNT = 0.5  # Nobody calls a trial with a better score stuck.
 FALLING = 0.1  # A loss that falls by a smaller share of itself, from the first quarter to the end, does not fall.
 SPENT_LR = 0.02  # Below this share of its peak a learning rate teaches nothing: it is spent.
@@ -54,15 +56,15 @@ class Symptom:
 
 _SENTENCES = {
     "stuck": "train/loss fell from {early:.3g} to {late:.3g}, but the score never left {score:.3g}; "
-    "prune on a metric with early signal, try another seed or a longer warm-up",
+    "try a longer warm-up, another learning rate or another seed",
     "labels": "nothing of train (train/loss {early:.3g} to {late:.3g}) shows in validation (score {score:.3g}); "
-    "look with `tune check` whether labels fit their images, then at the learning rate (peak {peak:.2g})",
+    "look with `tune check` whether labels fit their images, then at the learning rate",
     "lr_spent": "from epoch {epoch:.0f} on lr is below {share:.0%} of its peak {peak:.2g} and nothing is learnt "
-    "any more, stuck at {score:.3g}; raise min_lr or step_epochs",
+    "any more, stuck at {score:.3g}; let lr fall later, or end higher",
     "overfit": "best {best:.3g} at epoch {epoch:.0f}, {score:.3g} at the end, while train/loss fell from {early:.3g} "
     "to {late:.3g}; more augmentation or weight decay, or fewer epochs",
     "gap": "{trained:.3g} in training, {score:.3g} in validation; more augmentation, weight decay or data",
-    "diverged": "train/loss rose from {early:.3g} to {late:.3g}; lower lr, or lengthen warmup_epochs",
+    "diverged": "train/loss rose from {early:.3g} to {late:.3g}; lower the learning rate, or lengthen its warm-up",
 }
 
 
@@ -77,24 +79,41 @@ def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
     loss = [report.metrics["train/loss"] for report in reports]
     quarter = len(reports) // 4
     early, late, least = loss[quarter], fmean(loss[-max(quarter, 1) :]), min(loss)
-    if least > 0 and late > RISEN * least and late > early:
+    if _diverged(loss, early, late) and improved(reports[loss.index(least) :], objective) is None:
         return Symptom(Kind.DIVERGED, {"early": least, "late": late})
     score = [report.metrics[objective.metric] for report in reports]
     if objective.mode != "max" or not all(0 <= value <= 1 for value in score):
         return None
     rates = [report.metrics.get("lr", math.nan) for report in reports]
     peak = max((rate for rate in rates if math.isfinite(rate)), default=math.nan)
-    numbers = {"early": early, "late": late, "score": max(score), "peak": peak}
+    numbers = {"early": early, "late": late, "score": max(score)}
     spent = _spent_from(rates, peak)
-    if spent is not None and max(score) < GOOD and _rests(score[spent:], loss[spent:], loss):
-        return Symptom(Kind.LR_SPENT, numbers | {"epoch": reports[spent].epoch, "share": SPENT_LR})
+    if (
+        spent is not None
+        and max(score) < GOOD
+        and _rests(score[spent:], loss[spent:], loss)
+        and improved(reports[spent:], objective) is None
+    ):
+        return Symptom(Kind.LR_SPENT, numbers | {"peak": peak, "epoch": reports[spent].epoch, "share": SPENT_LR})
     trained = _trained(reports[-1], objective.metric)
-    if trained > GAP and max(score) < CARRIED_OVER * trained:  # The data were learnt by heart.
-        return Symptom(Kind.LABELS, numbers)
-    cut = trial.state is State.PRUNED  # It was stopped midway, perhaps on the plateau that CTC begins with.
-    if not cut and max(score) < LEARNT and all(_flat(series[quarter:]) for series in _scores(reports)):
+    if trained > GAP and max(score) < CARRIED_OVER * trained and improved(reports, objective) is None:
+        return Symptom(Kind.LABELS, numbers)  # The data were learnt by heart, and validation knows nothing of it.
+    later = reports[quarter:]
+    if (
+        not cut_short(trial)  # It may have been on the plateau that CTC begins with.
+        and max(score) < LEARNT
+        and all(_flat(series[quarter:]) for series in _scores(reports))
+        and improved(later, objective) is None
+    ):
         return Symptom(Kind.STUCK if early - late > FALLING * abs(early) else Kind.LABELS, numbers)
-    return _overfit(reports, score, loss, objective.metric)
+    return _overfit(reports, score, loss, objective)
+
+
+def cut_short(trial: Trial) -> bool:
+    """Returns whether the trial did not come to the last epoch of its config, as far as that is known."""
+    planned = trial.config.get("epochs")
+    unfinished = isinstance(planned, int) and not isinstance(planned, bool) and trial.epochs < planned
+    return trial.state is State.PRUNED or unfinished or early_stop(trial.reason) is not None
 
 
 @dataclass(frozen=True)
@@ -136,6 +155,12 @@ def _trained(report: Report, metric: str) -> float:
     return report.metrics.get(metric.replace("val/", "train/", 1), math.nan)
 
 
+def _diverged(loss: Sequence[float], early: float, late: float) -> bool:
+    """Returns whether the loss rose again, by more than it moves once all is learnt."""
+    least = min(loss)
+    return least > 0 and late > RISEN * least and late > early and late - least > FALLING * (loss[0] - least)
+
+
 def _flat(values: Sequence[float]) -> bool:
     """Returns whether the values have not moved."""
     return max(values) - min(values) < FLAT
@@ -154,15 +179,18 @@ def _rests(score: Sequence[float], loss: Sequence[float], whole: Sequence[float]
     return max(score) - score[0] < FLAT / 2 and loss[0] - min(loss) < FALLING * max(fall, 1e-12)
 
 
-def _overfit(reports: Sequence[Report], score: Sequence[float], loss: Sequence[float], metric: str) -> Symptom | None:
+def _overfit(
+    reports: Sequence[Report], score: Sequence[float], loss: Sequence[float], objective: Objective
+) -> Symptom | None:
     """Returns overfitting where the score fell while the loss fell, or where training is far ahead of validation."""
     top = max(range(len(score)), key=score.__getitem__)
     tail = max(len(score) // 4, 1)
     end = fmean(score[-tail:])
     falling = loss[top] - fmean(loss[-tail:]) > FALLING * abs(loss[top])
     lost = top < len(score) - tail and score[top] - end > LOST and falling
-    if lost:
+    if lost and improved(reports[top:], objective) is None:
         numbers = {"best": score[top], "epoch": reports[top].epoch, "score": end, "early": loss[top]}
         return Symptom(Kind.OVERFIT, numbers | {"late": fmean(loss[-tail:])})
-    trained = _trained(reports[-1], metric)
-    return Symptom(Kind.OVERFIT, {"trained": trained, "score": score[-1]}) if trained - score[-1] > GAP else None
+    trained = _trained(reports[-1], objective.metric)
+    reached = max(score[-tail:])
+    return Symptom(Kind.OVERFIT, {"trained": trained, "score": reached}) if trained - reached > GAP else None

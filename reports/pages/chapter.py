@@ -125,7 +125,7 @@ def build_chapter(comparison: Comparison, lang: str, index: int) -> Chapter:
         step_cost=cost and words("next.left" if view.so_far else "next.cost", hours=cost),
         commands=step.commands,
         tiles=tuple(_tiles(comparison, words)),
-        standing_table=standing_tables.standing_table(comparison, words) if comparison.scored > 1 else None,
+        standing_table=standing_tables.standing_table(comparison, words),
         config_table=standing_tables.config_table(comparison, found_slices, words),
         edges_note=standing_tables.edges_note(found_slices, words),
         fixed=tuple((one_line(name), short(value, 6)) for name, value in view.fixed.items()),
@@ -184,12 +184,14 @@ def _tiles(comparison: Comparison, words: Words) -> Iterator[Tile]:
     if best is not None and best.best_epoch is not None:
         label = f"{words('key.best')} · {comparison.objective.metric}"
         yield Tile(label, words.value(best.value), words("key.at", trial=best.number, epoch=best.best_epoch))
-    lead = comparison.searched_best or (comparison.baselines[0] if comparison.baselines else comparison.runner_up)
-    if lead is not None:
+    lead, repeats = comparison.lead, comparison.confirmation
+    if lead is not None and comparison.alike is None:
         key = "key.baseline" if lead.baseline is not None else "key.runner_up"
         if comparison.searched_best is not None:
             key = "key.behind_baseline"
         detail = words(f"key.{standing_of(lead, comparison.noise)}")
+        if repeats is not None and repeats.standing in ("win", "no_win"):
+            detail = words(f"key.{repeats.standing}", ahead=repeats.ahead, repeats=len(repeats.values))
         yield Tile(words(key), words.quantity(shown_lead(lead, comparison.scale)), detail)
     test = None if best is None else value_on_test(best.trial, comparison.objective)
     if test is not None:
@@ -260,8 +262,18 @@ def _pruning(comparison: Comparison, found: tuple[Rung, ...], words: Words) -> I
         yield words(f"pruning.{first.judgement}", epoch=first.epoch, rho=rho, low=low, high=high, trials=compared)
         if comparison.counts.get(State.PRUNED, 0):
             yield words("pruning.survivors")
+        if first.judgement in ("unclear", "weak"):
+            yield _later_rung(first, comparison, words)
     if first.winner_rank is not None and comparison.counts.get(State.PRUNED, 0):
         yield words("pruning.winner", epoch=first.epoch, rank=first.winner_rank, seen=first.seen)
+
+
+def _later_rung(first: Rung, comparison: Comparison, words: Words) -> str:
+    """Says which setting, in another study, would judge trials later: one of this study's is not changed."""
+    eta = int(comparison.view.scheduler.get("eta", 4))
+    later = first.epoch * eta
+    longest = max((trial.epochs for trial in comparison.view.trials), default=0)
+    return words("pruning.later", grace=later) if later < longest else words("pruning.never")
 
 
 def _pictures_note(pictures: Pictures | None, words: Words) -> str:

@@ -12,7 +12,7 @@ from reports.numbers.search_quality import stops_early
 from reports.numbers.study_view import StudyView
 from reports.words import Words, one_line, short
 
-_SAID_ELSEWHERE = ("data_fingerprint", "settings", "changes", *KEPT_ASIDE)
+_SAID_ELSEWHERE = ("data_fingerprint", "settings", "bounds", "changes", *KEPT_ASIDE)
 _LIMITED = {"trials": "trials", "hours": "hours", "gpu_hours": "gpu_hours", "patience": "trials_since_best"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from reports.numbers.advice import Advice, original_command, reproduction
 from reports.numbers.comparison import Comparison, Cost, Lead, Row
+from reports.numbers.repeats import Repeat
 from reports.numbers.search_quality import Failures, Rung, Slice
 from reports.numbers.symptoms import Symptoms
 from reports.numbers.verdict import Verdict
@@ -30,11 +31,12 @@ def study_numbers(
     "side_by_side": [text], "studies": [this, ...]}.
 
     study, status, reason, objective {metric, mode}, trainable: as in `tune show --json`.
-    verdict: {standing (none, tie, unknown), key, text, support [text]}.
+    verdict: {standing (none, tie, unknown, win, no_win), key, text, support [text]}.
     next: {text, commands [text], device_hours}. reproduce: {study, best [text]}.
     best, runner_up, median, noise: trial number, lead, and two values of the objective, each null where there is none.
     baselines: [lead]; a lead is {ahead, other, baseline, value, other_value, by, relative, test_by}: `by` is how far
     trial `ahead` is better than trial `other` in the objective, whatever the mode; `test_by` on the test data.
+    repeats: [{study, trial, seed, state, value}] of the best trial's config, with other seeds, in studies of their own.
     counts: {state: trials}. scored: trials with a value that did not fail.
     cost: {seconds, epochs, saved_epochs, saved_seconds, saved_share, wall_seconds, device, per_trial, device_hours}.
     trials: [{number, rank, state, reason, baseline, origin, extended [{after, limit, new_limit}], value, best_epoch,
@@ -67,6 +69,7 @@ def study_numbers(
         "baselines": [_lead(lead) for lead in comparison.baselines],
         "median": comparison.median,
         "noise": comparison.noise,
+        "repeats": [_repeat(each, comparison) for each in view.repeats],
         "counts": {state.value: count for state, count in comparison.counts.items()},
         "scored": comparison.scored,
         "cost": _cost(comparison.cost),
@@ -99,6 +102,18 @@ def plain(value: Any) -> Any:
 
 def _lead(lead: Lead | None) -> dict[str, Any] | None:
     return None if lead is None else asdict(lead)
+
+
+def _repeat(repeat: Repeat, comparison: Comparison) -> dict[str, Any]:
+    trial = repeat.trial
+    value = trial.value(comparison.objective)
+    return {
+        "study": repeat.study,
+        "trial": trial.number,
+        "seed": trial.seed,
+        "state": trial.state.value,
+        "value": value,
+    }
 
 
 def _cost(cost: Cost) -> dict[str, Any]:

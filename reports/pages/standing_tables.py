@@ -14,9 +14,12 @@ from reports.words import Words, one_line, short
 
 
 def standing_table(comparison: Comparison, words: Words) -> Table | None:
-    """Lists the best, every baseline, the runner-up, and the median where no trial was cut. None without a best."""
+    """Lists the best, every baseline, the runner-up, and the median where no trial was cut.
+
+    None with fewer than two trials to be compared, or where all have the same value.
+    """
     best = comparison.best
-    if best is None:
+    if best is None or comparison.scored < 2 or comparison.alike is not None:
         return None
     rows = [_standing_row(words("standing.best"), best, comparison, words, "best")]
     if best.trial.baseline is not None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.plain_data import canonical, is_number
-from orchestrator.trial import State, Trial
+from orchestrator.trial import Trial
 from reports.numbers.comparison import Comparison, Row, series
 from reports.numbers.quantity import Quantity
 from reports.numbers.search_quality import Rung
+from reports.pages.endings import ending
 from reports.words import Words, one_line, short
 
 SHOWN_TRIALS = 500
@@ -108,8 +109,7 @@ def _numeric(domain: Mapping[str, Any]) -> bool:
 def _trial_cells(row: Row, comparison: Comparison, names: Sequence[str], words: Words) -> tuple[Cell, ...]:
     trial = row.trial
     told = [baseline_name(trial, words, "trials")] if trial.baseline is not None else []
-    if trial.reason and trial.state is not State.PRUNED:  # The reason of a pruned trial says no more than its state.
-        told.append(trial.reason)
+    told += [text] if (text := ending(trial, words)) else []
     value, behind = "" if row.value is None else words.value(row.value), ""
     best = comparison.best
     if row.behind is not None and best is not None and best.value is not None and row.value is not None:

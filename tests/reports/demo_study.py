@@ -71,7 +71,7 @@ def demo_trials(count: int = 20, seed: int = 3, epochs: int = EPOCHS) -> list[Tr
                 "rotate_prob": 0.2,
             }
         seconds = rng.uniform(260.0, 330.0)
-        state, reason, error, reports = State.COMPLETED, None, None, []
+        state, reason, error, reports = State.COMPLETED, f"last epoch: {epochs} of {epochs}", None, []
         start = 0.5 + rng.gauss(0.0, 0.02) + 4.0 * (goodness(config) - 0.95)
         for epoch in range(1, epochs + 1):
             if number == 8 and epoch == 1:
@@ -97,7 +97,7 @@ def demo_trials(count: int = 20, seed: int = 3, epochs: int = EPOCHS) -> list[Tr
                 break
             decision = asha.report(number, epoch, value)
             if decision is Decision.PRUNE and baseline is None and epoch < epochs:
-                state, reason = State.PRUNED, f"below the best 1/3 at epoch {epoch}"
+                state, reason = State.PRUNED, f"below the best 1/3 at the rung of epoch {epoch}"
                 break
         more: dict[str, Any] = {"created": BEGUN, "facts": {"host": "gpu-node-1", "device": "cuda"}}
         if state is State.FAILED:

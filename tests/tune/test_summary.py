@@ -128,3 +128,15 @@ def test_the_last_lines_say_what_ended_the_study_and_what_to_type(
     page = home.report("s") / "report.html"
     assert show_outcome(row(home, status, reason), TRIALS, outcome, page, home, "tune run s.yaml") == code
     assert said in capsys.readouterr().out
+
+
+def test_the_last_lines_of_a_study_that_learnt_nothing_say_so(home: Home, capsys: pytest.CaptureFixture[str]):
+    flat = [Trial(n, {}, State.COMPLETED, reports=tuple(report(e, 0.0, e) for e in (1, 2, 3))) for n in (1, 2)]
+    outcome, page = Outcome(Status.FINISHED, 2, "s"), home.report("s") / "report.html"
+    assert show_outcome(row(home), flat, outcome, page, home, "tune run s.yaml") == 0
+    out = capsys.readouterr().out
+    assert "nothing was learnt: every value of val/score is 0" in out
+    assert "next: tune show s --trial 1" in out and "tune train" not in out
+    again = Ledger(home.ledger).study("s")
+    show_outcome(again, flat, outcome, page, home, "tune run s.yaml --smoke")
+    assert "nothing was learnt" not in capsys.readouterr().out

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from orchestrator.study.endings import EarlyStop, early_stop, reason_of_end
+from orchestrator.policies.asha import Asha
+from orchestrator.study.endings import EarlyStop, early_stop, is_cut, reason_of_end
 from orchestrator.trial import Report, Trial
 from trainables.engine import stopped_early
 
@@ -26,6 +27,11 @@ from trainables.engine import stopped_early
 def test_the_reason_of_an_end_is_one_line(epochs: int, last: float, said: str | None, reason: str):
     trial = Trial(1, {}, reports=tuple(Report(e, {}, 1.0, 0.0) for e in range(1, epochs + 1)))
     assert reason_of_end(trial, last, said) == reason
+
+
+def test_the_schedulers_reason_is_told_from_others():
+    assert is_cut(Asha(eta=4).reason(16)) and "epoch 16" in Asha(eta=4).reason(16)
+    assert not is_cut("the search ended before it went on") and not is_cut(None)
 
 
 def test_the_engines_words_of_early_stopping_are_understood():

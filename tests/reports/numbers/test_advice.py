@@ -10,9 +10,11 @@ import pytest
 import typer.main
 
 import tune
-from reports.numbers.advice import advice, original_command, reproduction, wider
+from reports.numbers.advice import advice, original_command, reproduction
 from reports.numbers.comparison import compare
+from reports.numbers.repeats import Repeat
 from reports.numbers.search_quality import slices
+from tests.harness.parsed_space import space_of
 from tests.reports.few_trials import study, trial
 
 
@@ -64,19 +66,99 @@ def test_a_range_that_the_good_trials_lean_out_of_is_to_be_widened_first():
     assert_commands_exist(found.commands)
 
 
+def test_a_changed_study_is_widened_with_the_changes_it_was_begun_with():
+    values = {0.0011: 0.9, 0.002: 0.89, 0.003: 0.88} | {0.1 * n: 0.5 + 0.01 * n for n in range(1, 9)}
+    trials = [trial(n, [v], config={"lr": lr}) for n, (lr, v) in enumerate(values.items(), start=1)]
+    typed = "tune run made_up.yaml --set data.root='my data' --set=space.epochs=3 --trials 9 --until 07:00 --fresh"
+    facts = {"file": "made_up.yaml", "command": typed}
+    assert advised(study(trials, facts=facts)).commands == (
+        "tune run made_up.yaml --set 'data.root=my data' --set space.epochs=3 --set space.lr.low=0.0001 "
+        "--name made_up-wider",
+    )
+    assert original_command(study(trials, facts=facts)) == (
+        "tune run made_up.yaml --set 'data.root=my data' --set space.epochs=3 --trials 9"
+    )
+
+
+LEANING = {0.0011: 0.9, 0.002: 0.89, 0.003: 0.88} | {0.1 * n: 0.5 + 0.01 * n for n in range(1, 9)}
+
+
 @pytest.mark.parametrize(
-    ("domain", "low", "high"),
+    "change",
     [
-        ({"low": 1e-4, "high": 1e-2, "log": True}, 1e-5, 1e-1),
-        ({"low": 8, "high": 64, "log": True}, 1, 640),
-        ({"low": 4, "high": 16, "log": False}, 0, 28),
-        ({"low": 0.5, "high": 0.75, "log": False}, 0.25, 1.0),
-        ({"low": -1.0, "high": 1.0, "log": False}, -3.0, 3.0),
+        {"facts": {"file": "made_up.yaml", "bounds": {"lr": {"low": 0.001}}}},  # The trainable takes no smaller one.
+        {"space": space_of({"lr": {"low": 0.001, "high": 1.0, "log": True}}, "lr >= 0.001")},
+        {"names": frozenset({"made_up-wider"})},  # It was followed.
+        {"baseline": "by hand"},  # No draw of the search lies there.
     ],
 )
-def test_a_wider_bound_is_ten_times_or_a_width_away(domain, low, high):
-    assert wider(domain, "low") == pytest.approx(low) or (low == 1 and wider(domain, "low") == 1)
-    assert wider(domain, "high") == pytest.approx(high)
+def test_a_range_that_cannot_be_widened_is_not_advised_to_be(change):
+    change = dict(change)
+    first = {"baseline": change.pop("baseline", None)}
+    trials = [
+        trial(n, [v], config={"lr": lr}, **(first if n == 1 else {}))
+        for n, (lr, v) in enumerate(LEANING.items(), start=1)
+    ]
+    found = advised(study(trials, **change))
+    assert found.what.key.startswith("next.repeat"), found.what.key
+
+
+def test_a_study_that_learnt_nothing_is_looked_into_and_not_repeated():
+    found = advised(study([trial(n, [0.0] * 3) for n in (1, 2, 3)]))
+    assert found.what.key == "next.nothing_learnt"
+    assert found.commands == ("tune show made_up --trial 1", "tune check made_up.yaml")
+    assert_commands_exist(found.commands)
+
+
+def test_trials_that_patience_ended_before_anything_was_learnt_get_more_of_it():
+    reason = "stopped early: val/accuracy did not improve for 2 epochs"
+    trials = [trial(n, [0.0] * 3, config={"early_stopping_patience": 2, "lr": 0.1 * n}, reason=reason) for n in (1, 2)]
+    found = advised(study(trials))
+    assert found.what.key == "next.more_patience"
+    assert found.commands == ("tune run made_up.yaml --set space.early_stopping_patience=0 --name made_up-patient",)
+    assert_commands_exist(found.commands)
+
+
+def test_trials_that_all_reach_the_same_are_not_repeated():
+    found = advised(study([trial(n, [0.1 * n, 1.0]) for n in (1, 2, 3)]))
+    assert found.what.key == "next.no_difference"
+
+
+def repeat(seed: int, value: float, state: str = "completed") -> Repeat:
+    return Repeat(f"made_up-seed{seed}", trial(1, [value], state, seed=seed))
+
+
+TWO = [trial(1, [0.5] * 4, baseline="by hand"), trial(2, [0.6] * 4, seconds=900.0), trial(3, [0.55] * 4)]
+
+
+def test_after_the_repeats_the_advice_moves_on():
+    found = advised(study(TWO, repeats=(repeat(1, 0.59), repeat(2, 0.58))))
+    assert found.what.key == "next.confirmed"
+    assert found.commands == ("tune best made_up --output best.yaml",)
+
+
+def test_a_lead_that_did_not_hold_is_searched_on_where_the_budget_is_raised():
+    lost = (repeat(1, 0.59), repeat(2, 0.4))
+    found = advised(study(TWO, repeats=lost, budget={"trials": 3, "hours": 2.0}, used={"hours": 2.0}))
+    assert found.what.key == "next.search_on"
+    assert found.commands == ("tune run made_up.yaml --trials +4 --set budget.hours=4",)
+    assert_commands_exist(found.commands)
+    done = space_of({"lr": [0.01, 0.02, 0.03]})
+    assert advised(study(TWO, repeats=lost, space=done)).what.key == "next.not_confirmed"
+
+
+def test_only_the_repeats_that_are_lacking_are_proposed_under_names_that_are_free():
+    one = advised(study(TWO, repeats=(repeat(1, 0.59),)))
+    assert one.commands[1:] == (
+        "tune train best.yaml --set search.seed=2 --name made_up-seed2",
+        "tune report made_up made_up-seed1 made_up-seed2",
+    )
+    failed = advised(
+        study(TWO, repeats=(repeat(1, 0.0, "failed"),), names=frozenset({"made_up-seed1", "made_up-seed2"}))
+    )
+    assert [command.split()[-1] for command in failed.commands[1:3]] == ["made_up-2-seed2", "made_up-seed3"]
+    begun = advised(study(TWO, repeats=(repeat(1, 0.3, "paused"),), names=frozenset({"made_up-seed1"})))
+    assert [command.split()[-1] for command in begun.commands[1:3]] == ["made_up-seed1", "made_up-seed2"]
 
 
 def test_an_interrupted_study_goes_on_by_the_command_that_began_it():

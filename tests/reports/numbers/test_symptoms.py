@@ -16,6 +16,7 @@ ACCURACY = Objective("val/acc", "max")
 def course(epochs: int, **series) -> Trial:
     """Makes a trial whose metrics are functions of the share of it that is done, from 0 to 1."""
     names = {"loss": "train/loss", "acc": "val/acc", "ned": "val/ned", "train_acc": "train/acc", "lr": "lr"}
+    names |= {"val_loss": "val/loss", "cer": "val/cer"}
     metrics = [
         {names[name]: float(value(epoch / epochs)) for name, value in series.items()} for epoch in range(1, epochs + 1)
     ]
@@ -129,6 +130,81 @@ def test_a_short_course_or_one_without_a_loss_says_nothing():
     assert symptom_of(course(5, loss=lambda t: 3, acc=lambda t: 0), ACCURACY) is None
     assert symptom_of(course(30, acc=lambda t: 0), ACCURACY) is None
     assert symptom_of(Trial(1, {}), ACCURACY) is None
+
+
+def test_data_learnt_by_heart_while_another_score_rises_are_overfit_and_not_labels_without_effect():
+    # 120 right crops were learned by heart: accuracy in validation stayed at 0.05, similarity rose from 0.26 to 0.67.
+    trial = course(
+        60,
+        loss=lambda t: 3 * math.exp(-5 * t),
+        acc=lambda t: 0.05 * t,
+        ned=lambda t: 0.26 + 0.41 * t,
+        train_acc=lambda t: min(1.0, 1.2 * t),
+        lr=cosine,
+    )
+    assert kind_of(trial) is Kind.OVERFIT
+    assert str(symptom_of(trial, ACCURACY)).startswith("overfit: 1 in training, 0.05 in validation")
+
+
+FLAT = {"acc": lambda t: 0.01, "loss": lambda t: 3 - 2 * t, "lr": cosine}
+LEARNT_BY_HEART = {"acc": lambda t: 0.01, "loss": lambda t: 3 - 2.5 * t, "train_acc": lambda t: t, "lr": cosine}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"ned": lambda t: 0.2 + 0.5 * t},  # a score that rises
+        {"cer": lambda t: 0.9 - 0.5 * t},  # a share of errors that falls
+        {"cer": lambda t: 1.4 - 0.6 * t},  # more errors than letters, but ever fewer
+        {"val_loss": lambda t: 3 - 1.5 * t},
+    ],
+)
+def test_no_rule_accuses_where_another_metric_of_validation_got_better(other):
+    assert kind_of(course(40, **FLAT, **other)) is None
+    assert kind_of(course(40, **LEARNT_BY_HEART, **other)) is Kind.OVERFIT
+    spent = {"lr": lambda t: 1e-3 if t < 0.3 else 1e-6, "loss": lambda t: 2.5 - 4 * min(t, 0.3)}
+    assert kind_of(course(40, acc=lambda t: 2 * min(t, 0.3), **spent)) is Kind.LR_SPENT
+    assert kind_of(course(40, acc=lambda t: 2 * min(t, 0.3), **spent, **other)) is not Kind.LR_SPENT
+
+
+@pytest.mark.parametrize(
+    "other", [{"ned": lambda t: 0.3}, {"cer": lambda t: 0.9 + 0.5 * t}, {"val_loss": lambda t: 3 + t}]
+)
+def test_metrics_that_stand_still_or_get_worse_excuse_nothing(other):
+    assert kind_of(course(40, **LEARNT_BY_HEART, **other)) is Kind.LABELS
+
+
+def test_a_loss_that_wobbles_at_nothing_or_rises_while_validation_improves_has_not_diverged():
+    assert (
+        kind_of(course(30, loss=lambda t: 2.3 * math.exp(-40 * t) + 0.002 + 0.003 * (t > 0.6), acc=lambda t: 0.9))
+        is None
+    )
+    harder = course(30, loss=lambda t: 1 - t if t < 0.5 else 1.2, acc=lambda t: 0.5 + 0.4 * t)
+    assert kind_of(harder) is None
+
+
+def test_a_fall_of_the_score_is_no_overfitting_where_another_score_rises_by_more():
+    falling = {"loss": lambda t: 2 * math.exp(-3 * t), "acc": lambda t: 0.6 - 0.1 * t, "lr": cosine}
+    assert kind_of(course(40, **falling)) is Kind.OVERFIT
+    assert kind_of(course(40, **falling, ned=lambda t: 0.5 + 0.4 * t)) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": {"epochs": 60}},  # It runs, or was paused.
+        {"state": State.COMPLETED, "reason": "stopped early: val/acc did not improve for 5 epochs"},
+    ],
+)
+def test_a_trial_that_did_not_come_to_its_last_epoch_is_not_called_stuck(change):
+    trial = course(16, loss=lambda t: 3 - t, acc=lambda t: 0, ned=lambda t: 0.27, lr=cosine)
+    assert kind_of(replace(trial, config={"epochs": 16})) is Kind.STUCK
+    assert symptom_of(replace(trial, **change), ACCURACY) is None
+
+
+def test_no_sentence_tells_a_learning_rate_that_was_not_reported():
+    trial = course(20, loss=lambda t: 2.9, acc=lambda t: 0)
+    assert "nan" not in str(symptom_of(trial, ACCURACY))
 
 
 def test_an_objective_that_is_no_score_is_judged_by_the_loss_alone():
