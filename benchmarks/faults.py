@@ -1,6 +1,6 @@
 """What faults cost a study: trials lost, repeated, counted twice, runs of MLflow that run for ever; all must be 0.
 
-python -m benchmarks.faults                     every fault, a quarter of an hour on two cores
+python -m benchmarks.faults                     every fault, half an hour on two cores
 python -m benchmarks.faults --quick             the version of the test suite
 python -m benchmarks.faults driver worker       faults whose names hold one of these words; --list names all
 python -m benchmarks.faults --seed 7            other instants
