@@ -78,9 +78,10 @@ class AfterSearch:
         else:
             config = self.trainable.build_config(self.trials[step.trial].config)
             verdict = failures.judge(failure, step, config, self.policy)
-            if failure.kind is FailureClass.WORKER_LOST:
+            machines = failures.may_be_the_machines(failure)
+            if machines:
                 self.lost_workers.lost(ref_of(step), failure.message)
-            if verdict.again or (failure.kind is FailureClass.WORKER_LOST and self.lost_workers.of_several):
+            if verdict.again or (machines and self.lost_workers.of_several):
                 paused = self.steps.pause(number, verdict.reason, failure, verdict.accumulation_steps)
                 self._ended(step, paused, "retried")
             else:

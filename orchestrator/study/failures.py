@@ -60,6 +60,14 @@ class Tried(Protocol):
     def accumulation_steps(self) -> int | None: ...
 
 
+_CRASHES = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
+
+
+def may_be_the_machines(failure: Failure) -> bool:
+    """Returns whether a worker was lost without a signal that a process causes itself."""
+    return failure.kind is FailureClass.WORKER_LOST and failure.cause not in _CRASHES
+
+
 def was_spared(trial: Trial, policy: FailuresSpec) -> bool:
     """Returns whether the trial lost so many workers that it would have failed, had others not lost theirs, too."""
     return trial.failures.count(FailedAttempt(FailureClass.WORKER_LOST, trial.epochs)) >= policy.lost_workers

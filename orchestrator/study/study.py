@@ -409,7 +409,7 @@ class Study:
 
     def _is_the_machines(self, trial: Trial, failure: Failure) -> bool:
         """Returns whether workers of one trial after another are lost: then none of these trials fails."""
-        if failure.kind is not FailureClass.WORKER_LOST:
+        if not failures.may_be_the_machines(failure):
             return False
         lost = self.lost_workers
         lost.lost(JobRef(JobKind.TRAIN, trial.number, trial.attempts), failure.message)

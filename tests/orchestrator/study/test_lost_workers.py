@@ -75,6 +75,18 @@ def test_a_machine_that_loses_every_worker_holds_the_study_longer_and_longer_and
     assert states(study) == [State.COMPLETED] * 6 and study.lost_workers.reason is None
 
 
+def test_workers_that_crash_by_themselves_are_the_fault_of_their_trials(
+    cluster: Callable[..., FakeCluster], clock: Clock
+):
+    study = cluster(scheduler={"name": "none"}).open(now=clock)
+    crashed = Failure(FailureClass.WORKER_LOST, "the worker process crashed with SIGSEGV", cause="SIGSEGV")
+    for _ in range(3):
+        for job in (started(study), started(study)):
+            study.fail(job.number, crashed)
+        assert study.lost_workers.reason is None
+    assert states(study) == [State.FAILED, State.FAILED]
+
+
 def test_with_one_worker_a_trial_that_failed_is_taken_back_when_the_next_one_is_lost_too(
     cluster: Callable[..., FakeCluster], clock: Clock
 ):
