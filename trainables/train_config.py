@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trainables.metric import Metric
 from trainables.trainable import setting
 
 OPTIMIZERS = ("adamw", "adam", "nadamw", "radam", "lamb", "lion", "sgd", "rmsprop")
 LR_SCHEDULES = ("cosine", "onecycle", "linear", "poly", "step", "constant")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+# What engine.py reports whatever the task.
+ENGINE_METRICS: Mapping[str, Metric] = {
+    "train/loss": Metric("min"),
+    "lr": Metric(),
+    "images_per_second": Metric("max"),
+    "peak_memory_gb": Metric("min"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TextIO
 
+from trainables.metric import Metric, read_metrics
 from trainables.namesake import hidden, let_in
 
 BUILT_IN = {"detection": "trainables.detection", "recognition": "trainables.recognition"}
@@ -89,6 +90,7 @@ class Trainable:
     predict(config, run, files, output) writes what the checkpoint makes of new pictures, in a format that the task
     reads; returns a line for each file that could not be read. `output.encoding` is utf-8-sig where it is for Excel.
     fingerprint(data) -> a short text that changes when the data do.
+    yields: {name: "max", "min" or None}, all that `train` may report, so that a misspelt objective is found early.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Trainable:
     examples: Callable[[Any, Run, Path], None] | None = None
     predict: Callable[[Any, Run, Sequence[Path], TextIO], list[str]] | None = None
     fingerprint: Callable[[Mapping[str, Any]], str] | None = None
+    yields: Mapping[str, Metric] | None = None
 
     def build_config(self, values: Mapping[str, Any]) -> Any:
         """Returns the config that `train` receives."""
@@ -140,6 +143,7 @@ def load_trainable(name: str) -> Trainable:
     }
     if hooks["Config"] is not None and not dataclasses.is_dataclass(hooks["Config"]):
         raise UnknownTrainable(f"`{name}`: its Config must be a dataclass, but is {hooks['Config']!r}")
+    hooks["yields"] = read_metrics(hooks["yields"])
     return Trainable(name=name, train=train, **hooks)
 
 

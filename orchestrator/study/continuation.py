@@ -26,6 +26,7 @@ from trainables import Trainable
 
 # While trials hang on them.
 NEVER_CHANGE = ("study", "trainable", "objective", "data", "search", "scheduler", "storage", "source")
+MEASURED_BY = ("objective", "scheduler")  # While a trial has a value.
 _UNTOLD = ("tracking", "storage")  # addresses, which may hold passwords
 
 
@@ -78,12 +79,12 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
             try_writing(spec.storage, file or spec.study)
         facts = _facts(spec, trainable, fingerprint, file)
         return ledger.create_study(spec.study, spec.raw, spec.objective.objective, facts)
-    if row.objective == spec.objective.objective and not ledger.trials(row.id, reports=False):
+    if not ledger.trials(row.id, reports=False):
         ledger.update_study(
             row.id, facts=_facts(spec, trainable, fingerprint, file)
         )  # no trial hangs on what it was begun with
         return row
-    mistakes = forbidden_changes(row, spec, defaults_of(trainable))
+    mistakes = forbidden_changes(row, spec, defaults_of(trainable), measured=is_measured(ledger, row))
     if mistakes:
         advice = "give the changed study another --name, or move the old one aside with --fresh"
         raise InputMistake(*(f"{file or spec.study}: {mistake}; {advice}" for mistake in mistakes))
@@ -96,10 +97,21 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
     return row
 
 
-def forbidden_changes(row: StudyRow, spec: StudySpec, defaults: Mapping[str, Any]) -> list[str]:
-    """What the file asks for that the study's trials cannot follow: `PATH: what must hold, but got X`."""
+def is_measured(ledger: Ledger, row: StudyRow) -> bool:
+    """Returns whether any trial has a value by which others were judged."""
+    return any(trial.value(row.objective) is not None for trial in ledger.trials(row.id))
+
+
+def forbidden_changes(
+    row: StudyRow, spec: StudySpec, defaults: Mapping[str, Any], *, measured: bool = True
+) -> list[str]:
+    """What the file asks for that the study's trials cannot follow: `PATH: what must hold, but got X`.
+
+    measured: a trial has a value of the objective; before that, objective and scheduler bind nobody.
+    """
     begun = f"what study {row.name!r} was begun with"
-    found = [f"{key}: must be {begun}, but differs" for key in changed(row.raw, spec.raw) if key in NEVER_CHANGE]
+    fixed = [key for key in NEVER_CHANGE if measured or key not in MEASURED_BY]
+    found = [f"{key}: must be {begun}, but differs" for key in changed(row.raw, spec.raw) if key in fixed]
     before, limit = limit_of(_space_of(row.raw), defaults), limit_of(spec.space, defaults)
     if before is not None and limit is not None and limit < before:
         found.append(f"space.{LIMIT}: must be at least {before}, {begun}, but got {limit}")
@@ -153,9 +165,11 @@ def adopt(ledger: Ledger, row: StudyRow, spec: StudySpec, trainable: Trainable) 
 
     One transaction: a crash leaves the study with its old file or with its new one.
     """
-    if row.raw == spec.raw:
+    if row.raw == spec.raw and row.objective == spec.objective.objective:
         return row, []
     trials = ledger.trials(row.id)
+    if row.objective != spec.objective.objective:
+        _ask_for_another_metric(ledger, row, spec.objective.objective, trials)
     found = revision(row.raw, spec, trials, defaults_of(trainable))
     facts = row.facts | {"settings": settings_of(spec), "bounds": bounds_of(spec, trainable)}
     if trials:
@@ -168,6 +182,14 @@ def adopt(ledger: Ledger, row: StudyRow, spec: StudySpec, trainable: Trainable) 
         facts = facts | {"changes": [*facts.get("changes", []), change]}
     ledger.revise(row.id, raw=spec.raw, facts=facts, left_out=found.left_out, extended=found.extended)
     return ledger.study_of(row.id), _news(row, spec, trials, found)
+
+
+def _ask_for_another_metric(ledger: Ledger, row: StudyRow, objective: Objective, trials: Sequence[Trial]) -> None:
+    """Lets a study that has no value yet improve `objective`; what failed because it was not reported goes on."""
+    ledger.update_study(row.id, metric=objective.metric, mode=objective.mode)
+    for trial in trials:
+        if trial.state is State.FAILED and any(objective.metric in report.metrics for report in trial.reports):
+            ledger.finish(row.id, trial.number, State.PAUSED, "goes on under the objective that the file has now")
 
 
 def _news(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revision) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.job import Failure, FailureClass
+from orchestrator.mistake import did_you_mean
 from orchestrator.study_file.sections import FailuresSpec
 from orchestrator.trial import FailedAttempt, Report, State, Trial, count_by_class
 
@@ -31,7 +32,7 @@ def failure_of(report: Report, required: set[str]) -> Failure | None:
     """What is wrong with a report: a metric that must be there is not, or is no finite number."""
     for metric in sorted(required):
         if metric not in report.metrics:
-            given = ", ".join(sorted(report.metrics)) or "nothing"
+            given = (", ".join(sorted(report.metrics)) or "nothing") + did_you_mean(metric, report.metrics)
             return Failure(FailureClass.EXCEPTION, f"epoch {report.epoch} must report `{metric}`, but reported {given}")
     for metric in sorted(required | {"train/loss"} & report.metrics.keys()):
         if not math.isfinite(report.metrics[metric]):
@@ -47,6 +48,16 @@ def lost_since(trial: Trial, newest: float) -> bool:
     """
     lost = trial.failures[-1:] and trial.failures[-1].kind is FailureClass.WORKER_LOST
     return trial.state is State.FAILED and bool(lost) and (trial.ended or 0.0) >= newest
+
+
+def never_reported(required: set[str], trials: Iterable[Trial]) -> set[str]:
+    """Returns what no report of any trial has: the study file asks for what the trainable does not report."""
+    missing = set(required)
+    for report in (report for trial in trials for report in trial.reports):
+        missing -= report.metrics.keys()
+        if not missing:
+            break
+    return missing
 
 
 class Tried(Protocol):

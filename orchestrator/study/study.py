@@ -26,7 +26,7 @@ from orchestrator.study.after_search import AfterSearch
 from orchestrator.study.attempts import Attempts
 from orchestrator.study.endings import reason_of_end
 from orchestrator.study.event import Event
-from orchestrator.study.failures import Streak, failure_of
+from orchestrator.study.failures import Streak, failure_of, never_reported
 from orchestrator.study.last_epoch import LastEpoch
 from orchestrator.study.leader import Leader
 from orchestrator.study.outages import LostWorkers, StorageOutage
@@ -263,6 +263,7 @@ class Study:
         failure = failure_of(report, {self.objective.metric, self.policy.metric})
         if failure:
             self.fail(number, failure)
+            self._stop_if_never_reported(failure)
             return Decision.PRUNE
         self._attempts.untidy.update(self._streak.reported(report.epoch))
         decision = self.policy.after(trial, report)
@@ -427,6 +428,16 @@ class Study:
             where = "" if failure.place is None else f" at {failure.place}"
             count = len(self._streak.trials)
             self.stop(f"{count} trials in a row failed alike: {failure.message}{where}", Status.FAILED)
+
+    def _stop_if_never_reported(self, failure: Failure) -> None:
+        """The file is at fault, not the trial: stops the study at the first report; once it is mended, all go on."""
+        missing = never_reported({self.objective.metric, self.policy.metric}, self.trials)
+        if not missing or self.stopping:
+            return
+        for trial in [each for each in self.trials if each.state is State.FAILED and each.reports]:
+            self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
+        key = "objective.metric" if self.objective.metric in missing else "scheduler.metric"
+        self.stop(f"{failure.message}; mend `{key}` in the study file", Status.FAILED)
 
     def _settle(self) -> None:
         """Carries out what followed from a report when the last driver died before it was written."""

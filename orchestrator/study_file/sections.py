@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 
 from orchestrator.disk import GB
 from orchestrator.mistake import Mistakes, did_you_mean, join, shown, unknown_field
+from orchestrator.plain_data import LARGEST_WHOLE
 from orchestrator.trial import Objective
 
 
@@ -39,6 +41,7 @@ TimeOfDay = Annotated[
     Must("a time of day from 00:00 to 23:59, such as 07:00"),
 ]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+MOST = 1_000_000  # Of whatever is counted: beyond it a number is a slip, and arithmetic with it may overflow.
 
 
 class Section(BaseModel):
@@ -71,7 +74,9 @@ class SearchSpec(Section):
     sampler: Literal["auto", "random"] = Field(
         default="auto", description="`auto` takes the sampler that does best in our measurements."
     )
-    seed: Annotated[int, Ge(0)] = Field(default=0, description="The same seed proposes the same configs.")
+    seed: Annotated[int, Ge(0), Le(LARGEST_WHOLE)] = Field(
+        default=0, description="The same seed proposes the same configs."
+    )
 
 
 class SchedulerSpec(Section):
@@ -81,10 +86,10 @@ class SchedulerSpec(Section):
         default="asha",
         description="`asha` stops a trial that is not among the best 1/eta at a rung; `none` lets every trial finish.",
     )
-    eta: Annotated[int, Ge(2)] = Field(
+    eta: Annotated[int, Ge(2), Le(MOST)] = Field(
         default=4, description="One trial of `eta` goes on from each rung to the next, `eta` times later."
     )
-    grace_epochs: Annotated[int, Ge(1)] = Field(
+    grace_epochs: Annotated[int, Ge(1), Le(MOST)] = Field(
         default=1, description="No trial is stopped before it has reported so many epochs."
     )
     metric: Metric | None = Field(
@@ -98,13 +103,13 @@ class SchedulerSpec(Section):
 class BudgetSpec(Section):
     """Stops the study at the first of these; 20 trials where neither trials, hours, gpu_hours nor patience is given."""
 
-    trials: Annotated[int, Ge(1)] | None = Field(
+    trials: Annotated[int, Ge(1), Le(MOST)] | None = Field(
         default=None, description="So many trials, baselines included.", examples=[40]
     )
-    hours: Annotated[Finite, Gt(0)] | None = Field(
+    hours: Annotated[Finite, Gt(0), Le(MOST)] | None = Field(
         default=None, description="So many hours of wall time, over all starts.", examples=[60]
     )
-    gpu_hours: Annotated[Finite, Gt(0)] | None = Field(
+    gpu_hours: Annotated[Finite, Gt(0), Le(MOST)] | None = Field(
         default=None,
         description="So many hours of GPU, over all trials and starts: two trials with a GPU each use two an hour.",
         examples=[120],
@@ -113,7 +118,7 @@ class BudgetSpec(Section):
     target: Finite | None = Field(
         default=None, description="Until a trial reports an objective at least as good.", examples=[0.97]
     )
-    patience: Annotated[int, Ge(1)] | None = Field(
+    patience: Annotated[int, Ge(1), Le(MOST)] | None = Field(
         default=None,
         description="Until so many trials have completed or been pruned since the best value improved.",
         examples=[30],
@@ -123,32 +128,32 @@ class BudgetSpec(Section):
 class FailuresSpec(Section):
     """Says what follows when a trial does not come to its end. A metric or loss that is no finite number fails it."""
 
-    memory_halvings: Annotated[int, Ge(0)] = Field(
+    memory_halvings: Annotated[int, Ge(0), Le(MOST)] = Field(
         default=3,
         description="Out of memory: the trial goes on from its checkpoint with half the micro-batch at the same "
         "`batch_size` (`accumulation_steps` doubled), so many times at most.",
     )
-    lost_workers: Annotated[int, Ge(1)] = Field(
+    lost_workers: Annotated[int, Ge(1), Le(MOST)] = Field(
         default=3,
         description="A trial whose worker process or machine is lost goes on from its checkpoint; it fails when it has "
         "lost so many without a further epoch.",
     )
-    hangs: Annotated[int, Ge(1)] = Field(
+    hangs: Annotated[int, Ge(1), Le(MOST)] = Field(
         default=2,
         description="A trial that hangs is killed and goes on from its checkpoint; it fails when it has hung so many "
         "times without a further epoch.",
     )
-    hang_factor: Annotated[Finite, Gt(1)] = Field(
+    hang_factor: Annotated[Finite, Gt(1), Le(MOST)] = Field(
         default=10.0, description="A trial hangs when its next report takes so many times its longest epoch so far."
     )
-    hang_minutes: Annotated[Finite, Gt(0)] = Field(
+    hang_minutes: Annotated[Finite, Gt(0), Le(MOST)] = Field(
         default=5.0, description="No trial is taken to hang sooner than after so many minutes."
     )
-    first_report_minutes: Annotated[Finite, Gt(0)] = Field(
+    first_report_minutes: Annotated[Finite, Gt(0), Le(MOST)] = Field(
         default=120.0,
         description="The same before the first report of an attempt, which loads data, compiles, downloads.",
     )
-    equal_exceptions: Annotated[int, Ge(1)] | None = Field(
+    equal_exceptions: Annotated[int, Ge(1), Le(MOST)] | None = Field(
         default=3,
         description="The study stops when so many trials in a row raised the same exception at the same place and "
         "none got further; the next start tries them again. null: it never does.",
@@ -158,13 +163,13 @@ class FailuresSpec(Section):
 class ResourcesSpec(Section):
     """Says what one trial takes of the machine."""
 
-    gpu: Annotated[Finite, Ge(0)] | Literal["auto"] = Field(
+    gpu: Annotated[Finite, Ge(0), Le(MOST)] | Literal["auto"] = Field(
         default="auto",
         description="GPUs a trial takes, a share such as 0.5 too; `auto`: 1 where the machine has one, else 0.",
         examples=[1],
     )
-    cpu: Annotated[Finite, Gt(0)] = Field(default=1.0, description="CPU cores a trial takes.", examples=[4])
-    concurrent: Annotated[int, Ge(1)] | Literal["auto"] = Field(
+    cpu: Annotated[Finite, Gt(0), Le(MOST)] = Field(default=1.0, description="CPU cores a trial takes.", examples=[4])
+    concurrent: Annotated[int, Ge(1), Le(MOST)] | Literal["auto"] = Field(
         default="auto", description="Trials at the same time at most; `auto`: as many as fit the machine."
     )
 
@@ -172,13 +177,13 @@ class ResourcesSpec(Section):
 class CheckpointsSpec(Section):
     """Says what checkpoints may take of the disk."""
 
-    quota_gb: Annotated[Finite, Gt(0)] | None = Field(
+    quota_gb: Annotated[Finite, Gt(0), Le(MOST)] | None = Field(
         default=None,
         description="What they may take in all, in GB; beyond it finished trials give theirs up, the worst first, but "
         "never the best of the study or the newest of an unfinished trial; null: as much as there are.",
         examples=[50],
     )
-    reserve_gb: Annotated[Finite, Ge(0)] = Field(
+    reserve_gb: Annotated[Finite, Ge(0), Le(MOST)] = Field(
         default=1.0,
         description="What must stay free on the disk, in GB; with less the study pauses until there is room again.",
     )
@@ -209,11 +214,13 @@ class SourceSpec(Section):
     """Says where a config comes from: written by `tune best`, never by hand."""
 
     study: StudyName = Field(description="The study it won.", examples=["hrnet"])
-    trial: Annotated[int, Ge(1)] = Field(description="The number of the trial.", examples=[7])
+    trial: Annotated[int, Ge(1), Le(MOST)] = Field(description="The number of the trial.", examples=[7])
     value: Finite | None = Field(
         default=None, description="The best value of the objective in that trial.", examples=[0.9618]
     )
-    epoch: Annotated[int, Ge(1)] | None = Field(default=None, description="The epoch of that value.", examples=[7])
+    epoch: Annotated[int, Ge(1), Le(MOST)] | None = Field(
+        default=None, description="The epoch of that value.", examples=[7]
+    )
     checkpoint: Text | None = Field(
         default=None,
         description="The checkpoint of that epoch.",
@@ -251,7 +258,10 @@ def report_field(model: type[BaseModel], name: str, raw: Mapping[str, Any], path
     else:
         choices = [choice for choice in _literals(field.annotation) if isinstance(choice, str)]
         hint = did_you_mean(raw[name], choices)
-        mistakes.add(join(path, name), f"must be {field_words(field)}, but got {shown(raw[name])}{hint}")
+        most, value = _upper_bound(field.annotation, field.metadata), raw[name]
+        beyond = most is not None and isinstance(value, (int, float)) and most < value != math.inf
+        words = f"at most {most}" if beyond else field_words(field)
+        mistakes.add(join(path, name), f"must be {words}, but got {shown(value)}{hint}")
 
 
 def field_words(field: FieldInfo) -> str:
@@ -275,6 +285,17 @@ def _words(hint: Any, metadata: typing.Sequence[Any] = ()) -> str:
     bounds = [f", at least {item.ge}" for item in metadata if isinstance(item, Ge)]
     bounds += [f", above {item.gt}" for item in metadata if isinstance(item, Gt)]
     return kinds.get(hint, "a value") + "".join(bounds)
+
+
+def _upper_bound(hint: Any, metadata: typing.Sequence[Any] = ()) -> int | None:
+    """Returns what a number of the type may be at most, which words leave out: only a slip is beyond it."""
+    for item in metadata:
+        if isinstance(item, Le):
+            return typing.cast(int, item.le)
+    kind, *inner = get_args(hint) if get_origin(hint) is Annotated else (None,)
+    if kind is not None:
+        return _upper_bound(kind, inner)
+    return next((bound for part in get_args(hint) if (bound := _upper_bound(part)) is not None), None)
 
 
 def _literals(hint: Any) -> tuple[Any, ...]:

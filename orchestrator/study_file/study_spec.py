@@ -155,6 +155,7 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
         raw = raw | {"storage": found["storage"]}  # It is the same folder wherever `tune` is started next.
     found["warm_start"] = _warm_start(raw.get("warm_start", []), found["study"], mistakes)
     trainable, fields = _load(found["trainable"], mistakes) if found["trainable"] is not None else (None, None)
+    _report_metrics(found, trainable, mistakes)
     _read_space(raw, trainable, fields, found, mistakes)
     if mistakes:
         raise InputMistake(*(sources.line(mistake) for mistake in mistakes))
@@ -265,6 +266,18 @@ def _load(name: str, mistakes: Mistakes) -> tuple[Trainable | None, dict[str, Co
         said = f"{type(error).__name__}: {error}"
         mistakes.add("trainable", f"must be importable, but {shown(name)} raised {said}; mend that module")
     return None, None
+
+
+def _report_metrics(found: Mapping[str, Any], trainable: Trainable | None, mistakes: Mistakes) -> None:
+    """Reports a metric to be improved, or to decide who goes on, that the trainable does not report."""
+    if trainable is None or trainable.yields is None:
+        return
+    for section in ("objective", "scheduler"):
+        metric = getattr(found.get(section), "metric", None)
+        if metric is not None and metric not in trainable.yields:
+            hint = did_you_mean(metric, trainable.yields) or f"; it reports {', '.join(trainable.yields)}"
+            must = f"must be a metric that `{trainable.name}` reports"
+            mistakes.add(f"{section}.metric", f"{must}, but got {shown(metric)}{hint}")
 
 
 def _read_space(

@@ -7,15 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from trainables.detection.config import Config
+from trainables.metric import Metric
+from trainables.train_config import ENGINE_METRICS
 from trainables.trainable import Finding, Run
 
-__all__ = ["Config", "check", "examples", "fingerprint", "smoke", "test", "train"]
+__all__ = ["Config", "check", "examples", "fingerprint", "smoke", "test", "train", "yields"]
 
 # A smoke run takes seconds but keeps the study's own backbone and augmentation, from scratch, on a few drawn pages.
 smoke: Mapping[str, Any] = {
     "space": {"pretrained": False, "resolution": 64, "epochs": 1, "batch_size": 2, "workers": 0},
     "data": {"root": "synthetic/receipts", "pages": 8, "size": 128},
 }
+
+yields: Mapping[str, Metric] = (
+    dict(ENGINE_METRICS)
+    | dict.fromkeys(("train/bce", "train/l1", "train/dice"), Metric("min"))
+    | dict.fromkeys(("val/hmean", "val/precision", "val/recall"), Metric("max"))
+)
 
 
 def train(config: Config, run: Run) -> Iterator[dict[str, float]]:

@@ -20,7 +20,7 @@ from orchestrator.study.continuation import adopt, forbidden_changes, leaders, o
 from orchestrator.study.study import Study
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from orchestrator.tracking.projection import trial_params, trial_tags
-from orchestrator.trial import Extension, Objective, Report, State, Trial
+from orchestrator.trial import Extension, Objective, Report, State, Status, Trial
 from tests import toy
 from trainables import load_trainable
 from tune.summary import study_summary
@@ -121,6 +121,32 @@ def test_before_its_first_trial_a_study_may_become_another(cluster: Callable[...
     d = cluster()
     d.start(search={"seed": 1}, space={"lr": LR, "epochs": 2})
     assert d.ledger.study("toy").raw["search"] == {"seed": 1}
+
+
+def test_a_study_without_a_value_may_improve_another_metric_and_goes_on(cluster: Callable[..., FakeCluster]):
+    scheduler = {"name": "asha", "metric": "val/loss", "mode": "min"}
+    d = cluster(objective={"metric": "val/scroe", "mode": "min"}, scheduler=scheduler)
+    job = d.study.next_job()
+    assert job is not None
+    report = Report(1, {"val/score": 0.5, "train/loss": 0.5}, 1.0, 0.0, True)
+    assert d.study.report(job.number, report) is Decision.PRUNE
+    assert d.study.next_job() is None  # the first report decides
+    said = "epoch 1 must report `val/loss`, but reported train/loss, val/score, did you mean `train/loss`?"
+    assert d.study.outcome == (Status.FAILED, f"{said}; mend `objective.metric` in the study file")
+    assert d.ledger.trial(d.id, 1).state is State.PAUSED
+    d.start()  # the objective and the scheduler of the other tests
+    row = d.ledger.study("toy")
+    assert row.objective == SCORE and row.raw["objective"] == {"metric": "val/score", "mode": "max"}
+    assert d.run_out() == [1, 2, 3, 4, 5, 6]
+    assert d.ledger.trial(d.id, 1).epochs == 4
+    with pytest.raises(InputMistake, match="objective: must be what study 'toy' was begun with"):
+        d.start(objective={"metric": "train/loss", "mode": "min"})
+
+
+def test_before_its_first_trial_a_study_may_have_another_objective(cluster: Callable[..., FakeCluster]):
+    d = cluster(objective={"metric": "val/scroe", "mode": "min"})
+    d.start()
+    assert d.ledger.study("toy").objective == SCORE
 
 
 def test_a_lowered_limit_on_epochs_is_refused(cluster: Callable[..., FakeCluster]):

@@ -137,6 +137,26 @@ def space(**names: Any) -> dict[str, Any]:
 # What is read
 
 
+@pytest.mark.parametrize(
+    ("trainable", "section", "said"),
+    [
+        ("detection", {"objective": {"metric": "val/hmaen", "mode": "max"}}, "did you mean `val/hmean`?"),
+        ("recognition", {"scheduler": {"metric": "val/nde", "mode": "max"}}, "did you mean `val/ned`?"),
+        ("detection", {"objective": {"metric": "F1", "mode": "max"}}, "; it reports train/loss, lr, "),
+    ],
+)
+def test_a_metric_that_a_trainable_does_not_report_is_a_mistake_of_the_file(trainable, section, said):
+    metric = {"detection": "val/hmean", "recognition": "val/acc"}[trainable]
+    raw = {"study": "s", "trainable": trainable, "objective": {"metric": metric, "mode": "max"}, "space": {"lr": 0.1}}
+    assert parse_study(raw, "s.yaml").objective.metric == metric
+    with pytest.raises(InputMistake) as caught:
+        parse_study(raw | section, "s.yaml")
+    [line] = caught.value.lines
+    [key] = section
+    got = f"must be a metric that `{trainable}` reports, but got '{section[key]['metric']}'"
+    assert line.startswith(f"s.yaml: {key}.metric: {got}") and said in line
+
+
 def test_the_file_of_the_documentation_is_read_whole(load, tmp_path):
     spec = load(INTERFACE)
     assert (spec.study, spec.trainable) == ("hrnet", "learner_of_these_tests")
@@ -537,6 +557,9 @@ def test_a_domain_must_lie_inside_the_trainables_field(mistakes, name, value, sa
         ),
         ({"objective": {"metric": "a"}}, "objective.mode: must be given, as `max` or `min`; add `mode: max`"),
         ({"objective": {"metric": "", "mode": "min"}}, "objective.metric: must be the name of a metric"),
+        ({"budget": {"trials": 10**400}}, "budget.trials: must be at most 1000000, but got 1000"),
+        ({"budget": {"hours": 1e300}}, "budget.hours: must be at most 1000000, but got 1e+300"),
+        ({"resources": {"gpu": 10**400}}, "resources.gpu: must be at most 1000000, but got 1000"),
         ({"space": ...}, "space: must be given; add `space: {lr:"),
         ({"space": [1]}, "space: must be a mapping of names to domains, but got [1]"),
         ({"space": None}, "space: must be a mapping of names to domains, but got null"),

@@ -50,6 +50,7 @@ def learnt(pages: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Local
 
 
 def test_it_learns_to_find_bars(learnt: tuple[LocalRun, list[dict[str, float]]]) -> None:
+    assert set(learnt[1][0]) | set(MEASURED) == set(detection.yields)
     reports = learnt[1]
     assert max(report["val/hmean"] for report in reports) > 0.9
     assert reports[-1]["train/loss"] < 0.5 * reports[0]["train/loss"]

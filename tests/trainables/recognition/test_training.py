@@ -51,6 +51,7 @@ def learnt(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Loca
 
 
 def test_it_learns_to_read_digits(learnt: tuple[LocalRun, list[dict[str, float]]]) -> None:
+    assert set(learnt[1][0]) | set(MEASURED) == set(recognition.yields)
     reports = learnt[1]
     assert reports[-1]["val/acc"] > 0.9
     assert reports[-1]["val/ned"] > 0.95 and reports[-1]["val/cer"] < 0.05
