@@ -12,20 +12,18 @@ from collections.abc import Callable
 from contextlib import closing
 
 from orchestrator.checkpoints.storage import storage_address
-from orchestrator.cluster.ray_process import local_resources
 from orchestrator.cluster.session import work
-from orchestrator.cluster.sharing import gpus_per_trial
 from orchestrator.cluster.upkeep import Upkeep
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
-from orchestrator.preflight import check_before_first_trial
+from orchestrator.preflight import Start, check_before_start, collecting
 from orchestrator.progress import Progress
 from orchestrator.study.aside import finish_moving, move_aside
 from orchestrator.study.budget import Deadline, Limits, deadline
 from orchestrator.study.code_change import note_code
-from orchestrator.study.continuation import adopt, fingerprint_of, known, open_study, with_limits
+from orchestrator.study.continuation import adopt, fingerprint_of, open_study, with_limits
 from orchestrator.study.study import Study
-from orchestrator.study.warm_start import warm_start
+from orchestrator.study.warm_start import COLD, warm_start
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
 from orchestrator.trial import Outcome, Status
@@ -54,12 +52,12 @@ def run(
     before anything is shown by `progress`. checked: is told of each check before the first trial as it ends.
     """
     trainable = load_trainable(spec.trainable)
-    fingerprint = fingerprint_of(trainable, spec, file)
+    wrong: list[str] = []
+    fingerprint = collecting(wrong, lambda: fingerprint_of(trainable, spec, file))
     moved = finish_moving(home, spec.study)  # which a start before this one was killed in
-    if address is None and not known(home, spec.study):
-        gpus_per_trial(spec, local_resources())  # said before anything is created
-    warm = warm_start(home, spec, trainable, file)
-    check_before_first_trial(spec, home, file, fresh=fresh, skip=skip_preflight, say=say, checked=checked)
+    warm = collecting(wrong, lambda: warm_start(home, spec, trainable, file)) or COLD
+    start = Start(spec, home, file, fresh, address, limits)
+    told = check_before_start(start, skip=skip_preflight, say=say, checked=checked, mistakes=wrong)
     moved = (move_aside(home, spec.study) if fresh else None) or moved
     if moved is not None:
         say(f"{spec.study}: the old study is now {moved}")
@@ -75,7 +73,7 @@ def run(
                 progress.say(f"{row.name}: its last driver ({who}) is gone; going on from its ledger")
             row, news = adopt(ledger, row, spec, trainable)
             row, changed = note_code(ledger, row, trainable)
-            for line in [*news, *changed, *warm.news]:
+            for line in [*([] if told else news), *changed, *warm.news]:
                 progress.say(line)
             spec = with_limits(spec, limits, ledger, row)
             status, reason = Status.INTERRUPTED, None

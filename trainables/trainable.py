@@ -50,6 +50,7 @@ class Finding:
     pictures: tuple[Path, ...] = ()
     epoch_seconds: float | None = None  # how long an epoch of this config takes here, if that was measured
     kind: str | None = None  # "unreadable_pictures", ...
+    note: str | None = None  # what should be known, but stops no start
 
 
 def setting(

@@ -161,15 +161,23 @@ def _particulars(trial: Trial) -> list[str]:
 
 def show_check(file: Path, findings: Iterable[Finding]) -> bool:
     """Prints what was found, as it comes; returns whether nothing is wrong."""
-    good = True
+    from orchestrator.preflight.preflight import way_out  # It brings in all that a start needs.
+
+    wrong = []
     for finding in findings:
-        good = good and finding.problem is None
+        wrong += [] if finding.problem is None else [finding]
         mark = "ok     " if finding.problem is None else "problem"
-        say(f"{mark}  {finding.check}: {finding.problem or finding.detail}")
+        for line in (finding.problem or finding.detail).splitlines():
+            say(f"{mark}  {finding.check}: {line}")
+        for line in (finding.note or "").splitlines():
+            say(f"note     {finding.check}: {line}")
         for picture in finding.pictures:
             say(f"         picture: {picture}")
-    say(f"{file}: nothing wrong was found; next: tune run {file}" if good else f"{file}: mend what is named above")
-    return good
+    if wrong:
+        say(f"{file}: mend what is named above, {way_out(wrong)}")
+    else:
+        say(f"{file}: nothing wrong was found; next: tune run {file}")
+    return not wrong
 
 
 def show_health(findings: Sequence[HealthFinding]) -> bool:

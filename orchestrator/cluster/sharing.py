@@ -100,23 +100,34 @@ def gpus_per_trial(spec: StudySpec, available: Mapping[str, float]) -> float:
 
     available: {"CPU": n, "GPU": n} of the machine or cluster.
     """
-    cpus, gpus = available["CPU"], available["GPU"]
-    wanted = spec.resources
-    gpu = (1.0 if gpus >= 1 else 0.0) if wanted.gpu == "auto" else float(wanted.gpu)
+    mistakes = resource_mistakes(spec, available)
+    if mistakes:
+        raise InputMistake(*(f"{spec.study}: {mistake}" for mistake in mistakes))
+    return gpus_wanted(spec, available)
+
+
+def gpus_wanted(spec: StudySpec, available: Mapping[str, float]) -> float:
+    """Returns the GPUs that a trial asks for, whether they are there or not."""
+    gpu = spec.resources.gpu
+    return (1.0 if available["GPU"] >= 1 else 0.0) if gpu == "auto" else float(gpu)
+
+
+def resource_mistakes(spec: StudySpec, available: Mapping[str, float]) -> list[str]:
+    """Returns why not even one trial fits: `PATH: what must hold, but got X; what to do`."""
+    cpus, gpus, budget = available["CPU"], available["GPU"], spec.budget
+    gpu, found = gpus_wanted(spec, available), []
     if gpu > gpus:
-        raise InputMistake(
-            f"{spec.study}: resources.gpu: must be at most the {gpus:g} GPUs there are, but got {gpu:g}; "
+        found.append(
+            f"resources.gpu: must be at most the {gpus:g} GPUs there are, but got {gpu:g}; "
             "add --set resources.gpu=0 to train on the CPU, or --smoke to try the wiring"
         )
-    if wanted.cpu > cpus:
-        raise InputMistake(
-            f"{spec.study}: resources.cpu: must be at most the {cpus:g} CPU cores there are, "
-            f"but got {wanted.cpu:g}; add --set resources.cpu={cpus:g}"
+    if spec.resources.cpu > cpus:
+        found.append(
+            f"resources.cpu: must be at most the {cpus:g} CPU cores there are, "
+            f"but got {spec.resources.cpu:g}; add --set resources.cpu={cpus:g}"
         )
-    budget = spec.budget
     if gpu == 0 and budget.gpu_hours and all(limit is None for limit in (budget.trials, budget.hours, budget.patience)):
-        raise InputMistake(
-            f"{spec.study}: budget.gpu_hours: must not be the only limit where trials take no GPU, but is; "
-            "add --set budget.hours=8"
+        found.append(
+            "budget.gpu_hours: must not be the only limit where trials take no GPU, but is; add --set budget.hours=8"
         )
-    return gpu
+    return found

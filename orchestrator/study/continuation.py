@@ -20,7 +20,7 @@ from orchestrator.space.search_space import SearchSpace
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study.budget import Limits
 from orchestrator.study.code_change import code_facts
-from orchestrator.study_file.study_spec import StudySpec
+from orchestrator.study_file.study_spec import StudySpec, section_of
 from orchestrator.trial import Extension, Objective, Role, State, Status, Trial
 from trainables import Trainable
 
@@ -65,11 +65,6 @@ def bounds_of(spec: StudySpec, trainable: Trainable) -> dict[str, dict[str, floa
     return {name: limits for name, limits in bounds.items() if limits}
 
 
-def known(home: Home, name: str) -> bool:
-    """Is there a study of that name? Creates nothing."""
-    return home.has_ledger and name in [row.name for row in Ledger(home.ledger).studies()]
-
-
 def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprint: str | None, file: str) -> StudyRow:
     """The study's row, made if it is new. Raises InputMistake if the file now asks for another study of that name."""
     try:
@@ -88,13 +83,21 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
     if mistakes:
         advice = "give the changed study another --name, or move the old one aside with --fresh"
         raise InputMistake(*(f"{file or spec.study}: {mistake}; {advice}" for mistake in mistakes))
-    if fingerprint != row.facts.get("data_fingerprint"):
-        raise InputMistake(
-            f"{file or spec.study}: data: must be what study {row.name!r} was begun with, so that trials compare, "
-            f"but the fingerprint was {row.facts.get('data_fingerprint')} and is {fingerprint}; "
-            "restore them, or begin anew with --fresh or another --name"
-        )
+    wrong = wrong_data(row, fingerprint)
+    if wrong is not None:
+        raise InputMistake(f"{file or spec.study}: {wrong}")
     return row
+
+
+def wrong_data(row: StudyRow, fingerprint: str | None) -> str | None:
+    """Says that the data are not what the study was begun with; None if they are."""
+    begun = row.facts.get("data_fingerprint")
+    if fingerprint == begun:
+        return None
+    return (
+        f"data: must be what study {row.name!r} was begun with, so that trials compare, but the fingerprint was "
+        f"{begun} and is {fingerprint}; restore them, or begin anew with --fresh or another --name"
+    )
 
 
 def is_measured(ledger: Ledger, row: StudyRow) -> bool:
@@ -120,7 +123,7 @@ def forbidden_changes(
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The sections in which two versions of a study file differ; null is as good as absent."""
-    return [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    return [key for key in sorted(before.keys() | now.keys()) if section_of(before, key) != section_of(now, key)]
 
 
 def revision(
@@ -181,7 +184,7 @@ def adopt(ledger: Ledger, row: StudyRow, spec: StudySpec, trainable: Trainable) 
         }
         facts = facts | {"changes": [*facts.get("changes", []), change]}
     ledger.revise(row.id, raw=spec.raw, facts=facts, left_out=found.left_out, extended=found.extended)
-    return ledger.study_of(row.id), _news(row, spec, trials, found)
+    return ledger.study_of(row.id), news(row, spec, trials, found)
 
 
 def _ask_for_another_metric(ledger: Ledger, row: StudyRow, objective: Objective, trials: Sequence[Trial]) -> None:
@@ -192,24 +195,25 @@ def _ask_for_another_metric(ledger: Ledger, row: StudyRow, objective: Objective,
             ledger.finish(row.id, trial.number, State.PAUSED, "goes on under the objective that the file has now")
 
 
-def _news(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revision) -> list[str]:
-    news = []
+def news(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revision) -> list[str]:
+    """Returns what the user should know of a changed file, a line each."""
+    said = []
     new = [number for number in found.left_out if not any(t.number == number and t.left_out for t in trials)]
     if new:
         listed = ", ".join(str(number) for number in sorted(new)[:8]) + (", ..." if len(new) > 8 else "")
         count = f"{len(new)} of {len(trials)} trials ({listed}) {'lies' if len(new) == 1 else 'lie'}"
-        news.append(f"{row.name}: {count} outside the space as it is now and no longer count; see tune show {row.name}")
+        said.append(f"{row.name}: {count} outside the space as it is now and no longer count; see tune show {row.name}")
     back = [trial.number for trial in trials if trial.left_out and trial.number not in found.left_out]
     if back:
-        news.append(f"{row.name}: {len(back)} trials that were left out count again")
+        said.append(f"{row.name}: {len(back)} trials that were left out count again")
     if found.extended:
         limit = next(iter(found.extended.values()))[1].new_limit
         one = len(found.extended) == 1
-        news.append(
+        said.append(
             f"{row.name}: {len(found.extended)} trial{' goes' if one else 's go'} on to {limit} epochs; "
             "a run planned for so many from the start would have had another lr_schedule"
         )
-    return news
+    return said
 
 
 def _space_of(raw: Mapping[str, Any]) -> SearchSpace:
@@ -225,23 +229,29 @@ def fingerprint_of(trainable: Trainable, spec: StudySpec, file: str) -> str | No
         raise InputMistake(*(f"{file or spec.study}: {line}" for line in str(error).splitlines())) from error
 
 
+def wanted_trials(spec: StudySpec, limits: Limits, row: StudyRow, counting: int) -> int | None:
+    """Returns the trials in all that file and command ask for; None where no number limits them.
+
+    counting: the trials that there are and that count. A study cut short is first owed what its file asks for.
+    """
+    if limits.trials is not None:
+        return limits.trials
+    if limits.more_trials is not None and (row.more is None or row.more.asked != limits.more_trials):
+        owed = counting if row.status == Status.FINISHED else max(counting, spec.budget.trials or 0)
+        return owed + limits.more_trials
+    return spec.budget.trials if row.more is None else row.more.until
+
+
 def with_limits(spec: StudySpec, limits: Limits, ledger: Ledger, row: StudyRow) -> StudySpec:
     """The spec with this session's number of trials.
 
     `+N` is kept in the ledger until it is reached, so that the same command after an interruption goes on to the same
     number instead of adding N again.
     """
-    more = row.more
-    if limits.trials is not None:
-        trials: int | None = limits.trials
-    elif limits.more_trials is not None and (more is None or more.asked != limits.more_trials):
-        existing = sum(trial.counts for trial in ledger.trials(row.id, reports=False))
-        # A study cut short is first owed what its file asks for.
-        owed = existing if row.status == Status.FINISHED else max(existing, spec.budget.trials or 0)
-        trials = owed + limits.more_trials
-        ledger.want_more(row.id, MoreTrials(limits.more_trials, trials))
-    elif more is not None:
-        trials = more.until
-    else:
+    trials = wanted_trials(spec, limits, row, sum(trial.counts for trial in ledger.trials(row.id, reports=False)))
+    asked = None if limits.trials is not None else limits.more_trials
+    if asked is not None and trials is not None and (row.more is None or row.more.asked != asked):
+        ledger.want_more(row.id, MoreTrials(asked, trials))
+    if trials == spec.budget.trials:
         return spec
     return spec.model_copy(update={"budget": spec.budget.model_copy(update={"trials": trials})})

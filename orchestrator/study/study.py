@@ -432,12 +432,13 @@ class Study:
     def _stop_if_never_reported(self, failure: Failure) -> None:
         """The file is at fault, not the trial: stops the study at the first report; once it is mended, all go on."""
         missing = never_reported({self.objective.metric, self.policy.metric}, self.trials)
-        if not missing or self.stopping:
+        if not missing:
             return
         for trial in [each for each in self.trials if each.state is State.FAILED and each.reports]:
             self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
         key = "objective.metric" if self.objective.metric in missing else "scheduler.metric"
-        self.stop(f"{failure.message}; mend `{key}` in the study file", Status.FAILED)
+        if not self.stopping:
+            self.stop(f"{failure.message}; mend `{key}` in the study file", Status.FAILED)
 
     def _settle(self) -> None:
         """Carries out what followed from a report when the last driver died before it was written."""

@@ -76,7 +76,8 @@ class StudySpec(BaseModel):
     data: dict[str, Any] = Field(
         default_factory=dict,
         description="What the trainable learns from. `root` is a folder, relative to the one that `tune` is started "
-        "in, or `synthetic/...`, which draws its own. The other keys belong to the trainable.",
+        "in, or `synthetic/...`, which draws its own. `accept` lists findings of `tune check` that stop no start. The "
+        "other keys belong to the trainable.",
         examples=[{"root": "data/receipts", "folds": 5, "fold": 0}],
     )
     space: SearchSpace = Field(description="The names that make up a config, each with its domain.")
@@ -112,9 +113,22 @@ class StudySpec(BaseModel):
     source: SourceSpec | None = Field(default=None, description=SourceSpec.__doc__)
     raw: dict[str, Any] = Field(repr=False)
 
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Returns the kinds of findings that `data.accept` takes as they are."""
+        return tuple((self.raw.get("data") or {}).get("accept") or ())
+
 
 _OPTIONAL = {name for name, field in StudySpec.model_fields.items() if not field.is_required()}
 WRITTEN = tuple(name for name in StudySpec.model_fields if name != "raw")  # The keys of a study file, `extends` aside.
+
+
+def section_of(raw: Mapping[str, Any], key: str) -> Any:
+    """Returns a section as far as trials depend on it: what is accepted of the data changes nothing in them."""
+    section = raw.get(key)
+    if key == "data" and isinstance(section, Mapping):
+        return {name: value for name, value in section.items() if name != "accept"}
+    return section
 
 
 def load_study(path: Path | str, overrides: Sequence[str] = ()) -> StudySpec:
@@ -214,6 +228,10 @@ def _data(raw: Any, mistakes: Mistakes) -> dict[str, Any]:
         if mistake:
             mistakes.add(f"data.{key}", mistake)
     data = {key: with_whole_keys(value) for key, value in raw.items()}
+    accept = data.pop("accept", None)
+    if accept is not None and not (isinstance(accept, list) and all(isinstance(kind, str) for kind in accept)):
+        must = "must be a list of findings to take as they are, such as [unseen_characters]"
+        mistakes.add("data.accept", f"{must}, but got {shown(accept)}; `tune check` names them")
     root = data.get("root")
     if root is not None and not (isinstance(root, str) and root and "\0" not in root):
         mistakes.add("data.root", f"must be the path of a folder, or synthetic/..., but got {shown(root)}")

@@ -181,6 +181,11 @@ def test_check_finds_what_the_trainable_finds(typed: Typed, home: Path, toy_stud
     bad = typed("check", str(toy_study(data={"broken": True})))
     assert bad.code == 2
     assert "problem  settings: data.broken must be false" in bad.out
+    assert bad.out.endswith("mend what is named above, or take it as it is: --set 'data.accept=[settings]'\n")
+    taken = typed("check", str(toy_study(data={"broken": True, "accept": ["settings"]})))
+    assert taken.code == 0
+    assert "note     settings: accepted as settings: data.broken must be false" in taken.out
+    assert "ok       one report: with lr" in taken.out
     assert not (home / "ledger.db").exists()
 
 
@@ -193,10 +198,10 @@ def test_a_study_whose_check_finds_a_problem_is_not_begun(
     assert ended.code == 2
     first, *_, problem, last = ended.out.splitlines()
     assert first.startswith("toy: study file: ") and problem == "toy: settings: something is wrong"
-    assert last == "toy: looked at study file, settings: something is wrong"
+    assert last == "toy: looked at study file, machine, ledger, settings: something is wrong"
     assert ended.err.splitlines() == [
         f"{file}: settings: data.broken must be false, but got true; remove it",
-        f"{file}: no trial was started; see tune check {file}, or start all the same with --skip-preflight",
+        f"{file}: no trial was started; see tune check {file}, or take it as it is: --set 'data.accept=[settings]'",
     ]
     assert not (home / "ledger.db").exists()
 
@@ -208,6 +213,10 @@ def test_a_study_whose_objective_changed_is_not_gone_on_with(
     assert ended.code == 2
     assert "objective: must be what study 'toy' was begun with" in ended.err
     assert "--fresh" in ended.err
+    looked = typed("check", str(toy_study(space={"epochs": 2}, objective={"metric": "train/loss", "mode": "min"})))
+    assert looked.code == 2  # it says what the start would say
+    assert "problem  ledger: objective: must be what study 'toy' was begun with" in looked.out
+    assert "problem  ledger: space.epochs: must be at least 3" in looked.out
 
 
 def test_help_of_every_verb_shows_an_example(typed: Typed):
@@ -246,10 +255,18 @@ def test_a_cluster_that_does_not_answer_is_named_at_once_and_binds_the_study_to_
 def test_a_machine_that_cannot_hold_one_trial_is_named_before_anything_is_created(
     typed: Typed, home: Path, toy_study: Callable[..., Path]
 ):
-    ended = typed("run", str(toy_study(resources={"gpu": 0, "cpu": 4096})))
+    both = str(toy_study(resources={"gpu": 64, "cpu": 4096}))
+    ended = typed("run", both)
     assert ended.code == 2
-    assert "resources.cpu: must be at most the" in ended.err
+    assert [line.split(": must")[0] for line in ended.err.splitlines()] == [
+        f"{both}: resources.gpu",
+        f"{both}: resources.cpu",
+    ]
     assert list(home.iterdir()) == []
+    looked = typed("check", both)
+    assert looked.code == 2
+    assert "problem  machine: resources.cpu: must be at most the" in looked.out
+    assert "problem  machine: resources.gpu: must be at most the" in looked.out
 
 
 def test_data_that_are_not_there_are_named_before_anything_is_created(typed: Typed, home: Path, repository: Path):

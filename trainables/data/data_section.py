@@ -70,7 +70,7 @@ class DataSection:
         Raises ValueError, a line for each mistake: `data.KEY: what must hold, but got X; what to do`.
         """
         mistakes = [
-            *unknown_keys(data, (field.name for field in fields(cls))),
+            *unknown_keys(data, (*(field.name for field in fields(cls)), "accept")),
             *cls._root_mistakes(data),
             *cls._own_mistakes(data),
             *whole_number_mistakes(data, {**cls.drawn_keys, **DEALING}),
@@ -80,7 +80,7 @@ class DataSection:
         ]
         if mistakes:
             raise ValueError("\n".join(mistakes))
-        values = {key: value for key, value in data.items() if value is not None}
+        values = {key: value for key, value in data.items() if value is not None and key != "accept"}
         return cls(**cls._resolved(values | {"root": str(on_disk(Path(values["root"])))}))
 
     def is_dealt(self, split: Split) -> bool:

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import typer
 
-from tune.options import HOME, NO_CHANGES, HomeOption, SetOption, SpaceFile, home_at
+from tune.options import (
+    HOME,
+    NO_CHANGES,
+    AddressOption,
+    HomeOption,
+    LedgerOption,
+    NameOption,
+    SetOption,
+    SpaceFile,
+    home_at,
+    load,
+)
 
 
-def check(space: SpaceFile, changes: SetOption = NO_CHANGES, home_folder: HomeOption = HOME) -> None:
-    """Find every mistake in the file, then try data, labels and one batch; no study is created."""
-    from orchestrator.preflight import examine
-    from orchestrator.study_file.study_spec import load_study
+def check(
+    space: SpaceFile,
+    changes: SetOption = NO_CHANGES,
+    name: NameOption = None,
+    address: AddressOption = None,
+    home_folder: HomeOption = HOME,
+    ledger_url: LedgerOption = None,
+) -> None:
+    """Find every mistake of file, machine and ledger, then try data, labels and one batch; no study is created."""
+    from orchestrator.preflight import Start, examine
     from tune.show import show_check
 
-    spec = load_study(space, changes)
-    if not show_check(space, examine(spec, home_at(home_folder).path / "check" / spec.study)):
+    spec = load(space, changes, name)
+    start = Start(spec, home_at(home_folder, ledger_url), str(space), address=address)
+    if not show_check(space, examine(start)):
         raise typer.Exit(2)

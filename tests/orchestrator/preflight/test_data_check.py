@@ -10,7 +10,7 @@ import pytest
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.preflight import check_before_first_trial, due, examine_apart
+from orchestrator.preflight import Start, check_before_start, due, examine, examine_apart
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import Finding
 
@@ -60,16 +60,16 @@ def test_the_check_runs_in_another_process_and_its_findings_arrive_in_order(spec
     import os
 
     findings = findings_of(spec_of(), tmp_path / "check")
-    assert [finding.check for finding in findings] == ["study file", "first", "second", "cost"]
-    assert [finding.problem for finding in findings] == [None] * 4
-    assert findings[1].detail != f"process {os.getpid()}"
+    assert [finding.check for finding in findings] == ["first", "second", "cost"]
+    assert [finding.problem for finding in findings] == [None] * 3
+    assert findings[0].detail != f"process {os.getpid()}"
 
 
 @pytest.mark.parametrize(
     ("what", "problem"),
     [
         ("kill", "the check was killed by SIGKILL; memory ran out, most likely: lower `batch_size`"),
-        ("exit", "the check ended with exit code 3; run `tune check` for what it prints"),
+        ("exit", "the check ended with exit code 3; look at what it printed"),
         ("raise", "ZeroDivisionError: half a label"),
         ("problem", "it is broken"),
     ],
@@ -82,16 +82,33 @@ def test_whatever_ends_the_check_is_a_finding(spec_of, tmp_path: Path, what: str
 def test_whoever_starts_a_study_is_told_of_each_check_as_it_ends(spec_of, tmp_path: Path):
     told: list[str] = []
     with pytest.raises(InputMistake, match="it is broken"):
-        check_before_first_trial(
-            spec_of(data={"what": "problem"}),
-            Home.at(tmp_path),
-            "checked.yaml",
-            fresh=False,
+        check_before_start(
+            Start(spec_of(data={"what": "problem"}), Home.at(tmp_path), "checked.yaml"),
             skip=False,
             say=told.append,
             checked=lambda finding: told.append(finding.check),
         )
-    assert told == ["study file", "first", "second", "cost", "checked: looked at " + told[-1].partition("at ")[2]]
+    checks = ["study file", "machine", "ledger", "first", "second"]
+    assert told == [*checks, f"checked: looked at {', '.join(checks)}: something is wrong"]
+
+
+def test_a_finding_is_accepted_by_its_name_and_what_was_not_found_is_said(spec_of, tmp_path: Path):
+    data = {"what": "problem", "accept": ["second", "frist"]}
+    start = Start(spec_of(data=data), Home.at(tmp_path), "checked.yaml")
+    findings = {finding.check: finding for finding in examine(start)}
+    assert [finding.problem for finding in findings.values()] == [None] * len(findings)
+    assert findings["second"].note == "accepted as second: it is broken"
+    assert findings["accepted"].note == "data.accept: `frist` was not found"
+    assert findings["one report"].detail.endswith("after 0 s: val/score 1")
+    assert start.spec.data == {"what": "problem"}  # the trainable learns from the same data
+
+
+def test_accepting_more_of_the_data_asks_for_no_other_check(spec_of, tmp_path: Path):
+    ledger = Ledger(tmp_path / "ledger.db")
+    spec = spec_of()
+    row = ledger.create_study("checked", spec.raw, spec.objective.objective, {})
+    assert not due(spec_of(data={"what": "nothing", "accept": ["second"]}), row, 3)
+    assert due(spec_of(data={"what": "problem"}), row, 3)
 
 
 def test_a_study_is_checked_until_it_has_trials_and_again_when_what_was_looked_at_changed(spec_of, tmp_path: Path):
@@ -106,7 +123,7 @@ def test_a_study_is_checked_until_it_has_trials_and_again_when_what_was_looked_a
 
 
 def test_a_trainable_without_a_check_needs_none(spec_of):
-    assert not due(spec_of(trainable="tests.orchestrator.test_preflight:train_without_check"), None, 0)
+    assert not due(spec_of(trainable="tests.orchestrator.preflight.test_data_check:train_without_check"), None, 0)
 
 
 def train_without_check(config, run):

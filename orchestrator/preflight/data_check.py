@@ -1,0 +1,146 @@
+"""Tries data, labels and one batch, and what a trainable of one's own reports first, in a process of its own.
+
+The mechanism is here; every task brings its own checks (`Trainable.check`).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from orchestrator.ledger import StudyRow
+from orchestrator.mistake import duration
+from orchestrator.policies.build import build_policy
+from orchestrator.preflight.first_report import first_report
+from orchestrator.study_file.study_spec import StudySpec, parse_study, section_of
+from trainables import Finding, Trainable, load_trainable
+from trainables.trainable import BUILT_IN
+
+CHECKED = ("trainable", "data", "space")  # the sections of a study file that a check depends on
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Says with what the check works: threads, "cpu" or "cuda", and whether it trains until a first report."""
+
+    threads: int = 1
+    device: str = "cpu"
+    report: bool = False
+
+
+def due(spec: StudySpec, row: StudyRow | None, trials: int) -> bool:
+    """Must a start be preceded by a check? Not once trials have run on what it would look at.
+
+    row: the study as the ledger has it, None for a new one. trials: how many it has.
+    """
+    if load_trainable(spec.trainable).check is None:
+        return False
+    return row is None or trials == 0 or any(section_of(row.raw, key) != section_of(spec.raw, key) for key in CHECKED)
+
+
+def stops(spec: StudySpec, finding: Finding) -> bool:
+    """Returns whether the finding has a problem that `data.accept` does not name."""
+    return finding.problem is not None and finding.kind not in spec.accepted
+
+
+def examine_apart(spec: StudySpec, directory: Path, bench: Workbench = Workbench()) -> Iterator[Finding]:
+    """Yields `examine_data`'s findings from another process, whose torch and GPU memory go with it."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_send_findings, args=(spec.raw, directory, bench, there))
+    process.start()
+    there.close()
+    try:
+        while (finding := here.recv()) is not None:
+            yield finding
+    except EOFError:
+        process.join()
+        yield Finding("data and model", "", _death(process.exitcode or 0))
+    finally:
+        process.terminate()
+        process.join()
+
+
+def examine_data(spec: StudySpec, directory: Path, bench: Workbench) -> Iterator[Finding]:
+    """Yields the trainable's own findings for the first config of the study, then the cost.
+
+    Pictures go into `directory`.
+    """
+    trainable = load_trainable(spec.trainable)
+    os.environ.setdefault("OMP_NUM_THREADS", str(bench.threads))  # as a trial's worker has it
+    directory.mkdir(parents=True, exist_ok=True)
+    given = spec.baselines[0].values if spec.baselines else {}
+    values = spec.space.complete(given, random.Random(spec.search.seed))
+    config, measured, good = trainable.build_config(values), None, True
+    for finding in _findings(spec, trainable, config, values, directory, bench):
+        measured = finding.epoch_seconds if finding.epoch_seconds is not None else measured
+        good = good and not stops(spec, finding)
+        yield finding
+    if measured is not None and good:
+        yield _cost(spec, config, measured)
+
+
+def _findings(
+    spec: StudySpec,
+    trainable: Trainable,
+    config: Any,
+    values: Mapping[str, Any],
+    directory: Path,
+    bench: Workbench,
+) -> Iterator[Finding]:
+    own, good = trainable.name not in BUILT_IN, True
+    if trainable.check is not None:
+        data = dict(spec.data) | ({"accept": list(spec.accepted)} if spec.accepted else {})
+        try:
+            for finding in trainable.check(config, data, directory):
+                if own and finding.problem is not None and finding.kind is None:
+                    finding = replace(finding, kind=finding.check.replace(" ", "_"))
+                good = good and not stops(spec, finding)
+                yield finding
+        except Exception as error:  # a broken label file must not end in a traceback
+            yield Finding("data and model", "", f"{type(error).__name__}: {error}")
+            return
+    elif not own:
+        yield Finding("data and model", f"not tried: trainable `{spec.trainable}` has no `check`")
+    if own and good and bench.report:
+        yield first_report(spec, trainable, config, values, bench.device)
+
+
+def _send_findings(raw: Mapping[str, Any], directory: Path, bench: Workbench, findings: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the check without a traceback of its own
+    for finding in examine_data(parse_study(dict(raw), ""), directory, bench):
+        findings.send(finding)
+    findings.send(None)
+
+
+def _death(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"the check ended with exit code {exit_code}; look at what it printed"
+    name = signal.Signals(-exit_code).name
+    hint = "memory ran out, most likely: lower `batch_size`" if name == "SIGKILL" else "a library crashed"
+    return f"the check was killed by {name}; {hint}"
+
+
+def _cost(spec: StudySpec, config: Any, epoch_seconds: float) -> Finding:
+    """What the whole study takes, evaluation and start-up aside, if every config is as quick as the first."""
+    epochs = config.get("epochs") if isinstance(config, Mapping) else getattr(config, "epochs", None)
+    trials = spec.budget.trials
+    if not isinstance(epochs, int) or trials is None:
+        return Finding(
+            "cost", f"about {duration(epoch_seconds)} an epoch; the budget has no number of trials to multiply"
+        )
+    whole = min(trials, len(spec.baselines))  # A baseline is never stopped.
+    total = whole * epochs
+    if trials > whole:
+        total += round(build_policy(spec).expected_epochs(trials - whole, epochs))
+    detail = f"{trials} trials of at most {epochs} epochs take about {total} epochs, {duration(total * epoch_seconds)}"
+    if spec.budget.hours is not None:
+        detail += f", and the budget ends after {spec.budget.hours:g} hours"
+    return Finding("cost", detail + "; n trials at once take an n-th of it")
