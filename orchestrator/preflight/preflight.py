@@ -83,9 +83,9 @@ def check_before_start(
 ) -> bool:
     """Looks at file, machine and ledger at every start, at data, labels and one batch until trials have run on them.
 
-    skip: the data are not looked at; says what is risked. checked: is told of each check as it ends, where the data are looked at.
-    mistakes: lines that were found before. Returns whether the trials of a changed study were told of. Raises
-    InputMistake with all that is wrong; nothing of the study has been created by then.
+    skip: the data are not looked at; says what is risked. checked: is told of each check as it ends, where the data
+    are looked at. mistakes: lines that were found before. Returns whether the trials of a changed study were told of.
+    Raises InputMistake with all that is wrong; nothing of the study has been created by then.
     """
     spec, file = start.spec, start.file or start.spec.study
     available = None if start.address is not None else local_resources()
@@ -109,6 +109,8 @@ def check_before_start(
         for finding in _accepting(spec, examine_apart(spec, start.directory, _bench(spec, available))):
             findings.append(finding)
             checked(finding)
+            if finding.note is not None:
+                say(f"{spec.study}: {finding.check}: {finding.note}")
         _refuse_what_is_wrong(spec, file, findings, say)
     return changed
 
@@ -225,7 +227,8 @@ def _accepting(spec: StudySpec, findings: Iterable[Finding]) -> Iterator[Finding
     for finding in findings:
         root = str(spec.data.get("root", ""))
         problem = None if finding.problem is None else _relative(finding.problem, root)
-        finding = replace(finding, detail=_relative(finding.detail, root), problem=problem)
+        pictures = tuple(Path(_relative(str(picture), "")) for picture in finding.pictures)
+        finding = replace(finding, detail=_relative(finding.detail, root), problem=problem, pictures=pictures)
         if finding.problem is not None and finding.kind is not None:
             kinds.add(finding.kind)
         if finding.problem is not None and finding.kind in spec.accepted:
