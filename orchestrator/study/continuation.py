@@ -9,7 +9,6 @@ from typing import Any
 
 from orchestrator.checkpoints.open_storage import try_writing
 from orchestrator.errors import InputMistake
-from orchestrator.home import Home
 from orchestrator.ledger import Ledger, MoreTrials, StudyRow, UnknownStudy
 from orchestrator.machine import provenance
 from orchestrator.mistake import Mistakes
