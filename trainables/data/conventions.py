@@ -25,10 +25,16 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+def split_meant_by(word: str) -> str | None:
+    """Returns the split that other tools call so, None for a word that none uses."""
+    key = word.strip().casefold()
+    return key if key in SPLITS else _SPLITS.get(key)
+
+
 def meant_split(word: str) -> str:
     """Returns `; did you mean ...?` for a word in the place of a split, "" where nothing can be guessed."""
     key = word.strip().casefold()
-    close = _SPLITS.get(key) or next(iter(difflib.get_close_matches(key, SPLITS, n=1)), None)
+    close = split_meant_by(word) or next(iter(difflib.get_close_matches(key, SPLITS, n=1)), None)
     return f"; did you mean `{close}`?" if close else ""
 
 

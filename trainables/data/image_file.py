@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
@@ -79,7 +80,7 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> Pixels:
     """
     with _opened(path) as image:
         _check_size(path, image, size)
-        return _to_rgb(_oriented(image, size))
+        return _to_rgb(_oriented(_brightened(path, image), size))
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -162,6 +163,27 @@ def _to_rgb(image: Image.Image) -> Pixels:
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image)
     return np.array(image.convert("RGB"))
+
+
+def _brightened(path: Path, image: Image.Image) -> Image.Image:
+    """Returns a colour image of 16 bits, of which a camera uses fewer, with 8; any other image as it is.
+
+    PIL keeps the upper 8 bits of 16, which are black where only the lower 12 are used.
+    """
+    tiles = getattr(image, "tile", ())  # how the file codes its pixels; only images of files have them
+    coded = str(tiles[0][3]) if tiles else ""
+    if image.mode not in ("RGB", "RGBA") or ";16" not in coded:
+        return image
+    highest = max(high for _, high in image.getextrema()[:3])  # type: ignore[misc]  # a pair for each band
+    if highest >= 1 << _DEPTHS[-2] - 8:
+        return image
+    deep = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if deep is None or deep.dtype != np.uint16 or deep.ndim != 3:
+        return image
+    colours = deep[:, :, 2::-1].astype(np.int64)  # cv2 gives B, G, R
+    bright = Image.fromarray((colours * 255 // _white(image, int(colours.max(initial=0)))).astype(np.uint8))
+    bright.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+    return bright
 
 
 def _white(image: Image.Image, highest: int) -> int:

@@ -44,8 +44,7 @@ def judge_unreadable(looks: Sequence[Look[P]], *, skip: bool) -> tuple[str, Prob
     if not mistakes:
         return "", None
     if not skip:
-        advice = "replace them, or leave them out with `data.on_bad: skip`"
-        return "", Problem("unreadable_pictures", f"{name_first(mistakes)}; {advice}")
+        return "", Problem("unreadable_pictures", f"{name_first(mistakes)}; or leave them out with `data.on_bad: skip`")
     told = f"{len(mistakes)} of {len(looks)} left out, because they cannot be read: {name_first(mistakes)}"
     if len(mistakes) > SKIPPED_SHARE * len(looks):
         return told, Problem("many_pictures_skipped", f"{told}; is data.root right?")

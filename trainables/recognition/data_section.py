@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainables.data.conventions import split_meant_by
 from trainables.data.data_section import DataSection
 from trainables.data.picture_folder import on_disk
 from trainables.data.splits import SPLITS, Split
@@ -76,7 +77,8 @@ def _label_mistakes(data: Mapping[str, Any]) -> list[str]:
         return []
     if labels is None:
         folder = on_disk(Path(root))
-        return [] if _label_files(folder, None) else [_no_labels(folder)]
+        found = _label_files(folder, None)
+        return _unread_splits(folder, found) if found else [_no_labels(folder)]
     if isinstance(labels, Mapping):
         mistakes = [
             f"data.labels: must name train, val or test, but got {key!r}" for key in labels if key not in SPLITS
@@ -92,6 +94,18 @@ def _label_mistakes(data: Mapping[str, Any]) -> list[str]:
         elif not _below(root, file).is_file():
             mistakes.append(f"data.labels: {_below(root, file).absolute()} is not a file; correct the path")
     return mistakes
+
+
+def _unread_splits(folder: Path, found: Sequence[LabelFile]) -> list[str]:
+    """Returns a line for each file whose name says in another word which split it is, where that split has no file."""
+    splits = [file.split for file in found]
+    other = [file for file in sorted(folder.glob("*.txt")) if None not in splits and file.stem not in SPLITS]
+    return [
+        f"data.labels: must name the files of labels, for {file.name} would not be read; "
+        f"write labels: {{{', '.join(f'{split}: {split}.txt' for split in splits)}, {meant}: {file.name}}}"
+        for file in other
+        if (meant := split_meant_by(file.stem)) is not None and meant not in splits
+    ]
 
 
 def _no_labels(folder: Path) -> str:

@@ -51,8 +51,8 @@ def check(config: Config, data: Mapping[str, Any], directory: Path) -> Iterator[
         yield finding
     if blocked:
         return
-    crops = load_crops(data, "train")
     try:
+        crops = load_crops(data, "train")
         yield _draw_batch(crops, charset, config, directory)
         yield _count_weights(charset, config)
         yield from check_learning(crops, charset, config, batches_per_epoch(len(crops), config.batch_size))

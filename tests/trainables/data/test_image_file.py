@@ -6,6 +6,7 @@ import os
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -50,6 +51,15 @@ def test_grey_values_of_a_scanner_in_a_file_of_sixteen_bits_are_not_black(
 ) -> None:
     Image.fromarray(gradient(np.uint16, 2**bits - 1)).save(tmp_path / f"scan.{suffix}")
     assert np.abs(read_image(tmp_path / f"scan.{suffix}").astype(int) - gradient()[:, :, None]).max() <= 1
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_colours_of_a_camera_in_a_file_of_sixteen_bits_are_not_black(tmp_path: Path, bits: int, suffix: str) -> None:
+    red = gradient(np.uint16, 2**bits - 1)
+    cv2.imwrite(str(tmp_path / f"photo.{suffix}"), np.stack([np.zeros_like(red), red // 2, red], axis=2))  # B, G, R
+    pixels = read_image(tmp_path / f"photo.{suffix}").astype(int)
+    assert np.abs(pixels - np.stack([gradient(), gradient() // 2, 0 * gradient()], axis=2)).max() <= 1
 
 
 def test_a_tiff_of_twelve_bits_is_read_by_the_bits_that_it_names(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_pictures_that_cannot_be_read_are_a_problem_unless_few_of_them_are_left_
     assert judge_unreadable(good, skip=False) == judge_unreadable(good, skip=True) == ("", None)
     told, problem = judge_unreadable(bad + good, skip=False)
     assert told == "" and problem is not None and problem.kind == "unreadable_pictures"
-    assert problem.text == "x.jpg: cut short; replace them, or leave them out with `data.on_bad: skip`"
+    assert problem.text == "x.jpg: cut short; or leave them out with `data.on_bad: skip`"
     assert judge_unreadable(bad + good, skip=True) == (
         "1 of 10 left out, because they cannot be read: x.jpg: cut short",
         None,

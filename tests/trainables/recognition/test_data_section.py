@@ -64,3 +64,22 @@ def test_labels_are_found_where_they_are_or_where_they_are_said_to_be(tmp_path: 
     assert CropSection.parse(root | {"labels": "more.txt"}).labels == (LabelFile(tmp_path / "more.txt"),)
     (tmp_path / "labels.csv").write_text("")
     assert CropSection.parse(root | {"charset": "more.txt"}).labels == (LabelFile(tmp_path / "labels.csv"),)
+
+
+def test_a_file_that_calls_its_split_by_another_word_is_named_with_what_to_write(tmp_path: Path) -> None:
+    for name in ("train.txt", "validation.txt", "notes.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError) as caught:
+        CropSection.parse({"root": str(tmp_path)})
+    assert str(caught.value) == (
+        "data.labels: must name the files of labels, for validation.txt would not be read; "
+        "write labels: {train: train.txt, val: validation.txt}"
+    )
+    (tmp_path / "val.txt").touch()
+    assert len(CropSection.parse({"root": str(tmp_path)}).labels) == 2
+
+
+def test_where_no_labels_are_found_the_files_that_may_be_meant_are_named(tmp_path: Path) -> None:
+    (tmp_path / "rec_gt_train.txt").touch()
+    with pytest.raises(ValueError, match=r"or name the files in data.labels \(there: rec_gt_train.txt\)"):
+        CropSection.parse({"root": str(tmp_path)})

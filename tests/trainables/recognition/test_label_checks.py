@@ -116,7 +116,7 @@ def test_crops_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         found = problems(check(data, width=width))["pictures"]
         assert (
             f"{tmp_path}/more0.png: cannot be read as an image" in found
-            and "; and 4 more; replace them, or leave them out with `data.on_bad: skip`" in found
+            and "; and 4 more; or leave them out with `data.on_bad: skip`" in found
         )
 
 
