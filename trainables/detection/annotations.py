@@ -43,12 +43,12 @@ def read_annotations(folder: Path, *, need_split: bool) -> dict[str | None, list
 
 
 def _read_json(file: Path) -> list[Any]:
-    """Returns the list of pages. Raises ValueError for a file that is no JSON, no list, or empty."""
+    """Returns the list of pages. Raises ValueError for a file that is no UTF-8, no JSON, no list, or empty."""
+    text = read_utf8(file)
     try:
-        entries = json.loads(read_utf8(file))
-    except (ValueError, RecursionError) as error:  # No JSON, no UTF-8, or a number of too many digits.
-        reason = str(error).removeprefix(f"{file}:")
-        raise ValueError(f"{file}: must be JSON in UTF-8, but {reason}; correct or export it again") from error
+        entries = json.loads(text)
+    except (ValueError, RecursionError) as error:  # No JSON, or a number of too many digits.
+        raise ValueError(f"{file}: must be JSON, but {error}; correct or export it again") from error
     if not isinstance(entries, list) or not entries:
         raise ValueError(
             f"{file}: must be a list of one page or more, but got {_kind(entries)}; export the labels again"

@@ -13,6 +13,7 @@ from trainables.data.conventions import meant_columns
 from trainables.data.spreadsheet import written
 from trainables.data.text_file import read_utf8
 from trainables.recognition.data_section import LabelFile
+from trainables.recognition.invisible import strip
 
 Mistakes = list[tuple[str, str]]  # where, and what is wrong
 
@@ -50,7 +51,7 @@ def _csv_rows(file: LabelFile, text: str, mistakes: Mistakes) -> Iterator[tuple[
         if not any(fields):
             continue
         if header is None:
-            header = [name.strip().lower() for name in fields]
+            header = [strip(name).lower() for name in fields]
             if mistake := _header_mistake(header, text.splitlines()[0]):
                 mistakes.append((f"{file.path}:{line}", mistake))
                 return

@@ -69,9 +69,13 @@ def test_many_mistakes_are_counted_not_all_listed(tmp_path: Path) -> None:
 
 
 def test_labels_that_are_no_json_are_named(tmp_path: Path) -> None:
-    for content in (b"\xff[", b"[" * 100_000, b"[" + b"1" * 10_000 + b"]"):
+    for content in (b"[" * 100_000, b"[" + b"1" * 10_000 + b"]", b"[1,"):
         (tmp_path / "annotations.json").write_bytes(content)
-        with pytest.raises(ValueError, match=r"annotations.json: must be JSON in UTF-8, but"):
+        with pytest.raises(ValueError, match=r"annotations.json: must be JSON, but"):
+            read_annotations(tmp_path, need_split=True)
+    for content in (b"[\n\xff", "[]".encode("utf-16")):
+        (tmp_path / "annotations.json").write_bytes(content)
+        with pytest.raises(ValueError, match=r"annotations.json:[12]: must be UTF-8, but .*; save the file as UTF-8"):
             read_annotations(tmp_path, need_split=True)
 
 

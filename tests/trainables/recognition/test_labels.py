@@ -53,6 +53,10 @@ def test_blanks_at_the_ends_of_fields_are_no_text(tmp_path: Path) -> None:
     assert seen(labels) == wanted
 
 
+def test_invisible_characters_around_the_names_of_columns_are_no_part_of_them(tmp_path: Path) -> None:
+    assert len(read(tmp_path, "\ufeff\ufeffpath,\u200btext\u00a0,split\na.jpg,1,train\n")) == 1
+
+
 def test_a_blank_that_is_in_the_name_of_a_file_stays(tmp_path: Path) -> None:
     (tmp_path / " a.jpg").touch()
     labels = read(tmp_path, HEADER + " a.jpg,1,train\na.jpg,2,val\n")
