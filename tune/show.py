@@ -23,6 +23,7 @@ from orchestrator.trial import Outcome, State, Status, Trial, best_trial
 from reports.numbers.alike import alike
 from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
+from tune.endings import endings
 from tune.next_command import check, go_on, home_option, more
 from tune.summary import study_summary
 from tune.terminal import Terminal
@@ -92,6 +93,8 @@ def show_study(
         say(f"failures, retries included: {_by_class(summary['failures'])}")
     _print_failures(row, trials, steps)
     _print_symptoms(row, trials)
+    for line in endings(trials):
+        say(line)
     searched = _searched(trials)
     table = _table("trial", "state", "epochs", objective.metric, "at", "time", *searched)
     for trial in trials:
