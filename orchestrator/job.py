@@ -100,13 +100,16 @@ class FailureClass(StrEnum):
     STORAGE = "storage"  # a checkpoint or the log could not be written or read: a full disk, a store that is away
 
 
+MACHINES_MEMORY = "the memory of its machine"  # the cause where that ran out, whoever used it up
+
+
 @dataclass(frozen=True)
 class Failure:
     kind: FailureClass
     message: str  # one line; of an exception `RuntimeError: what it says`
     traceback: str | None = None
     place: str | None = None  # where its first cause was raised: /home/me/train.py:12
-    cause: str | None = None  # the class of that first cause: ValueError
+    cause: str | None = None  # the class of that first cause: ValueError; or MACHINES_MEMORY
 
 
 @dataclass(frozen=True)

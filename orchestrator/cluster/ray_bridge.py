@@ -23,7 +23,7 @@ from ray.tune.search import Searcher
 from orchestrator.cluster.hangs import HangWatch
 from orchestrator.cluster.remote_service import RemoteService
 from orchestrator.home import trial_directory
-from orchestrator.job import Ended, Failure, FailureClass, Job, JobRef, OutOfSight, Workplace
+from orchestrator.job import MACHINES_MEMORY, Ended, Failure, FailureClass, Job, JobRef, OutOfSight, Workplace
 from orchestrator.trial import Report
 from orchestrator.worker.attempt import Attempt
 
@@ -182,7 +182,8 @@ def _out_of_memory(trial: Any) -> Failure | None:
     text = Path(trial.error_file).read_text(errors="replace") if trial.error_file else ""
     if "running low on memory" not in text:
         return None
-    return Failure(FailureClass.OUT_OF_MEMORY, "its machine ran out of memory, and Ray killed the worker", text)
+    message = "its machine ran out of memory, and Ray killed the worker"
+    return Failure(FailureClass.OUT_OF_MEMORY, message, text, cause=MACHINES_MEMORY)
 
 
 class Tick(_Unpickled, Callback):

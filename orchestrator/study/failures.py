@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from orchestrator.job import Failure, FailureClass
+from orchestrator.job import MACHINES_MEMORY, Failure, FailureClass
 from orchestrator.mistake import did_you_mean
 from orchestrator.study_file.sections import FailuresSpec
 from orchestrator.trial import FailedAttempt, Report, State, Trial, count_by_class
@@ -75,7 +75,9 @@ _CRASHES = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
 
 
 def may_be_the_machines(failure: Failure) -> bool:
-    """Returns whether a worker was lost without a signal that a process causes itself."""
+    """Returns whether a worker was lost without a signal that a process causes itself, or its machine had no memory."""
+    if failure.cause == MACHINES_MEMORY:
+        return True
     return failure.kind is FailureClass.WORKER_LOST and failure.cause not in _CRASHES
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.job import Failure, FailureClass, Job
+from orchestrator.job import MACHINES_MEMORY, Failure, FailureClass, Job
 from orchestrator.policies.policy import Decision
 from orchestrator.study.study import Study
 from orchestrator.trial import State, Status
@@ -73,6 +73,20 @@ def test_a_machine_that_loses_every_worker_holds_the_study_longer_and_longer_and
     assert set(states(study)[1:]) == {State.PAUSED}
     run_out(study)
     assert states(study) == [State.COMPLETED] * 6 and study.lost_workers.reason is None
+
+
+def test_a_machine_whose_memory_another_program_eats_fails_no_trial_either(
+    cluster: Callable[..., FakeCluster], clock: Clock
+):
+    study = cluster(scheduler={"name": "none"}).open(now=clock)
+    killed = Failure(FailureClass.OUT_OF_MEMORY, "its machine ran out of memory", cause=MACHINES_MEMORY)
+    for _ in range(6):
+        for job in (started(study), started(study)):
+            study.fail(job.number, killed)
+        pause(study, clock)
+    assert states(study) == [State.PAUSED, State.PAUSED]
+    run_out(study)
+    assert states(study) == [State.COMPLETED] * 6
 
 
 def test_workers_that_crash_by_themselves_are_the_fault_of_their_trials(
