@@ -177,7 +177,7 @@ def show_check(file: Path, findings: Iterable[Finding]) -> bool:
         for picture in finding.pictures:
             say(f"         picture: {picture}")
     if wrong:
-        say(f"{file}: mend what is named above, {way_out(wrong)}")
+        say(f"{file}: mend what is named above{way_out(wrong)}")
     else:
         say(f"{file}: nothing wrong was found; next: tune run {file}")
     return not wrong
@@ -230,11 +230,11 @@ def show_outcome(
         say(f"next: {go_on(command)}   goes on from here")
         return 130 if outcome.status is Status.INTERRUPTED else 0
     if outcome.status is Status.FAILED and row.reason is not None:
-        say(
-            f"next: mend that, and {go_on(command)} goes on and tries those trials again; "
-            "if it is their configs that fail,"
-        )
-        say("      add --set failures.equal_exceptions=null")
+        in_a_row = "failed alike" in row.reason
+        end = "; if it is their configs that fail," if in_a_row else ""
+        say(f"next: mend that, and {go_on(command)} goes on and tries those trials again{end}")
+        if in_a_row:
+            say("      add --set failures.equal_exceptions=null")
         return 1
     if outcome.status is Status.FAILED:
         say("next: mend what the failed trials name, then run the study again with --fresh")
@@ -303,10 +303,12 @@ def _searched(trials: Sequence[Trial]) -> list[str]:
 
 
 def _count(trials: Sequence[Trial]) -> str:
-    """Writes `5 trials (3 completed, 2 pruned)`."""
-    states = Counter(trial.state for trial in trials)
+    """Writes `5 trials (3 completed, 2 pruned) and 4 left out`: those that count are what the report counts, too."""
+    counting = [trial for trial in trials if trial.left_out is None]
+    states = Counter(trial.state for trial in counting)
     parts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
-    return f"{len(trials)} trial{'' if len(trials) == 1 else 's'}" + (f" ({parts})" if parts else "")
+    text = f"{len(counting)} trial{'' if len(counting) == 1 else 's'}" + (f" ({parts})" if parts else "")
+    return text + (f" and {len(trials) - len(counting)} left out" if len(counting) < len(trials) else "")
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:

@@ -28,6 +28,7 @@ from trainables.trainable import BUILT_IN
 
 T = TypeVar("T")
 
+QUICK = ("study file", "machine", "ledger")  # the checks that are made at every start
 RISK = (
     "not checked: labels that do not fit their images, an augmentation that destroys them or a batch that does not "
     "fit into memory will show only in the trials"
@@ -103,6 +104,8 @@ def check_before_start(
     if not standing.trials or changed:
         for line in (line for each in findings for line in (each.note or "").splitlines()):
             say(f"{spec.study}: {line}")
+    if changed:
+        say(f"{spec.study}: {findings[-1].detail}")  # The ledger's is the last: what will run, and what it costs.
     if looks and skip:
         say(f"{spec.study}: {RISK}")
     elif looks:
@@ -121,17 +124,22 @@ def _refuse_what_is_wrong(spec: StudySpec, file: str, findings: Sequence[Finding
     looked_at = ", ".join(dict.fromkeys(finding.check for finding in findings))
     say(f"{spec.study}: looked at {looked_at}: {'something is wrong' if wrong else 'nothing wrong'}")
     if wrong:
-        lines = [f"{file}: {_with_pictures(finding)}" for finding in wrong]
-        hint = f"no trial was started; see tune check {file}, {way_out(wrong)}"
+        lines = [f"{file}: {line}" for finding in wrong for line in _lines(finding)]
+        hint = f"no trial was started; see tune check {file}{way_out(wrong)}"
         raise InputMistake(*dict.fromkeys(lines), f"{file}: {hint}")
 
 
-def way_out(wrong: Iterable[Finding]) -> str:
-    """Says how to start although these findings stand: accept what has a kind, skip what else the data check found."""
+def way_out(wrong: Sequence[Finding]) -> str:
+    """Says how to start although these findings stand: accept what has a kind, skip what else the data check found.
+
+    "" where there is no way: file, machine and ledger must fit.
+    """
+    if any(finding.check in QUICK for finding in wrong):
+        return ""
     kinds = sorted({finding.kind for finding in wrong if finding.kind is not None})
     if kinds and all(finding.kind is not None for finding in wrong):
-        return f"or take it as it is: --set 'data.accept=[{', '.join(kinds)}]'"
-    return "or start without a look at the data: --skip-preflight"
+        return f", or take it as it is: --set 'data.accept=[{', '.join(kinds)}]'"
+    return ", or start without a look at the data: --skip-preflight"
 
 
 def collecting(lines: list[str], act: Callable[[], T]) -> T | None:
@@ -180,7 +188,7 @@ def _quick(
     with contextlib.suppress(InputMistake):  # Data that cannot be read are told of by their own check.
         if compare_data and (other := wrong_data(row, fingerprint_of(trainable, spec, start.file))):
             wrong.append(other)
-    notes = [] if wrong else notes_on_change(ahead, row, changed=row.raw != spec.raw)
+    notes = [] if wrong else notes_on_change(ahead, row)
     yield Finding("ledger", ahead.plan, "\n".join(wrong) or None, note="\n".join(notes) or None)
 
 
@@ -197,11 +205,10 @@ def _check_file(spec: StudySpec, trainable: Trainable, *, measured: bool) -> Fin
     return Finding("study file", detail, "\n".join(wrong) or None, note="\n".join(notes) or None)
 
 
-def notes_on_change(ahead: Outlook, row: StudyRow, *, changed: bool) -> list[str]:
+def notes_on_change(ahead: Outlook, row: StudyRow) -> list[str]:
     """Returns what a changed file does to the trials that there are, a line each."""
     lines = [line.removeprefix(f"{row.name}: ") for line in ahead.changes]
-    lines += [] if ahead.warning is None else [ahead.warning]
-    return [*lines, ahead.plan] if changed else lines
+    return lines + ([] if ahead.warning is None else [ahead.warning])
 
 
 def _look_ahead(start: Start, trainable: Trainable, row: StudyRow, trials: tuple[Trial, ...]) -> Outlook:
@@ -253,5 +260,7 @@ def _relative(text: str, root: str) -> str:
     return text
 
 
-def _with_pictures(finding: Finding) -> str:
-    return f"{finding.check}: {finding.problem}" + "".join(f"; picture: {picture}" for picture in finding.pictures)
+def _lines(finding: Finding) -> list[str]:
+    """Returns the lines of a problem, each with its check, the last with the pictures that show it."""
+    lines = [f"{finding.check}: {line}" for line in (finding.problem or "").splitlines()]
+    return [*lines[:-1], lines[-1] + "".join(f"; picture: {picture}" for picture in finding.pictures)]

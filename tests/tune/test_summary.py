@@ -82,6 +82,11 @@ def test_show_prints_what_is_limited_and_what_failed(home: Home, capsys: pytest.
     assert "failures, retries included: 4 out of memory, 1 hang\n" in out
 
 
+def test_trials_that_are_left_out_are_counted_apart_as_in_the_report(home: Home, capsys: pytest.CaptureFixture[str]):
+    show_study(row(home), TRIALS, home)
+    assert "3 trials (1 completed, 1 pruned, 1 failed) and 1 left out" in capsys.readouterr().out
+
+
 def test_show_prints_nothing_of_a_budget_or_of_failures_where_there_is_nothing(
     home: Home, capsys: pytest.CaptureFixture[str]
 ):
@@ -117,6 +122,13 @@ def test_a_trial_tells_after_what_it_was_tried_again(home: Home, capsys: pytest.
         ),
         ("finished", "the target was reached: val/score 0.9", 0, 0, "More: change that limit under `budget`"),
         ("finished", None, 0, 0, "More: tune run s.yaml --trials +4"),
+        (
+            "failed",
+            "epoch 1 must report `a`; mend `objective.metric` in the study file",
+            1,
+            1,
+            "tries those trials again\n",
+        ),
         ("finished", "all 4 configs of the space were tried", 0, 0, "More: widen `space` or loosen `constraints`"),
         ("paused", "the 2 GPU-hours of the budget are used up", 3, 0, "next: tune run s.yaml   goes on from here"),
     ],
