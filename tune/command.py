@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from tune.verbs import machine, mlflow_pages, results, running, studies, study_file
+from tune.verbs import background, machine, mlflow_pages, results, running, studies, study_file
 
 app = typer.Typer(
     name="tune",
@@ -23,6 +23,8 @@ app = typer.Typer(
 VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "run": (running.run, "tune run search_spaces/hrnet.yaml --until 07:00"),
     "train": (running.train, "tune train best.yaml"),
+    "attach": (background.attach, "tune attach quickstart"),
+    "stop": (background.stop, "tune stop quickstart"),
     "check": (study_file.check, "tune check search_spaces/pages.yaml --set data.root=data/tapuscorpus"),
     "list": (studies.list_studies, "tune list --home runs"),
     "show": (studies.show, "tune show quickstart --trial 3"),

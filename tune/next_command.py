@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 LIMITS = ("--trials", "--hours", "--until")  # They hold for one run of the command.
 KEPT_BY_CHECK = ("--set", "--home")
-FLAGS = ("--fresh", "--smoke", "--skip-preflight")  # These options have no value.
+FLAGS = ("--fresh", "--smoke", "--skip-preflight", "--detach")  # These options have no value.
 
 
 def go_on(command: str) -> str:
-    """Returns the same command without what would move the study aside."""
-    return _join(part for part in _parts(command) if part[0] != "--fresh")
+    """Returns the same command without what would move the study aside, or what would mean another day by now."""
+    return _join(part for part in _parts(command) if part[0] not in ("--fresh", "--until"))
 
 
 def more(command: str) -> str:

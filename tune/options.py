@@ -39,6 +39,10 @@ AddressOption = Annotated[
     str | None,
     typer.Option("--address", help="An existing Ray cluster: 10.0.0.1:6379, or auto for one on this machine."),
 ]
+DetachOption = Annotated[
+    bool,
+    typer.Option("--detach", help="Return once the study runs, without this terminal: tune attach, tune stop."),
+]
 OutputOption = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write there instead of printing.")]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace what is there, whoever wrote it; the old content is lost.")

@@ -12,6 +12,7 @@ import io
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TextIO
@@ -116,6 +117,12 @@ class Outlet(io.TextIOBase):
     def skip(self) -> None:
         """Leaves out what still waits to be written: it was meant for a screen, or stands in the log already."""
         self._skipped = self._put
+
+    def settle(self, seconds: float) -> None:
+        """Waits until all is written, so many seconds at most."""
+        until = time.monotonic() + seconds
+        while self.behind and time.monotonic() < until:
+            time.sleep(0.01)
 
     def finish(self) -> None:
         """Waits until all is written, and ends the thread; whoever is held up here can be interrupted."""

@@ -13,6 +13,8 @@ from typing import Any
 from tune.outlet import Outlet, descriptor_of
 from tune.run_log import RunLog
 
+SETTLE_SECONDS = 2.0  # for a reader to take what was printed before he is left
+
 
 class RunOutput:
     """Replaces both streams by outlets, and lets a closed terminal (SIGHUP) move them to the study's log.
@@ -73,23 +75,32 @@ class RunOutput:
             if outlet.reaches_its_reader and self.log.descriptor is not None:
                 outlet.copy = self.log
 
-    def leave_terminal(self, everything: bool = False) -> None:
-        """Lets what led to a terminal lead to the log; where there is none to be had, asks this process to pause.
-
-        everything: pipes and files, too.
-        """
-        terminals = [outlet for outlet in self._outlets.values() if everything or outlet.isatty()]
-        if terminals and not everything:
+    def leave_terminal(self) -> None:
+        """Lets what led to a terminal lead to the log; where there is none to be had, asks this process to pause."""
+        terminals = [outlet for outlet in self._outlets.values() if outlet.isatty()]
+        if terminals:
             self.log.write(f"the terminal is gone; {self._advice}\n")
-        with suppress(OSError):
-            nothing = os.open(os.devnull, os.O_RDWR)
-            if everything or os.isatty(0):
+        if os.isatty(0):
+            with suppress(OSError):
+                nothing = os.open(os.devnull, os.O_RDONLY)
                 os.dup2(nothing, 0)
-            for outlet in terminals:
+                os.close(nothing)
+        self._leave(terminals)
+
+    def leave_everything(self) -> None:
+        """Lets pipes and files lead to the log, too, once they have what was printed so far."""
+        for outlet in self._outlets.values():
+            outlet.settle(SETTLE_SECONDS)
+        self._leave(list(self._outlets.values()))
+
+    def _leave(self, outlets: list[Outlet]) -> None:
+        with suppress(OSError):
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            for outlet in outlets:
                 outlet.skip()
                 outlet.move_to(nothing)  # The log takes its place, at once or when it begins.
             os.close(nothing)
-        for outlet in terminals:
+        for outlet in outlets:
             self._move(outlet)
 
     def _move(self, outlet: Outlet) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.machine.provenance import command
+from orchestrator.moment import until
 from orchestrator.runner import run
-from orchestrator.study.budget import Limits
+from orchestrator.study.budget import Limits, time_of_day
 from orchestrator.study_file.study_spec import StudySpec
 from trainables import Finding
+from tune.detached import readiness
 from tune.live import RunView
 from tune.next_command import home_option
 from tune.run_log import NAME
@@ -34,8 +37,9 @@ def run_study(
     """Runs the study; returns the exit code. Whatever becomes of the terminal, the study goes on."""
     words = command(sys.argv)
     heading = f"{words}   process {os.getpid()} on {socket.gethostname()}"
-    with RunOutput(home.study(spec.study) / NAME, heading, advice(spec.study, words)) as output:
+    with RunOutput(home.study(spec.study) / NAME, heading, advice(spec.study, words), readiness()) as output:
         view = RunView(output, console())
+        view.announce(f"{spec.study}: {intent(spec, limits, time.time())}")
         outcome = run(
             spec,
             home,
@@ -58,6 +62,19 @@ def run_study(
 def _checked(study: str, finding: Finding) -> str:
     """Says how one check before the first trial ended; what is wrong is told after all of them."""
     return f"{study}: {finding.check}: {finding.detail if finding.problem is None else 'something is wrong'}"
+
+
+def intent(spec: StudySpec, limits: Limits, now: float) -> str:
+    """Says how much a start is to do: `up to 12 trials, until Sat 07:00, in 8 h 52 min`. now: unix time."""
+    if limits.more_trials is not None:
+        parts = [f"{limits.more_trials} more trials"]
+    else:
+        trials = limits.trials if limits.trials is not None else spec.budget.trials
+        parts = ["trials without a limit" if trials is None else f"up to {trials} trial{'' if trials == 1 else 's'}"]
+    text = limits.until or spec.budget.until
+    ends = [] if limits.hours is None else [now + 3600 * limits.hours]
+    ends += [] if text is None else [time_of_day(text, now)]
+    return ", ".join(parts + [until(min(ends), now)] if ends else parts)
 
 
 def advice(study: str, words: str) -> str:

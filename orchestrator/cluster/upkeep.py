@@ -54,7 +54,9 @@ class Upkeep:
         self._tell_of_lost_workers()
         if time.monotonic() - self._beat >= BEAT_SECONDS:
             self._beat = time.monotonic()
-            self._ledger.beat(self._id)
+            if self._ledger.beat(self._id) and not self._study.stopping:
+                self._study.stop(INTERRUPTED, Status.INTERRUPTED)
+                self._progress.say("asked to stop: running trials pause at their next report")
 
     def watch_disks(self) -> None:
         """Lets the study wait while a disk is full, and go on when there is room again."""

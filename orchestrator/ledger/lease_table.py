@@ -110,13 +110,19 @@ class LeaseTable:
         self._sessions[study_id] = session
         self._began.setdefault(study_id, self._clock())
 
-    def beat(self, connection: sa.Connection, study_id: int) -> None:
-        """A sign of life. Raises LeaseLost."""
+    def ask_to_stop(self, connection: sa.Connection, study_id: int) -> None:
+        """Leaves word for the process that holds the study, which reads it with its next sign of life."""
+        holder = sa.select(studies.c.session_id).where(studies.c.id == study_id).scalar_subquery()
+        connection.execute(sessions.update().where(sessions.c.id == holder).values(stop_asked=self.now(connection)))
+
+    def beat(self, connection: sa.Connection, study_id: int) -> bool:
+        """A sign of life; returns whether somebody asked for the study to stop. Raises LeaseLost."""
         self.fence(connection, study_id)
         now, session = self.now(connection), self._sessions[study_id]
         after_start = sa.case((sessions.c.started > now, sessions.c.started), else_=now)
         values = {"beat": after_start, "seconds": self._seconds(study_id)}
         connection.execute(sessions.update().where(sessions.c.id == session).values(**values))
+        return connection.scalar(sa.select(sessions.c.stop_asked).where(sessions.c.id == session)) is not None
 
     def give_back(self, connection: sa.Connection, study_id: int, status: str, reason: str | None) -> None:
         """End the session. A study that another process took over in the meantime is left to it."""

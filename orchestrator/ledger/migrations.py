@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 5  # of the tables; a ledger of a later one is refused, one of an earlier one is brought up to it
+VERSION = 6  # of the tables; a ledger of a later one is refused, one of an earlier one is brought up to it
 
 
 def migrate(connection: sa.Connection, version: int) -> None:
@@ -161,9 +161,15 @@ def _seconds_of_sessions(connection: sa.Connection) -> None:
     connection.execute(sa.text(f"ALTER TABLE sessions ADD COLUMN seconds {double}"))
 
 
+def _requests_to_stop(connection: sa.Connection) -> None:
+    double = "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
+    connection.execute(sa.text(f"ALTER TABLE sessions ADD COLUMN stop_asked {double}"))
+
+
 MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {
     1: _what_a_changed_file_does,
     2: _control_state_in_columns,
     3: _steps,
     4: _seconds_of_sessions,
+    5: _requests_to_stop,
 }

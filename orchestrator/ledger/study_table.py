@@ -128,10 +128,19 @@ class StudyTable(Table):
         return stale
 
     @retried
-    def beat(self, study_id: int) -> None:
-        """A sign of life. Raises LeaseLost when another process took the study over in the meantime."""
+    def beat(self, study_id: int) -> bool:
+        """A sign of life; returns whether somebody asked for the study to stop.
+
+        Raises LeaseLost when another process took the study over in the meantime.
+        """
         with self._database.write(lazy=True) as connection:
-            self._leases.beat(connection, study_id)
+            return self._leases.beat(connection, study_id)
+
+    @retried
+    def ask_to_stop(self, study_id: int) -> None:
+        """Asks the process that runs the study, on whatever host, to pause it."""
+        with self._database.write() as connection:
+            self._leases.ask_to_stop(connection, study_id)
 
     @retried
     def release(self, study_id: int, status: str, reason: str | None = None) -> None:

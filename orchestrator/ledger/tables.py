@@ -61,6 +61,7 @@ sessions = sa.Table(
     sa.Column("ended", sa.Double),
     sa.Column("end_reason", sa.Text),
     sa.Column("seconds", sa.Double),  # until `beat`, by a clock that nothing sets; null in ledgers of earlier versions
+    sa.Column("stop_asked", sa.Double),  # when somebody on another host asked its process to pause the study
     sa.CheckConstraint("beat >= started"),
 )
 

@@ -133,7 +133,7 @@ def test_kill_9_in_the_middle_then_the_same_command_finishes_the_study(
     assert_every_trial_counted_once(summary, 8)
 
 
-def test_a_signal_to_the_whole_group_and_a_deadline_each_pause_the_trials_and_the_same_command_goes_on(
+def test_a_signal_to_the_whole_group_and_a_deadline_each_pause_the_trials_and_the_same_command_goes_on_detached(
     tune: Tune, toy_study: Callable[..., Path], home: Path
 ):
     file = str(toy_study(space={"epochs": 100, "seconds": 0.2}, scheduler={"name": "none"}, budget={"trials": 3}))
@@ -143,6 +143,8 @@ def test_a_signal_to_the_whole_group_and_a_deadline_each_pause_the_trials_and_th
     code, _, err = ended(other)
     assert code == 2
     assert str(process.pid) in err
+    os.killpg(process.pid, signal.SIGHUP)  # a terminal that closes stops nothing
+    wait_for_reports(home, 8)
     os.killpg(process.pid, signal.SIGTERM)  # as `timeout` does; Ctrl-C sends SIGINT in the same way
     code, out, err = ended(process)
     assert (code, err) == (130, "")
@@ -150,11 +152,14 @@ def test_a_signal_to_the_whole_group_and_a_deadline_each_pause_the_trials_and_th
     paused = shown(tune)
     assert paused["status"] == "interrupted"
     assert {trial["state"] for trial in paused["trials"]} == {"paused"}
-    process = tune("run", file, "--hours", "0.006")
-    wait_for_reports(home, sum(trial["epochs"] for trial in paused["trials"]) + 1)
-    code, out, err = ended(process)
+    code, out, err = ended(tune("run", file, "--hours", "0.006", "--detach"))
     assert (code, err) == (0, "")
-    assert "the deadline came" in out
+    assert "toy runs as process" in out and "toy: up to 3 trials, until " in out
+    assert shown(tune)["status"] == "running"
+    code, out, err = ended(tune("attach", "toy"))
+    assert (code, err) == (0, "")
+    assert "the deadline came" in out and "report: " in out
+    assert out.endswith("toy does not run any more: paused (the deadline came); see tune show toy\n")
     later = shown(tune)
     assert later["status"] == "paused" and {trial["state"] for trial in later["trials"]} == {"paused"}
     for before, after in zip(paused["trials"], later["trials"], strict=False):

@@ -196,7 +196,8 @@ def test_a_study_whose_check_finds_a_problem_is_not_begun(
     file = toy_study(data={"broken": True}, space={"lr": 0.1})
     ended = typed(verb, str(file))
     assert ended.code == 2
-    first, *_, problem, last = ended.out.splitlines()
+    begins, first, *_, problem, last = ended.out.splitlines()
+    assert begins.startswith("toy: up to ")
     assert first.startswith("toy: study file: ") and problem == "toy: settings: something is wrong"
     assert last == "toy: looked at study file, machine, ledger, settings: something is wrong"
     assert ended.err.splitlines() == [
@@ -249,7 +250,7 @@ def test_a_cluster_that_does_not_answer_is_named_at_once_and_binds_the_study_to_
         assert ended.code == 1
         assert ended.err.startswith("--address: a Ray cluster must listen at 127.0.0.1:9, but: ")
         assert "Traceback" not in ended.err
-    assert ended.out.startswith("toy: not checked: labels that do not fit their images")
+    assert ended.out.splitlines()[1].startswith("toy: not checked: labels that do not fit their images")
 
 
 def test_a_machine_that_cannot_hold_one_trial_is_named_before_anything_is_created(

@@ -12,7 +12,7 @@ LONG = "tune run s.yaml --set 'data.root=my crops' --name n --trials 8 --until=0
 @pytest.mark.parametrize(
     ("proposal", "said"),
     [
-        (go_on, "tune run s.yaml --set 'data.root=my crops' --name n --trials 8 --until 07:00 --home h"),
+        (go_on, "tune run s.yaml --set 'data.root=my crops' --name n --trials 8 --home h"),
         (more, "tune run s.yaml --set 'data.root=my crops' --name n --home h --trials +4"),
         (check, "tune check s.yaml --set 'data.root=my crops' --home h"),
     ],

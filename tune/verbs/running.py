@@ -11,6 +11,7 @@ from tune.options import (
     HOME,
     NO_CHANGES,
     AddressOption,
+    DetachOption,
     FreshOption,
     HomeOption,
     LedgerOption,
@@ -41,6 +42,7 @@ def run(
     ] = False,
     skip_preflight: SkipOption = False,
     address: AddressOption = None,
+    detach: DetachOption = False,
     home_folder: HomeOption = HOME,
     ledger_url: LedgerOption = None,
 ) -> None:
@@ -53,6 +55,8 @@ def run(
     if smoke:
         spec = smoke_version(spec)
     home = home_at(home_folder, ledger_url)
+    if detach:
+        _detach(spec)
     _run(spec, home, limits, fresh=fresh or smoke, skip_preflight=skip_preflight, address=address, file=space)
 
 
@@ -63,6 +67,7 @@ def train(
     fresh: FreshOption = False,
     skip_preflight: SkipOption = False,
     address: AddressOption = None,
+    detach: DetachOption = False,
     home_folder: HomeOption = HOME,
     ledger_url: LedgerOption = None,
 ) -> None:
@@ -75,8 +80,21 @@ def train(
         raise InputMistake(
             *(f"{config}: space.{n}: must be one value, but is searched; use `tune run`" for n in spec.space.searched)
         )
+    if detach:
+        _detach(spec)
     home, once = home_at(home_folder, ledger_url), Limits(trials=1)
     _run(spec, home, once, fresh=fresh, skip_preflight=skip_preflight, address=address, file=config)
+
+
+def _detach(spec: StudySpec) -> None:
+    """Starts the command that was typed without its terminal, and ends this one."""
+    import sys
+
+    from orchestrator.machine.provenance import command
+    from tune.detached import start_detached
+    from tune.start import advice
+
+    raise typer.Exit(start_detached(spec.study, advice(spec.study, command(sys.argv))))
 
 
 def _run(

@@ -15,7 +15,7 @@ from orchestrator.ledger import Ledger, LedgerError, retry
 from orchestrator.policies.policy import Decision
 from orchestrator.study.budget import Deadline
 from orchestrator.study.study import Study
-from orchestrator.trial import State
+from orchestrator.trial import State, Status
 from tests.harness.fake_cluster import FakeCluster, report, run_out
 
 MountDisk = Callable[..., Path]
@@ -135,6 +135,23 @@ def test_the_deadline_ends_a_study_that_waits_for_room(cluster: FakeCluster, sai
     upkeep = upkeep_of(cluster, said, Deadline(until=time.time() - 1))
     upkeep.beat()
     assert cluster.study.stopping == "the deadline came" and cluster.study.done_starting
+
+
+def test_who_asks_on_another_host_for_the_study_to_stop_is_heard_with_the_next_sign_of_life(
+    tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("orchestrator.cluster.upkeep.BEAT_SECONDS", 0.0)
+    cluster = FakeCluster(tmp_path, **SECTIONS)
+    upkeep = upkeep_of(cluster, said)
+    upkeep.beat()
+    assert cluster.study.stopping is None
+    asker = Ledger(tmp_path / "ledger.db")
+    asker.ask_to_stop(cluster.id)
+    asker.close()
+    upkeep.beat()
+    upkeep.beat()
+    assert cluster.study.stopping == "interrupted" and cluster.study.outcome[0] is Status.INTERRUPTED
+    assert said == ["asked to stop: running trials pause at their next report"]
 
 
 # The disk of the ledger

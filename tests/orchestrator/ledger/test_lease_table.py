@@ -183,7 +183,7 @@ def test_a_suspended_driver_of_this_host_keeps_its_study_and_is_named_with_what_
     with pytest.raises(StudyInUse, match=rf"no sign of it for 7\d s: .* kill -CONT {asleep.pid}, or end it with: kill"):
         ledger.acquire(study, os.getpid(), HERE)
     os.kill(asleep.pid, signal.SIGCONT)
-    assert asleep.do(f"ledger.beat({study})") == "None"
+    assert asleep.do(f"ledger.beat({study})") == "False"
 
 
 def test_a_driver_of_another_host_that_slept_too_long_writes_nothing_more(
