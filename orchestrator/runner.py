@@ -51,6 +51,7 @@ def run(
     file: the study file, as it was typed. fresh: moves a study of that name aside first. say: is told what happens
     before anything is shown by `progress`. checked: is told of each check before the first trial as it ends.
     """
+    typed = time.time()  # A time of day means the next one from here on, however long the checks take.
     trainable = load_trainable(spec.trainable)
     wrong: list[str] = []
     fingerprint = collecting(wrong, lambda: fingerprint_of(trainable, spec, file))
@@ -91,11 +92,12 @@ def run(
             study.begin()
             uri = default_uri(home.path, spec.tracking.uri)
             tracker = Tracker(home.ledger, row.id, uri, home.path, warn=progress.say)
-            limit = _deadline_of(spec, row, limits, study.now())
+            limit = _deadline_of(spec, row, limits, study.now(), typed)
             left = limit.left(study.now(), time.time())
             study.allowance.ends = study.now() + left
             if left <= 0:
-                study.stop("no hours are left in the budget")
+                used_up = spec.budget.hours is not None and row.seconds >= 3600 * spec.budget.hours
+                study.stop("no hours are left in the budget" if used_up else "the deadline came before any trial ran")
             work(study, Upkeep(ledger, row.id, study, progress, limit), address, progress)
             status, reason = study.outcome
             if status in (Status.FINISHED, Status.FAILED):
@@ -112,8 +114,8 @@ def run(
                     tracker.close()
 
 
-def _deadline_of(spec: StudySpec, row: StudyRow, limits: Limits, now: float) -> Deadline:
-    """Returns when this session must end. now: the steady clock's."""
+def _deadline_of(spec: StudySpec, row: StudyRow, limits: Limits, now: float, typed: float) -> Deadline:
+    """Returns when this session must end. now: the steady clock's. typed: unix time of the command."""
     until = limits.until or spec.budget.until
     hours = spec.budget.hours
-    return deadline(now, time.time(), hours_in_all=hours, seconds_used=row.seconds, hours=limits.hours, until=until)
+    return deadline(now, typed, hours_in_all=hours, seconds_used=row.seconds, hours=limits.hours, until=until)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from rich.console import Console
 
+from orchestrator.moment import until
 from orchestrator.progress import Progress
 from orchestrator.study.event import Event
 from orchestrator.study.study import Study
@@ -24,8 +26,10 @@ def build_progress(console: Console) -> Progress:
 class RunView:
     """Shows a study where standard output leads, for as long as it leads anywhere, and writes lines to its log."""
 
-    def __init__(self, output: RunOutput, console: Console) -> None:
+    def __init__(self, output: RunOutput, console: Console, *, deadline_is_told: bool = True) -> None:
+        """deadline_is_told: whether the user has been told already when the session ends."""
         self._output = output
+        self._deadline_is_told = deadline_is_told
         self._seen: Progress | None = build_progress(console)
         self._ended = False
         file: Any = output.log  # It has all that a console needs.
@@ -36,6 +40,9 @@ class RunView:
         self._output.begin_log()
         for view in self._views:
             view.begin(study, deadline)
+        if deadline is not None and not self._deadline_is_told:
+            self._deadline_is_told = True
+            self.say(f"{study.spec.study}: the hours of its budget last {until(deadline, time.time())}")
 
     def event(self, event: Event) -> None:
         """Shows what happened to a trial."""

@@ -38,8 +38,9 @@ def run_study(
     words = command(sys.argv)
     heading = f"{words}   process {os.getpid()} on {socket.gethostname()}"
     with RunOutput(home.study(spec.study) / NAME, heading, advice(spec.study, words), readiness()) as output:
-        view = RunView(output, console())
-        view.announce(f"{spec.study}: {intent(spec, limits, time.time())}")
+        told = intent(spec, limits, time.time())
+        view = RunView(output, console(), deadline_is_told="until" in told)
+        view.announce(f"{spec.study}: {told}")
         outcome = run(
             spec,
             home,

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,7 +56,8 @@ def examine_apart(spec: StudySpec, directory: Path, bench: Workbench = Workbench
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_send_findings, args=(spec.raw, directory, bench, there))
-    process.start()
+    with _hang_ups_blocked():  # It keeps the mask: a terminal that closes ends neither the study nor its check.
+        process.start()
     there.close()
     try:
         while (finding := here.recv()) is not None:
@@ -111,6 +113,15 @@ def _findings(
         yield Finding("data and model", f"not tried: trainable `{spec.trainable}` has no `check`")
     if own and good and bench.report:
         yield first_report(spec, trainable, config, values, bench.device)
+
+
+@contextmanager
+def _hang_ups_blocked() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _send_findings(raw: Mapping[str, Any], directory: Path, bench: Workbench, findings: Connection) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +16,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
+from orchestrator.cluster import ray_host
 from orchestrator.cluster.ray_host import HostFailed, token_file, use_cluster
 from tests.harness.waiting import wait_for
 
@@ -89,6 +93,57 @@ def test_the_token_is_read_by_nobody_else(environment):
     assert (oct(token.stat().st_mode & 0o777), len(text)) == ("0o600", 64)
     assert token_file(environment) == token and token.read_text() == text  # the next driver takes the same
     assert [path.name for path in token.parent.iterdir()] == ["auth_token"]
+
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from orchestrator.cluster.ray_host import _Lock
+with _Lock(Path(sys.argv[1])) as lock:
+    assert lock.take()
+    print("taken", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def suspended(environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """Returns a process that was suspended while it started a cluster; whoever waits for it waits half a second."""
+    monkeypatch.setattr(ray_host, "START_SECONDS", 0.3)
+    monkeypatch.setattr(ray_host, "LOCK_SECONDS", 0.2)
+    root = Path(environment["RAY_TMPDIR"]) / f"nightsweep-{os.getuid()}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    process = subprocess.Popen([sys.executable, "-c", STARTER, str(root / "start.lock")], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == b"taken\n"
+    process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_who_waits_for_a_suspended_starter_says_for_whom_and_gives_up(environment, suspended):
+    told: list[tuple[float, str]] = []
+    who = f"process {suspended.pid} (suspended: kill -CONT {suspended.pid} lets it go on)"
+    with (
+        pytest.raises(HostFailed) as failed,
+        use_cluster(environment, waits=lambda seconds, what: told.append((seconds, what))),
+    ):
+        pass
+    assert {what for _, what in told} == {f"{who}, which starts Ray"}
+    assert told[0][0] < 0.2 and len(told) > 2
+    assert str(failed.value).startswith(f"{who} has been starting it for 0 s by now; let it go on with: kill -CONT")
+
+
+def test_a_cluster_that_is_up_is_used_even_if_its_starter_was_suspended(environment, suspended):
+    root = Path(environment["RAY_TMPDIR"]) / f"nightsweep-{os.getuid()}"
+    directory = root / f"{ray_host._key(environment)}-up"
+    directory.mkdir()
+    (directory / "users").touch()
+    (directory / "cluster.json").write_text(json.dumps({"address": "127.0.0.1:1", "pid": os.getpid()}))
+    with use_cluster(environment) as cluster:
+        assert cluster.address == "127.0.0.1:1"
 
 
 def test_a_folder_that_others_may_write_to_is_refused(environment):

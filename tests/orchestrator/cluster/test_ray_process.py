@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from orchestrator.cluster import ray_process
 from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, differences, session
 from orchestrator.cluster.remote_service import Service
 from orchestrator.cluster.sharing import Claim, Node
@@ -82,6 +85,18 @@ def test_an_address_where_nobody_listens_is_said_at_once():
     said = r"--address: a Ray cluster must listen at 127\.0\.0\.1:9"
     with pytest.raises(RayUnavailable, match=said), session("127.0.0.1:9", threads=1):
         pass
+
+
+def test_a_cluster_that_takes_the_connection_and_never_answers_is_given_up_and_what_is_waited_for_is_told(monkeypatch):
+    monkeypatch.setattr(ray_process, "CONNECT_SECONDS", 0.4)
+    told: list[tuple[float, str]] = []
+    here, there = Pipe()
+    ray = RayProcess(None, here, io.BytesIO())  # type: ignore[arg-type]  # No process is there to answer.
+    with pytest.raises(RayUnavailable, match="must let us connect, but has not answered for"):
+        ray.connect("10.0.0.1:6379", {}, lambda *waited: told.append(waited), on_this_machine=False)
+    assert {what for _, what in told} == {"an answer of the Ray at 10.0.0.1:6379"}
+    ray.close()
+    there.close()
 
 
 @pytest.mark.ray
