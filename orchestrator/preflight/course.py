@@ -74,7 +74,7 @@ def _ends(domain: Domain) -> tuple[object, ...]:
 
 
 def _notes_on_rungs(spec: StudySpec, epochs: int) -> Iterator[str]:
-    if spec.scheduler.name == "none" or build_policy(spec).milestones(epochs):
+    if spec.scheduler.name == "none" or not spec.space.searched or build_policy(spec).milestones(epochs):
         return
     grace = spec.scheduler.grace_epochs
     remedy = (
@@ -121,7 +121,7 @@ def _notes_on_plateau(spec: StudySpec, trainable: Trainable, epochs: float | Non
             f"{advice or 'set it to 0'}, or set it to 0"
         )
     early = [] if epochs is None else [each for each in build_policy(spec).milestones(int(epochs)) if each < epochs / 4]
-    if early and spec.scheduler.name != "none":
+    if early and spec.space.searched and spec.scheduler.name != "none":
         yield (
             f"scheduler: cannot tell good from bad at epoch {', '.join(map(str, early))}: {metric} stands still at "
             f"first, because {known.plateau}; {advice or 'raise `grace_epochs`'}"

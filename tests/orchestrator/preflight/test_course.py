@@ -27,6 +27,7 @@ def test_a_usual_file_needs_no_note():
     assert notes() == []
     space = {"lr": {"low": 1e-4, "high": 1e-2}, "warmup_epochs": {"low": 2, "high": 15}, "epochs": 60}
     assert notes("recognition", space=space, scheduler={"metric": "val/ned", "mode": "max"}) == []
+    assert notes(space={"lr": 0.1, "epochs": 1}) == []  # one config: there is nobody to be stopped
 
 
 @pytest.mark.parametrize(
