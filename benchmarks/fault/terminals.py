@@ -54,7 +54,9 @@ def unread(stage: Stage) -> None:
 
 def _piped(scene: Scene, reader: str) -> Session:
     """`tune run ... | reader`, with the exit status of `tune`."""
-    return scene.start(pipe=subprocess.Popen(["sh", "-c", reader], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL))
+    nowhere = subprocess.DEVNULL
+    command = ["sh", "-c", reader]
+    return scene.start(pipe=subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere))
 
 
 def fresh_killed(stage: Stage) -> None:

@@ -136,7 +136,7 @@ class FailuresSpec(Section):
     lost_workers: Annotated[int, Ge(1), Le(MOST)] = Field(
         default=3,
         description="A trial whose worker process or machine is lost goes on from its checkpoint; it fails when it has "
-        "lost so many without a further epoch.",
+        "lost so many without a further epoch, unless other trials lose theirs, too.",
     )
     hangs: Annotated[int, Ge(1), Le(MOST)] = Field(
         default=2,
