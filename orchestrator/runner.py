@@ -22,10 +22,12 @@ from orchestrator.study.aside import finish_moving, move_aside
 from orchestrator.study.budget import Deadline, Limits, deadline
 from orchestrator.study.code_change import note_code
 from orchestrator.study.continuation import adopt, fingerprint_of, open_study, with_limits
+from orchestrator.study.copied_home import settle
 from orchestrator.study.study import Study
 from orchestrator.study.warm_start import COLD, warm_start
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.tracking import Tracker, default_uri
+from orchestrator.tracking.store import is_embedded
 from orchestrator.trial import Outcome, Status
 from trainables import Finding, load_trainable
 
@@ -74,7 +76,9 @@ def run(
                 progress.say(f"{row.name}: its last driver ({who}) is gone; going on from its ledger")
             row, news = adopt(ledger, row, spec, trainable)
             row, changed = note_code(ledger, row, trainable)
-            for line in [*([] if told else news), *changed, *warm.news]:
+            uri = default_uri(home.path, spec.tracking.uri)
+            row, copied = settle(ledger, row, home, tracked_elsewhere=not is_embedded(uri, home.path))
+            for line in [*([] if told else news), *changed, *copied, *warm.news]:
                 progress.say(line)
             spec = with_limits(spec, limits, ledger, row)
             status, reason = Status.INTERRUPTED, None
@@ -90,7 +94,6 @@ def run(
                 on_event=progress.event,
             )
             study.begin()
-            uri = default_uri(home.path, spec.tracking.uri)
             tracker = Tracker(home.ledger, row.id, uri, home.path, warn=progress.say)
             limit = _deadline_of(spec, row, limits, study.now(), typed)
             left = limit.left(study.now(), time.time())

@@ -78,6 +78,14 @@ class Marks:
             connection.execute(studies.update().where(studies.c.id == study_id).values(mlflow_store=store, **ids))
             connection.execute(trials.update().where(trials.c.study_id == study_id).values(**nothing))
 
+    def become_another(self, study_id: int) -> None:
+        """Gives a study of a copied ledger a uid of its own; nothing of it is in MLflow then."""
+        nothing = {"mlflow_run_id": None, "mlflow_unsure": 0, "mlflow_revision": 0, "mlflow_status": None}
+        ids = {"mlflow_experiment_id": None, "mlflow_run_id": None, "mlflow_seen": None, "mlflow_sender": None}
+        with self._database.write() as connection:
+            connection.execute(studies.update().where(studies.c.id == study_id).values(uid=uuid.uuid4().hex, **ids))
+            connection.execute(trials.update().where(trials.c.study_id == study_id).values(**nothing))
+
     def behind(self, study_id: int, statuses: dict[State, str]) -> list[Behind]:
         """By number. statuses: MLflow's word for each state; a trial under another word than that is behind, too."""
         seen = trials.c.mlflow_revision

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.tracking.projection import UID
-from orchestrator.tracking.store import artifacts, file_of
+from orchestrator.tracking.store import artifacts, file_of, is_embedded
 
 _FOLDER = "/mlartifacts/"  # As `artifacts` ends; what follows is the name of an experiment.
 _PATIENCE_SECONDS = 20.0  # Another process of ours may be writing.
@@ -24,7 +24,7 @@ def bring_home(uri: str, home: Path, uids: Iterable[str]) -> int:
     call to change that address. uids: of the studies in this home's ledger; others that use this store keep theirs.
     """
     file, here = file_of(uri), artifacts(home)
-    if file is None or file.absolute() != home.absolute() / "mlflow.db" or not file.exists():
+    if file is None or not is_embedded(uri, home) or not file.exists():
         return 0
     with contextlib.closing(sqlite3.connect(file, timeout=_PATIENCE_SECONDS)) as store:
         known = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

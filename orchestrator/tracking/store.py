@@ -68,6 +68,12 @@ def file_of(uri: str) -> Path | None:
     return Path(path) if scheme.partition("+")[0] == "sqlite" and path not in ("", ":memory:") else None
 
 
+def is_embedded(uri: str, home: Path) -> bool:
+    """Returns whether the store is the file in that home."""
+    file = file_of(uri)
+    return file is not None and file.absolute() == home.absolute() / "mlflow.db"
+
+
 def identity(uri: str) -> tuple[int, int] | None:
     """Returns (device, inode) of the file of a SQLite store; None where there is no file."""
     file = file_of(uri)
