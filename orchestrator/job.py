@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -64,6 +66,27 @@ class Job:
         return JobRef(self.kind, self.number if self.step is None else self.step, self.attempt)
 
 
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+@dataclass(frozen=True)
+class Start:
+    """How `tune` was started: its trials stand where it stands.
+
+    folder: absolute. program: what was typed, without its arguments. python_path: where modules are looked for.
+    pythonpath: the variable, as it was set.
+    """
+
+    folder: str = field(default_factory=os.getcwd)
+    program: str = field(default_factory=lambda: sys.argv[0])
+    python_path: tuple[str, ...] = field(default_factory=lambda: tuple(sys.path))
+    pythonpath: str | None = field(default_factory=lambda: os.environ.get("PYTHONPATH"))
+    umask: int = field(default_factory=_umask)
+
+
 @dataclass(frozen=True)
 class Workplace:
     """What all jobs of a study share."""
@@ -74,6 +97,8 @@ class Workplace:
     device: str  # "cpu" or "cuda"
     search_path: str  # the folder `tune` was started in: a user's own trainable is found there
     storage: str | None = None  # the folder or URL of the checkpoints; None: study_directory
+    start: Start = field(default_factory=Start)
+    fresh_process: bool = False  # each attempt has a process of its own
     token: tuple[str, str] | None = None  # a file beside the checkpoints and its text: which machines see that folder?
     watch: tuple[str, str] | None = None  # the metric that the scheduler decides by, and its mode
 

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 from trainables import Finding, Run, setting
 
 RATE = 0.4  # of the gap to the plateau that an epoch closes
-FAULTS = ("error", "memory", "exit", "kill", "hang", "spin", "freeze", "leave")
+FAULTS = ("error", "memory", "exit", "kill", "hang", "spin", "freeze", "leave", "abort", "unsayable")
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,13 @@ def fingerprint(data: Mapping[str, Any]) -> str:
     return json.dumps(dict(data), sort_keys=True)
 
 
+class Unsayable(Exception):
+    """Has a text that cannot be made."""
+
+    def __str__(self) -> str:
+        raise KeyError("text")
+
+
 def _fill(directory: Path, text: str) -> None:
     (directory / "state.json").write_text(text)
 
@@ -146,6 +153,10 @@ def _fail(fault: str, epoch: int) -> None:
         raise MemoryError(f"toy: out of memory in epoch {epoch}")
     if fault == "leave":
         sys.exit(3)
+    if fault == "abort":
+        os.abort()
+    if fault == "unsayable":
+        raise Unsayable
     if fault == "exit":
         os._exit(1)
     if fault == "kill":

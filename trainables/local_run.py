@@ -34,6 +34,13 @@ class LocalRun:
     watch: tuple[str, str] | None = None
     saved: list[Path] = field(default_factory=list, init=False)
 
+    @property
+    def directory(self) -> Path:
+        """Returns the folder `files` in `folder`, and creates it."""
+        directory = self.folder / "files"
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
         """Creates the next free folder of checkpoint-1, checkpoint-2, ... and calls `fill` on it."""
         number = 1

@@ -29,6 +29,10 @@ class Run(Protocol):
     checkpoint_dir: Path | None  # the checkpoint to go on from, None at the first start
     watch: tuple[str, str] | None  # the metric that the scheduler decides by and its mode; None without an orchestrator
 
+    @property
+    def directory(self) -> Path:
+        """Returns a folder of the trial's own, which all its attempts share, for whatever it writes."""
+
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
         """Calls `fill(directory)` on an empty directory; the checkpoint counts once the next report is stored."""
 

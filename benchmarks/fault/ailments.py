@@ -74,10 +74,20 @@ def deadly(stage: Stage) -> None:
     stage.judge(scene, ends=("completed", "failed"))
 
 
+LAST_WORDS = {
+    "exit": "exit code 1",
+    "kill": "SIGKILL",
+    "abort": "SIGABRT",
+    "leave": "SystemExit: 3",
+    "unsayable": "Unsayable: its text cannot be shown",
+}
+
+
 def last_words(stage: Stage) -> None:
-    """The process ends by an exit code or a signal of its own: the reason names it."""
-    for fault, cause in (("exit", "exit code 1"), ("kill", "SIGKILL")):
-        scene = stage.scene(space=SOMETIMES | {"fault": fault}, failures={"lost_workers": 1}, budget={"trials": 3})
+    """The process ends by an exit code or a signal, or by an exception without a text: the reason names it."""
+    policy = {"lost_workers": 1, "equal_exceptions": None}
+    for fault, cause in LAST_WORDS.items():
+        scene = stage.scene(space=SOMETIMES | {"fault": fault}, failures=policy, budget={"trials": 3})
         stage.finish(scene)
         ill = [trial for trial in trials_in(scene) if trial.config["fail_at"]]
         stage.caused += len(ill)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.job import Failure, FailureClass, Silence
+from orchestrator.worker.death import hang
+from orchestrator.worker.trial_log import stacks_in
 
 LONGEST_TICK = 5.0  # Seconds: a driver that was itself asleep does not blame its workers.
 FROZEN_AFTER = 10.0  # Seconds past its limit after which a worker cannot be expected to end itself any more.
-_TAIL = 200_000  # Bytes at the end of a log that are searched for its last stacks.
-_HEADING = "Timeout ("  # faulthandler writes it above the stacks.
-_ATTEMPT = "--- attempt"  # A worker writes it at the start of an attempt.
 
 
 @dataclass
@@ -69,18 +68,4 @@ class HangWatch:
         watched = self._attempts.get(attempt)
         if watched is None or self._time - watched.since < 0.95 * watched.silence.limit:
             return Failure(FailureClass.WORKER_LOST, "the worker process died")
-        stacks = stacks_in(log)
-        how = "the whole process stood still" if stacks is None else "its stacks are in log.txt"
-        return Failure(FailureClass.HANG, f"no report for {watched.silence.limit:.0f} s; {how}", stacks)
-
-
-def stacks_in(log: Path) -> str | None:
-    """Returns the stacks of all threads that the last attempt left in its log when it hung; None where it left none."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return None
-    start = text.rfind(_HEADING)
-    return None if start <= text.rfind(_ATTEMPT) else text[start:]
+        return hang(watched.silence, stacks_in(log))

@@ -7,7 +7,6 @@ retrying are not used.
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from pathlib import Path
@@ -25,7 +24,7 @@ from orchestrator.cluster.remote_service import RemoteService
 from orchestrator.home import trial_directory
 from orchestrator.job import MACHINES_MEMORY, Ended, Failure, FailureClass, Job, JobRef, OutOfSight, Workplace
 from orchestrator.trial import Report
-from orchestrator.worker.attempt import Attempt
+from orchestrator.worker.trial_process import TrialProcess
 
 STUCK_SECONDS = 60.0  # a worker that has no place for so long waits for one in pieces
 
@@ -40,30 +39,38 @@ class Driver(Protocol):
 
 
 class Worker(ray.tune.Trainable):
-    """Runs attempts, one after another in the same process (reuse_actors)."""
+    """Runs attempts in a process of their own, one after another in the same one where nothing speaks against it."""
+
+    _process: TrialProcess | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
-        self._failed = False
-        self._attempt = Attempt(config["job"], config["workplace"]) if config["workplace"].in_sight else None
-        self._facts = (("host", socket.gethostname()), ("pid", os.getpid()), ("device", config["workplace"].device))
+        job, workplace = config["job"], config["workplace"]
+        self._in_sight = workplace.in_sight
+        if not self._in_sight:
+            return
+        if self._process is None:
+            self._process = TrialProcess(job, workplace)
+        else:
+            self._process.begin(job, workplace)
+        self._facts = {"host": socket.gethostname(), "pid": self._process.pid, "device": workplace.device}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.cleanup()
+        if self._process is not None and not self._process.close():
+            self._process = None
         self.setup(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        if self._failed:  # a process in which a trial failed is not trusted with another
-            raise SystemExit
-        if self._attempt is None:
+        if not self._in_sight:
             return {"said": OutOfSight(socket.gethostname())}
-        said = self._attempt.step()
-        self._failed = isinstance(said, Ended) and said.failure is not None
-        return {"said": said, "facts": (*self._facts, *self._attempt.facts.items())}
+        assert self._process is not None
+        answer = self._process.step()
+        return {"said": answer.said, "facts": tuple({**self._facts, **answer.facts}.items())}
 
     def cleanup(self) -> None:
-        if self._attempt is not None:
-            self._attempt.close()
+        if self._process is not None and self._process.close():
+            self._process.end()
+        self._process = None
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         return None  # ours are written by the attempt, and named by the ledger
@@ -140,10 +147,8 @@ class ReportScheduler(_Unpickled, TrialScheduler):
             self._watch.end(trial.trial_id)
             return TrialScheduler.STOP
         self._driver.service.end(ref, said)
-        if said.failure is None:
-            self._watch.end(trial.trial_id)
-            return TrialScheduler.STOP
-        return TrialScheduler.CONTINUE  # its next step ends the process
+        self._watch.end(trial.trial_id)
+        return TrialScheduler.STOP
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         job = self._searcher.jobs[trial.trial_id]

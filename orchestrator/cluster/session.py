@@ -99,6 +99,7 @@ class _ClusterSession:
                 device="cuda" if gpu > 0 else "cpu",
                 search_path=str(Path.cwd()),
                 storage=study.storage,
+                fresh_process=study.spec.resources.fresh_process,
                 token=token,
                 watch=study.watch,
             )

@@ -172,6 +172,11 @@ class ResourcesSpec(Section):
     concurrent: Annotated[int, Ge(1), Le(MOST)] | Literal["auto"] = Field(
         default="auto", description="Trials at the same time at most; `auto`: as many as fit the machine."
     )
+    fresh_process: bool = Field(
+        default=False,
+        description="`true`: each trial has a process of its own, whatever the trial before left behind; it costs the "
+        "start of Python and the trainable's imports for each trial, with torch some seconds.",
+    )
 
 
 class CheckpointsSpec(Section):

@@ -17,7 +17,7 @@ from trainables import Trainable, load_trainable
 
 
 def load(workplace: Workplace) -> Trainable:
-    """The study's trainable, in a worker that does not stand in the user's folder."""
+    """The study's trainable."""
     if workplace.search_path not in sys.path:
         sys.path.append(workplace.search_path)
     return load_trainable(workplace.trainable)
@@ -36,7 +36,14 @@ class WorkerRun:
         self.saved = False
         self._number = number
         self._step_file = StepFile(trial_directory(Path(workplace.study_directory), number))
+        self._directory = trial_directory(Path(workplace.study_directory), number) / "files"
         self._storage = open_storage(workplace.storage, Path(workplace.study_directory))
+
+    @property
+    def directory(self) -> Path:
+        """A folder of the trial's own, which its attempts share; it is made when it is first asked for."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        return self._directory
 
     def resume(self, epoch: int | None) -> tuple[str, ...]:
         """Go on from the checkpoint of `epoch`, else from the newest whole one before it, else from the start.

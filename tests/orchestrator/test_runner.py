@@ -88,7 +88,9 @@ def test_a_dying_worker_costs_its_trial_alone_and_mlflow_holds_exactly_what_show
         dies_always = trial["config"]["fail_at"] == 2 and not trial["config"]["fail_once"]
         assert trial["state"] == ("failed" if dies_always else "completed")
         if dies_always:
-            assert trial["reason"] == "worker lost: the worker process died"
+            assert trial["reason"].startswith(
+                "worker lost: the worker process was killed by SIGKILL, as the kernel does"
+            )
             assert trial["attempts"] == 3
 
     from mlflow.tracking import MlflowClient

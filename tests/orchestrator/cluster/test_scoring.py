@@ -56,7 +56,7 @@ def test_what_goes_wrong_in_a_scoring_is_told_with_its_class_and_tried_again_onl
     file = scored(space, baselines=baselines, budget={"trials": 4}, failures=limits)
     code, out, err = ended(tune("run", file))
     assert (code, err) == (0, ""), out
-    assert "scoring retried: worker lost: the worker process died" in out
+    assert "scoring retried: worker lost: the worker process was killed by SIGKILL" in out
     assert "cannot be scored: exception: RuntimeError: toy: told to fail in epoch 0; see " in out
     assert "scoring retried: out of memory: MemoryError" in out and "goes on with accumulation_steps 4" in out
     assert "cannot be scored: hang: no report for 6 s; its stacks are in log.txt" in out
