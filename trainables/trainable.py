@@ -16,6 +16,7 @@ from typing import Any, Protocol, TextIO
 
 from trainables.metric import Metric, read_metrics
 from trainables.namesake import hidden, let_in
+from trainables.typed_config import build_typed
 
 BUILT_IN = {"detection": "trainables.detection", "recognition": "trainables.recognition"}
 
@@ -110,8 +111,8 @@ class Trainable:
     yields: Mapping[str, Metric] | None = None
 
     def build_config(self, values: Mapping[str, Any]) -> Any:
-        """Returns the config that `train` receives."""
-        return dict(values) if self.Config is None else self.Config(**values)
+        """Returns the config that `train` receives: each value of the type that its field has."""
+        return dict(values) if self.Config is None else build_typed(self.Config, values)
 
     def reports(self, config: Any, run: Run) -> Iterator[Mapping[str, float]]:
         """Begins to train: returns what `train` yields. Raises TypeError where it gives nothing to iterate over."""

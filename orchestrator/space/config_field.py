@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-from orchestrator.mistake import did_you_mean, shown
+from orchestrator.mistake import did_you_mean, shown, unknown_field
 from orchestrator.plain_data import is_number, plain_scalar, same, with_whole_keys
+from orchestrator.space.type_words import inner_words, one_of, type_words, words_of
 from trainables import Trainable
+from trainables.typed_config import (
+    alternatives,
+    field_types,
+    is_dataclass_type,
+    member_of,
+    plain_default,
+    plain_member,
+)
 
 MISSING = dataclasses.MISSING
 _BOUNDS = ("low", "high", "above", "below")
-_PLAIN_WORDS: dict[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "text",
-    type(None): "null",
-    Any: "any value",
-}
 
 
 class WrongValue(ValueError):
@@ -57,11 +56,11 @@ class ConfigField:
     def words(self) -> str:
         """Says what a value must be: `a number, above 0`, `one of 'adamw', 'sgd'`."""
         if self.choices is not None:
-            return _one_of(self.choices) + _inner_words(self.type)
+            return one_of(self.choices) + inner_words(self.type)
         if not self.bounds:
             return type_words(self.type)
-        kinds = _alternatives(self.type)
-        numbers = " or ".join(_words_of(kind) for kind in kinds if kind is not type(None))
+        kinds = alternatives(self.type)
+        numbers = " or ".join(words_of(kind) for kind in kinds if kind is not type(None))
         return ", ".join([numbers, *self.bounds, *(["or null"] if type(None) in kinds else [])])
 
     @property
@@ -81,7 +80,7 @@ class ConfigField:
 
         None where the field takes no numbers, or any value at all.
         """
-        kinds = _alternatives(self.type)
+        kinds = alternatives(self.type)
         if Any in kinds:
             return None
         if float in kinds:
@@ -91,7 +90,7 @@ class ConfigField:
     @property
     def takes_range(self) -> bool:
         """Returns whether the field may be searched over a range."""
-        kinds = _alternatives(self.type)
+        kinds = alternatives(self.type)
         return any(kind in (int, float, Any) for kind in kinds) and self.choices is None
 
     def read(self, value: Any) -> Any:
@@ -106,8 +105,10 @@ class ConfigField:
                 raise WrongValue(f"must be {self.words}, but got {shown(value)}{hint}")
         try:
             converted = _convert(self.type, value)
+        except WrongValue:  # It says which field of a dataclass within is wrong.
+            raise
         except (TypeError, ValueError, OverflowError):
-            raise WrongValue(f"must be {self.words}, but got {shown(value)}{_yes_or_no(self.type, value)}") from None
+            raise WrongValue(f"must be {self.words}, but got {shown(value)}{_advice(self.type, value)}") from None
         for number in _numbers(converted):
             if not self._bounded(number):
                 got = shown(value) if number is converted else f"{shown(number)} in {shown(value)}"
@@ -127,12 +128,8 @@ def config_fields(config: type | None) -> dict[str, ConfigField] | None:
     """Returns the fields of a Config dataclass by name, with their types resolved; None for None."""
     if config is None:
         return None
-    try:
-        hints = typing.get_type_hints(config)
-    except Exception:  # Only a type checker can resolve an annotation, so that the fields take any value.
-        hints = {}
-    fields = [field for field in dataclasses.fields(config) if field.init]
-    return {field.name: _field(field, hints.get(field.name, field.type)) for field in fields}
+    hints = field_types(config)
+    return {field.name: _field(field, hints[field.name]) for field in dataclasses.fields(config) if field.init}
 
 
 def _field(field: dataclasses.Field[Any], hint: Any) -> ConfigField:
@@ -140,76 +137,32 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> ConfigField:
     choices = field.metadata.get("choices")
     return ConfigField(
         name=field.name,
-        type=Any if isinstance(hint, str) else hint,
-        default=factory() if callable(factory) else field.default,
+        type=hint,
+        default=plain_default(factory() if callable(factory) else field.default),
         help=str(field.metadata.get("help", "")),
-        choices=tuple(choices) if choices is not None else _literals(hint),
+        choices=tuple(map(plain_default, choices)) if choices is not None else _literals(hint),
         **{bound: value for bound in _BOUNDS if is_number(value := field.metadata.get(bound))},
     )
 
 
 def _literals(hint: Any) -> tuple[Any, ...] | None:
     """Returns the choices of a Literal, with None among them for `Literal[...] | None`; None where it is no Literal."""
-    kinds = _alternatives(hint)
+    kinds = alternatives(hint)
     if any(get_origin(kind) is Literal for kind in kinds) and all(
         kind is type(None) or get_origin(kind) is Literal for kind in kinds
     ):
-        return tuple(choice for kind in kinds for choice in ((None,) if kind is type(None) else get_args(kind)))
+        found = (choice for kind in kinds for choice in ((None,) if kind is type(None) else get_args(kind)))
+        return tuple(map(plain_default, found))
     return None
 
 
-def _alternatives(hint: Any) -> list[Any]:
-    """Returns the types that a union is made of; a type alone is a list of one."""
-    origin = get_origin(hint)
-    if origin is typing.Annotated:
-        return _alternatives(get_args(hint)[0])
-    if origin in (Union, types.UnionType):
-        return [kind for part in get_args(hint) for kind in _alternatives(part)]
-    return [hint]
-
-
-def type_words(hint: Any) -> str:
-    """Returns a type in words: `a whole number or null`."""
-    return " or ".join(_words_of(kind) for kind in _alternatives(hint))
-
-
-def _words_of(kind: Any) -> str:
-    if kind in _PLAIN_WORDS:
-        return _PLAIN_WORDS[kind]
-    origin, arguments = get_origin(kind) or kind, get_args(kind)
-    if origin is Literal:
-        return _one_of(arguments)
-    if origin in (list, tuple, set, frozenset, Sequence):
-        inner = [part for part in arguments if part is not Ellipsis]
-        return "a list" + (f" of {_plural(inner[0])}" if inner else "")
-    if origin in (dict, Mapping):
-        if len(arguments) != 2:
-            return "a mapping"
-        return f"a mapping from {_plural(arguments[0])} to {_plural(arguments[1])}"
-    if isinstance(kind, type) and issubclass(kind, PurePath):
-        return "a path"
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return _one_of([member.value for member in kind])
-    return "any value"
-
-
-def _plural(hint: Any) -> str:
-    plurals: dict[Any, str] = {int: "whole numbers", float: "numbers", str: "texts"}
-    return plurals.get(hint, "values") if isinstance(hint, type) else "values"
-
-
-def _inner_words(hint: Any) -> str:
-    return ", or a list of them" if any(get_origin(kind) in (list, tuple) for kind in _alternatives(hint)) else ""
-
-
-def _one_of(choices: Sequence[Any]) -> str:
-    return "one of " + ", ".join(shown(choice) for choice in choices)
-
-
-def _yes_or_no(hint: Any, value: Any) -> str:
-    """Returns advice where `yes` or the like was written for a field that takes true or false."""
+def _advice(hint: Any, value: Any) -> str:
+    """Returns advice where a member of an Enum is misspelt, or `yes` was written for true."""
+    for kind in alternatives(hint):
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            return did_you_mean(value, [str(plain_member(member)) for member in kind])
     if (
-        bool in _alternatives(hint)
+        bool in alternatives(hint)
         and isinstance(value, str)
         and value.casefold() in ("yes", "no", "on", "off", "y", "n")
     ):
@@ -220,12 +173,14 @@ def _yes_or_no(hint: Any, value: Any) -> str:
 def _convert(hint: Any, value: Any) -> Any:
     """Returns the value converted to the type `hint`. Raises TypeError or ValueError."""
     failure: Exception = TypeError("no type fits")
-    kinds = _alternatives(hint)
+    kinds = alternatives(hint)
     for kind in sorted(kinds, key=lambda kind: kind is float):  # In `float | int` a whole number stays whole.
         try:
             return _as(kind, value)
+        except WrongValue as wrong:  # It says more than that another alternative does not fit.
+            failure = wrong
         except (TypeError, ValueError) as error:
-            failure = error
+            failure = failure if isinstance(failure, WrongValue) else error
     raise failure
 
 
@@ -241,7 +196,7 @@ def _as(kind: Any, value: Any) -> Any:
         return _expect(value, isinstance(value, kind))
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Literal:
-        return _expect(value, any(same(value, choice) for choice in arguments))
+        return _expect(value, any(same(value, plain_default(choice)) for choice in arguments))
     if origin in (list, tuple, set, frozenset, Sequence):
         items = list(_expect(value, isinstance(value, (list, tuple))))
         if origin is tuple and arguments and arguments[-1] is not Ellipsis:
@@ -256,8 +211,29 @@ def _as(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, PurePath):
         return _expect(value, isinstance(value, str))
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return _expect(value, any(same(value, member.value) for member in kind))
+        member = member_of(kind, value)
+        return plain_member(_expect(member, member is not None))
+    if is_dataclass_type(kind):
+        return _nested(kind, _expect(value, isinstance(value, dict)))
     return with_whole_keys(value)
+
+
+def _nested(kind: type, value: dict[Any, Any]) -> dict[str, Any]:
+    """Returns the values of a dataclass within a Config, each converted to its field. Raises WrongValue."""
+    fields = config_fields(kind) or {}
+    for name in value:
+        if name not in fields:
+            raise WrongValue(f"must hold the fields of {kind.__name__}, but got {unknown_field(str(name), fields)}")
+    for name, field in fields.items():
+        if field.required and name not in value:
+            raise WrongValue(f"must hold `{name}`, {field.words}, but got {shown(value)}; add it")
+    read = {}
+    for name, item in value.items():
+        try:
+            read[name] = fields[name].read(item)
+        except WrongValue as wrong:
+            raise WrongValue(f"`{name}` {wrong}") from None
+    return read
 
 
 def _key_as(hint: Any, key: Any) -> Any:
