@@ -120,7 +120,8 @@ class FailureClass(StrEnum):
     EXCEPTION = "exception"  # the trainable raised
     NON_FINITE = "non-finite"  # a NaN or an infinity where a number must stand
     OUT_OF_MEMORY = "out of memory"
-    WORKER_LOST = "worker lost"  # the process or its node died
+    WORKER_LOST = "worker lost"  # the process or its node died, of a cause outside
+    CRASH = "crash"  # the process died by its own fault: a library read memory that is not its own
     HANG = "hang"  # no report within the time that its epochs take
     STORAGE = "storage"  # a checkpoint or the log could not be written or read: a full disk, a store that is away
 

@@ -91,7 +91,8 @@ def judge(failure: Failure, tried: Tried, config: Any, policy: FailuresSpec) -> 
     reason = f"{failure.kind}: {failure.message}"
     if failure.kind is FailureClass.OUT_OF_MEMORY:
         return _out_of_memory(reason, tried, config, policy)
-    allowed = {FailureClass.WORKER_LOST: policy.lost_workers, FailureClass.HANG: policy.hangs}.get(failure.kind, 1)
+    forgiven = {FailureClass.WORKER_LOST: policy.lost_workers, FailureClass.CRASH: policy.lost_workers}
+    allowed = (forgiven | {FailureClass.HANG: policy.hangs}).get(failure.kind, 1)
     without_a_new_epoch = sum(each == FailedAttempt(failure.kind, tried.epochs) for each in tried.failures)
     return Verdict(without_a_new_epoch + 1 < allowed, reason)
 
@@ -131,7 +132,7 @@ class Streak:
 
     def failed(self, trial: Trial, failure: Failure) -> list[int]:
         """One more, if it is of that kind; returns the trials whose streak it has broken."""
-        if failure.kind is not FailureClass.EXCEPTION:
+        if failure.kind not in (FailureClass.EXCEPTION, FailureClass.CRASH):
             return []
         alike = (failure.cause or failure.message.partition(":")[0], failure.place)
         broken = [] if alike == self._alike else self._begin(alike)

@@ -301,7 +301,8 @@ class Study:
             self._attempts.pause_or_complete(number, failure.message, failure.kind)
             return
         trial = self._trials[number]
-        if failure.kind in (FailureClass.WORKER_LOST, FailureClass.HANG) and self.last_epoch.reached(trial):
+        died = failure.kind in (FailureClass.WORKER_LOST, FailureClass.CRASH, FailureClass.HANG)
+        if died and self.last_epoch.reached(trial):
             self._attempts.pause_or_complete(number, failure.message, failure.kind)
             return
         config = self._trainable.build_config(trial.config)

@@ -135,8 +135,8 @@ class FailuresSpec(Section):
     )
     lost_workers: Annotated[int, Ge(1), Le(MOST)] = Field(
         default=3,
-        description="A trial whose worker process or machine is lost goes on from its checkpoint; it fails when it has "
-        "lost so many without a further epoch, unless other trials lose theirs, too.",
+        description="A trial whose worker process or machine is lost, or whose process crashes, goes on from its "
+        "checkpoint; it fails when it has lost so many without a further epoch, unless other trials lose theirs, too.",
     )
     hangs: Annotated[int, Ge(1), Le(MOST)] = Field(
         default=2,

@@ -43,7 +43,7 @@ def why_ended(code: int, seconds: float, silence: Silence | None, log: Path) -> 
     if number in _CRASHES:
         where = "; its stacks are in log.txt" if stacks else ""
         message = f"the worker process crashed with {name}: {_CRASHES[signal.Signals(number)]}{where}"
-        return Failure(FailureClass.WORKER_LOST, message, stacks, _place(stacks), name)
+        return Failure(FailureClass.CRASH, message, stacks, _place(stacks), name)
     hint = _FROM_OUTSIDE.get(signal.Signals(number)) if number in _FROM_OUTSIDE else None
     return Failure(
         FailureClass.WORKER_LOST, f"the worker process was killed by {name}" + (f", {hint}" if hint else ""), cause=name

@@ -17,6 +17,7 @@ from tests.toy import Config
 POLICY = FailuresSpec()
 OOM = Failure(FailureClass.OUT_OF_MEMORY, "OutOfMemoryError: 20 GiB are too much")
 LOST = Failure(FailureClass.WORKER_LOST, "the worker process died")
+CRASH = Failure(FailureClass.CRASH, "the worker process crashed with SIGSEGV", place="train.py:3", cause="SIGSEGV")
 HANG = Failure(FailureClass.HANG, "no report for 300 s")
 
 
@@ -68,7 +69,9 @@ def test_without_a_config_that_can_cut_batches_out_of_memory_fails_and_says_so(c
     assert verdict.reason.endswith("; the trainable's Config has no accumulation_steps to cut its batches by")
 
 
-@pytest.mark.parametrize(("failure", "allowed"), [(LOST, POLICY.lost_workers), (HANG, POLICY.hangs)])
+@pytest.mark.parametrize(
+    ("failure", "allowed"), [(LOST, POLICY.lost_workers), (CRASH, POLICY.lost_workers), (HANG, POLICY.hangs)]
+)
 def test_lost_workers_and_hangs_are_forgiven_until_they_come_without_a_new_epoch(failure: Failure, allowed: int):
     again, failed = after(failure, allowed)
     assert again == [True] * (allowed - 1) + [False]
@@ -132,6 +135,13 @@ def test_exceptions_alike_make_a_streak_whatever_they_say_and_others_break_it():
         streak.failed(Trial(number, {}), raised("train.py:10", "ValueError: 'z'"))
     assert streak.too_long
     assert streak.trials == [4, 6, 7]
+
+
+def test_crashes_alike_make_a_streak_as_exceptions_do():
+    streak = Streak(2)
+    for number in (1, 2):
+        streak.failed(Trial(number, {}), CRASH)
+    assert streak.too_long
 
 
 def test_wrapped_exceptions_are_alike_by_their_first_cause():

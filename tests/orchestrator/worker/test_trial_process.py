@@ -216,8 +216,8 @@ multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,)).start
     [
         ("import os; os._exit(3)", RAISED, "the process ended itself with exit code 3"),
         (FORKED + "os._exit(0)", RAISED, "the process ended itself with exit code 0"),
-        ("import os; os.abort()", LOST, "the worker process crashed with SIGABRT: "),
-        ("import ctypes\nctypes.string_at(0)", LOST, "the worker process crashed with SIGSEGV: "),
+        ("import os; os.abort()", FailureClass.CRASH, "the worker process crashed with SIGABRT: "),
+        ("import ctypes\nctypes.string_at(0)", FailureClass.CRASH, "the worker process crashed with SIGSEGV: "),
         ("import os; os.kill(os.getpid(), 9)", LOST, "the worker process was killed by SIGKILL, as the kernel does"),
         ("import os; os.kill(os.getpid(), 15)", LOST, "the worker process was killed by SIGTERM"),
     ],
