@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import sys
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,7 +155,10 @@ def load_trainable(name: str) -> Trainable:
 
 
 def _import(name: str, module_name: str) -> ModuleType:
-    """Imports the module. Raises UnknownTrainable for one that is not found, or lacks something that it imports."""
+    """Imports the module. Raises UnknownTrainable for one that is not found, or lacks something that it imports.
+
+    Meanwhile sys.argv is the program's name alone: a module that parses arguments has its own defaults.
+    """
     namesakes: list[Path] = []
     if name not in BUILT_IN:
         namesakes = let_in(module_name)
@@ -163,6 +167,8 @@ def _import(name: str, module_name: str) -> ModuleType:
             raise UnknownTrainable(
                 f"module `{module_name}` is one of nightsweep's own, which hides {file}; rename that file or its folder"
             )
+    arguments = sys.argv[1:]
+    del sys.argv[1:]
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -180,3 +186,5 @@ def _import(name: str, module_name: str) -> ModuleType:
             f"`{name}` cannot be imported: {error}; nightsweep has a package of that name, too, whose modules come "
             f"first: rename {namesakes[0]}"
         ) from error
+    finally:
+        sys.argv[1:] = arguments

@@ -26,7 +26,7 @@ def field_types(config: type) -> dict[str, Any]:
     try:
         return typing.get_type_hints(config)
     except Exception:  # One of them is wrong; the others still count.
-        return {field.name: _type_of(config, field) for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+        return {field.name: _type_of(config, field) for field in dataclasses.fields(config)}
 
 
 def _type_of(config: type, field: dataclasses.Field[Any]) -> Any:
@@ -143,8 +143,11 @@ def _items(origin: type, arguments: tuple[Any, ...], value: Any) -> Any:
     typed = [_typed(part, item) for part, item in zip(parts, items, strict=True)]
     if hasattr(origin, "_fields"):  # A named tuple.
         return origin(*typed) if len(typed) == len(origin._fields) else value
-    made = {tuple: tuple, set: set, frozenset: frozenset, AbstractSet: frozenset}.get(origin, list)
-    return made(typed)
+    if issubclass(origin, tuple):
+        return tuple(typed)
+    if issubclass(origin, set):
+        return set(typed)
+    return frozenset(typed) if issubclass(origin, AbstractSet) else typed
 
 
 def _scalar(kind: type, value: Any) -> Any:

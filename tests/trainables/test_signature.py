@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import Any
 
 import pytest
 
-from trainables import LocalRun, Trainable, signature_mistake
+from trainables import LocalRun, Trainable, load_trainable, signature_mistake
 
 
 def generator(config, run):
@@ -117,3 +118,13 @@ def test_what_gives_no_reports_says_so_when_it_begins(tmp_path, train: Any, got:
     with pytest.raises(TypeError, match="train must yield a mapping of metrics once an epoch, but returned ") as raised:
         Trainable("mine:train", train).reports({}, LocalRun(tmp_path))
     assert f"but returned {got}; write `yield`" in str(raised.value)
+
+
+def test_a_module_that_parses_arguments_is_imported_with_none(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    source = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--lr', default=0.1)\n"
+    source += "lr = parser.parse_args().lr\n"
+    (tmp_path / "script_of_mine.py").write_text(source + "def train(config, run):\n    yield {'val/acc': lr}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.argv", ["tune", "run", "file.yaml"])
+    assert next(load_trainable("script_of_mine:train").reports({}, LocalRun(tmp_path))) == {"val/acc": 0.1}
+    assert sys.argv == ["tune", "run", "file.yaml"]
