@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -126,6 +127,7 @@ def _hang_ups_blocked() -> Iterator[None]:
 
 def _send_findings(raw: Mapping[str, Any], directory: Path, bench: Workbench, findings: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the check without a traceback of its own
+    del sys.argv[1:]  # A trainable that parses arguments has its own defaults, as in a trial.
     for finding in examine_data(parse_study(dict(raw), ""), directory, bench):
         findings.send(finding)
     findings.send(None)

@@ -71,14 +71,9 @@ class Tried(Protocol):
     def accumulation_steps(self) -> int | None: ...
 
 
-_CRASHES = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
-
-
 def may_be_the_machines(failure: Failure) -> bool:
-    """Returns whether a worker was lost without a signal that a process causes itself, or its machine had no memory."""
-    if failure.cause == MACHINES_MEMORY:
-        return True
-    return failure.kind is FailureClass.WORKER_LOST and failure.cause not in _CRASHES
+    """Returns whether a worker was lost, not by a crash of its own, or its machine had no memory."""
+    return failure.kind is FailureClass.WORKER_LOST or failure.cause == MACHINES_MEMORY
 
 
 def was_spared(trial: Trial, policy: FailuresSpec) -> bool:

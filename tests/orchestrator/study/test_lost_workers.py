@@ -93,7 +93,7 @@ def test_workers_that_crash_by_themselves_are_the_fault_of_their_trials(
     cluster: Callable[..., FakeCluster], clock: Clock
 ):
     study = cluster(scheduler={"name": "none"}).open(now=clock)
-    crashed = Failure(FailureClass.WORKER_LOST, "the worker process crashed with SIGSEGV", cause="SIGSEGV")
+    crashed = Failure(FailureClass.CRASH, "the worker process crashed with SIGSEGV", cause="SIGSEGV")
     for _ in range(3):
         for job in (started(study), started(study)):
             study.fail(job.number, crashed)
