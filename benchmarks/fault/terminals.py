@@ -69,6 +69,7 @@ def fresh_killed(stage: Stage) -> None:
         stage.expect(not _over_within(session, stage.rng.uniform(0.8, 3.0)), f"it must start: {session.said}")
         session.kill()
         stage.caused += 1
+    scene.diary.unlink()  # of a study that is another one by now
     stage.finish(scene, "--fresh")
     after = _files(scene.home)
     stage.expect(before <= after, f"every report and checkpoint must be kept, but {sorted(before - after)[:3]} are not")
