@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from orchestrator.cluster import ray_host
-from orchestrator.cluster.ray_host import HostFailed, token_file, use_cluster
+from orchestrator.cluster.ray_host import HostFailed, _Clock, token_file, use_cluster
 from tests.harness.waiting import wait_for
 
 
@@ -158,3 +158,15 @@ def test_a_folder_that_others_may_write_to_is_refused(environment):
     root.symlink_to("/")
     with pytest.raises(HostFailed, match="must be a folder"), use_cluster(environment):
         pass
+
+
+def test_a_clock_that_is_set_back_is_noticed_and_a_correction_or_one_set_forward_is_not(monkeypatch):
+    wall = [1_800_000_000.0]
+    monkeypatch.setattr("time.time", lambda: wall[0])
+    monkeypatch.setattr("time.monotonic", lambda: 50.0)
+    clock = _Clock()
+    found = []
+    for seconds in (0.0, -1.0, 9 * 3600.0, -9 * 3600.0):
+        wall[0] += seconds
+        found.append(clock.set_back())
+    assert found == [False, False, False, True]
