@@ -40,6 +40,7 @@ from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, PausedBy, Report, State, Status, Trial
 from trainables import Trainable
 
+LAST_PAUSES = 3  # after which those fail whose workers are lost in a row, where no other trial is left to be tried
 MOST_PAUSES, MOST_PAUSES_AT_FIRST = 15, 6  # of a machine that loses every worker; at first: before any report
 
 
@@ -415,12 +416,18 @@ class Study:
             return False
         lost = self.lost_workers
         lost.lost(JobRef(JobKind.TRAIN, trial.number, trial.attempts), failure.message)
-        if not lost.of_several:
+        if not lost.of_several or (lost.pauses >= LAST_PAUSES and self._is_last_to_try(trial)):
             return False
         self._attempts.take_back(number for kind, number in lost.works if kind is JobKind.TRAIN)
         if lost.pauses > (MOST_PAUSES if any(each.reports for each in self.trials) else MOST_PAUSES_AT_FIRST):
             self.stop(f"{lost.reason}; the machine did not recover", Status.FAILED)
         return True
+
+    def _is_last_to_try(self, trial: Trial) -> bool:
+        """Returns whether only trials are left that have lost as many workers as they may, so that none can tell."""
+        left = [self._trials[n] for n in self._trials.unfinished if self._trials[n].paused_by is not PausedBy.POLICY]
+        spared = all(failures.was_spared(each, self.spec.failures) for each in [trial, *left])
+        return spared and isinstance(self._next_move(), Done)
 
     def _give_up(self, failure: Failure) -> None:
         """The code is at fault, not the configs: stops the study; what failed goes on at the next start."""

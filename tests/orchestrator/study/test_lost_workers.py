@@ -152,6 +152,21 @@ def test_two_trials_that_kill_their_workers_let_others_show_that_the_machine_is_
     assert (first.number, study.trials[0].state) == (1, State.FAILED)
 
 
+def test_two_trials_that_kill_their_workers_when_no_other_is_left_fail_after_a_while_and_go_on_at_the_next_start(
+    cluster: Callable[..., FakeCluster], clock: Clock
+):
+    d = cluster(budget={"trials": 3}, scheduler={"name": "none"})
+    d.open(now=clock)
+    finish(d.study, started(d.study))
+    began = clock.now
+    for _ in range(8):
+        lose_all(d.study)
+        pause(d.study, clock)
+    assert states(d.study) == [State.COMPLETED, State.FAILED, State.FAILED] and clock.now - began <= 150
+    run_out(d.open())
+    assert states(d.study) == [State.COMPLETED] * 3
+
+
 def test_what_failed_by_lost_workers_last_of_all_goes_on_at_the_next_start(
     cluster: Callable[..., FakeCluster], clock: Clock
 ):
