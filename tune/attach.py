@@ -15,10 +15,11 @@ from tune.terminal import visible
 POLL_SECONDS = 0.5
 
 
-def attach(home: Home, ledger: Ledger, study: str) -> None:
+def attach(home: Home, ledger: Ledger, study: str, home_words: str = "") -> None:
     """Prints what the last start of the study has said, and all that follows until it ends. Ctrl-C ends this alone.
 
-    Raises UnknownStudy, and NightsweepError where this home has no log of it.
+    home_words: ` --home DIR` where that was typed, for the commands that are proposed. Raises UnknownStudy, and
+    NightsweepError where this home has no log of it.
     """
     row = ledger.study(study)
     file = home.study(study) / NAME
@@ -40,12 +41,12 @@ def attach(home: Home, ledger: Ledger, study: str) -> None:
                     break
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        say(f"\n{study} goes on; `tune attach {study}` shows it again, `tune stop {study}` pauses it")
+        again, stop = f"tune attach {study}{home_words}", f"tune stop {study}{home_words}"
+        say(f"\n{study} goes on; `{again}` shows it again, `{stop}` pauses it")
         return
     row = ledger.study(study)
-    say(
-        f"{study} does not run{'' if lease is None else ' any more'}: {row.status}{_reason(row)}; see tune show {study}"
-    )
+    any_more = "" if lease is None else " any more"
+    say(f"{study} does not run{any_more}: {row.status}{_reason(row)}; see tune show {study}{home_words}")
 
 
 def lease_of(row: StudyRow) -> Lease | None:

@@ -61,6 +61,7 @@ def test_attach_shows_the_last_start_and_how_the_study_stands(typed: Typed, home
         "2026-11-28 22:00:01  new \\x1b[2J",
         "toy does not run: paused; see tune show toy",
     ]
+    assert typed("attach", "toy", "--home", home).out.endswith(f"; see tune show toy --home {home}\n")
     assert typed("stop", "toy").out == "toy does not run: paused; nothing is to be stopped\n"
     assert typed("stop", "tyo").code == 2
 
