@@ -1,4 +1,4 @@
-"""What faults cost a study: trials lost, repeated, counted twice, runs of MLflow that run for ever; all must be 0.
+"""Counts what faults cost a study: trials lost, repeated, twice, runs of MLflow that run for ever; all must be 0.
 
 python -m benchmarks.faults                     every fault, half an hour on two cores
 python -m benchmarks.faults --quick             the version of the test suite
@@ -97,7 +97,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(names: list[str], folder: Path, seed: int) -> bool:
-    """Cause them one after another, and print a row each. Returns whether a count is not as it must be."""
+    """Causes them one after another, and prints a row each. Returns whether a count is not as it must be."""
     width = max(len(name) for name in names)
     print(f"{'fault':<{width}} {'caused':>6} {'runs':>4} " + " ".join(f"{kind:>8}" for kind in KINDS), end="")
     print(f" {'same best':>9} {'seconds':>7}", flush=True)

@@ -1,4 +1,4 @@
-"""What the ledger costs: a report, and reading a large study back, beside plain sqlite3 doing the same.
+"""Measures what the ledger costs: a report, and reading a large study back, beside plain sqlite3 doing the same.
 
 python -m benchmarks.ledger                      10,000 trials x 50 reports; half a minute
 python -m benchmarks.ledger --trials 1000 --folder /a/disk
@@ -62,7 +62,7 @@ def _records(ledger: Ledger, study: int, checkpoint: bool) -> Callable[[int], No
 
 
 def _plain_records(folder: str, synchronous: str) -> Callable[[int], None]:
-    """One insert a transaction, as short as it can be."""
+    """Does one insert a transaction, as short as it can be."""
     connection = sqlite3.connect(Path(folder) / f"plain-{synchronous}.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -78,7 +78,7 @@ def _plain_records(folder: str, synchronous: str) -> Callable[[int], None]:
 
 
 def _median_ms(ours: Callable[[int], None], plain: Callable[[int], None]) -> tuple[float, float, str]:
-    """Both in turn, so that a busy disk is busy for both."""
+    """Measures both in turn, so that a busy disk is busy for both."""
     times: tuple[list[float], list[float]] = ([], [])
     for i in range(RECORDS):
         for record, spent in zip((ours, plain), times, strict=True):
@@ -89,7 +89,7 @@ def _median_ms(ours: Callable[[int], None], plain: Callable[[int], None]) -> tup
 
 
 def _fill(file: Path, study: int, trials: int, reports: int) -> None:
-    """Epoch by epoch over all trials, the worst order for reading them by trial."""
+    """Writes epoch by epoch over all trials, the worst order for reading them by trial."""
     trial_row = "INSERT INTO trials (study_id, number, config, config_digest, seed, state, facts, attempts, created,"
     trial_row += " revision, mlflow_unsure, mlflow_revision) VALUES (?, ?, ?, ?, 0, ?, '{}', 1, 0.0, 1, 0, 1)"
     report_row = "INSERT INTO reports (trial_id, epoch, metrics, seconds, at, checkpoint, revision)"
@@ -104,14 +104,14 @@ def _fill(file: Path, study: int, trials: int, reports: int) -> None:
 
 
 def _plain_load(folder: str, study: int) -> list[tuple[int, int, dict[str, float]]]:
-    """The same rows with their metrics parsed, as plain tuples."""
+    """Returns the same rows with their metrics parsed, as plain tuples."""
     query = "SELECT trial_id, epoch, metrics FROM reports JOIN trials ON trials.id = trial_id WHERE study_id = ?"
     with contextlib.closing(sqlite3.connect(Path(folder) / "ledger.db")) as connection:
         return [(trial, epoch, json.loads(metrics)) for trial, epoch, metrics in connection.execute(query, (study,))]
 
 
 def _seconds(act: Callable[[], object]) -> float:
-    """Of the processor, which other work on the machine does not change much; the best of three."""
+    """Returns seconds of the processor, which other work hardly changes; the best of three."""
     times = []
     for _ in range(3):
         began = time.process_time()

@@ -1,4 +1,4 @@
-"""What the driver costs a study: beside plain Ray Tune, in unused workers, and over ten thousand trials.
+"""Measures what the driver costs a study: beside plain Ray Tune, in unused workers, and over ten thousand trials.
 
 python -m benchmarks.overhead                     all three; an hour on two cores, most of it the large study
 python -m benchmarks.overhead --trials 1000       a smaller large study
@@ -39,7 +39,7 @@ KINDS = ("ours", "plain", "lean")
 
 
 def beside_ray(folder: Path, rounds: int) -> bool:
-    """Print what a report and a trial cost. Returns whether ours are cheap enough."""
+    """Prints what a report and a trial cost. Returns whether ours are cheap enough."""
     spent: dict[tuple[str, tuple[int, int]], list[float]] = {}
     for number in range(rounds):
         for shape in (START, REPORTS, TRIALS):
@@ -61,7 +61,7 @@ def beside_ray(folder: Path, rounds: int) -> bool:
 
 
 def workers(folder: Path) -> bool:
-    """Print which share of the workers' time went into epochs. Returns whether it is large enough."""
+    """Prints which share of the workers' time went into epochs. Returns whether it is large enough."""
     place = folder / "workers"
     _seconds("ours", place, 16, 6, 1.0)
     with closing(sqlite3.connect(place / "runs" / "ledger.db")) as connection:
@@ -76,7 +76,7 @@ def workers(folder: Path) -> bool:
 
 
 def flat(folder: Path, trials: int) -> bool:
-    """Print the tenths of the large study. Returns whether the last ones cost no more than the first."""
+    """Prints the tenths of the large study. Returns whether the last ones cost no more than the first."""
     tenths = large.show(folder, trials, 50)
     first, dearest = tenths[0].process, max(tenth.process for tenth in tenths)
     memory = tenths[-1].memory
@@ -85,7 +85,7 @@ def flat(folder: Path, trials: int) -> bool:
 
 
 def _seconds(kind: str, place: Path, trials: int, epochs: int, epoch_seconds: float = 0.0) -> float:
-    """Of the processor, for a driver in a process of its own."""
+    """Returns seconds of the processor, for a driver in a process of its own."""
     place.mkdir()
     words = [kind, str(place), str(trials), str(epochs), str(epoch_seconds)]
     done = subprocess.run(

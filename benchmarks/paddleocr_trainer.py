@@ -1,4 +1,4 @@
-"""PaddleOCR's own trainer, tools/train.py, as a process that stands still except while it is timed."""
+"""Runs PaddleOCR's own trainer, tools/train.py, as a process that stands still except while it is timed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BACKBONES: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What both trainers are given, apart from the crops. augmentation: our settings, {} for none."""
+    """Holds what both trainers are given, apart from the crops. augmentation: our settings, {} for none."""
 
     backbone: str
     batch_size: int
@@ -46,13 +46,13 @@ REC_AUG = ("tia_prob", "crop_prob", "reverse_prob", "noise_prob", "jitter_prob",
 
 
 def write_labels(folder: Path, crops: Sequence[tuple[Path, str]], characters: Sequence[str]) -> None:
-    """The lists that PaddleOCR reads: train.txt, characters.txt."""
+    """Writes the lists that PaddleOCR reads: train.txt, characters.txt."""
     (folder / "train.txt").write_text("".join(f"{path}\t{text}\n" for path, text in crops), encoding="utf-8")
     (folder / "characters.txt").write_text("".join(f"{character}\n" for character in characters), encoding="utf-8")
 
 
 def trainer_config(recipe: Recipe, folder: Path, out: Path, workers: int, steps: int, longest: int) -> dict[str, Any]:
-    """configs/rec/rec_mv3_none_bilstm_ctc.yml of PaddleOCR with another backbone and the files of `folder`.
+    """Returns PaddleOCR's rec_mv3_none_bilstm_ctc.yml with another backbone and the files of `folder`.
 
     It says a line every `steps` steps. longest: characters of the longest text.
     """
@@ -115,7 +115,7 @@ def trainer_config(recipe: Recipe, folder: Path, out: Path, workers: int, steps:
 
 
 class PaddleTrainer:
-    """The trainer's process: started at once, stopped, and let go on from one line it says to the next."""
+    """Runs the trainer's process: started at once, stopped, and let go on from one line it says to the next."""
 
     def __init__(self, paddleocr: Path, python: Path, config: Mapping[str, Any], file: Path) -> None:
         file.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
@@ -142,7 +142,7 @@ class PaddleTrainer:
         return self._process.pid
 
     def measure(self) -> Window:
-        """One stretch, from the line last said to the next."""
+        """Times one stretch, from the line last said to the next."""
         wall, cpu = time.perf_counter(), self._cpu_seconds()
         os.killpg(self._process.pid, signal.SIGCONT)
         self._until_next_line()

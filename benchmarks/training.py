@@ -1,4 +1,4 @@
-"""What feeding the network costs, and how fast recognition learns beside PaddleOCR's trainer, on one core.
+"""Measures what feeding the network costs, and how fast recognition learns beside PaddleOCR's trainer, on one core.
 
 python -m benchmarks.training                                        drawn plates; a minute
 python -m benchmarks.training --data FOLDER                          your own crops (docs/recognition.md)
@@ -68,7 +68,7 @@ PADDLE_STRIDES: Mapping[str, Sequence[tuple[int, int]]] = {
 
 @dataclass
 class BenchmarkRun:
-    """A Run (trainables.trainable) without checkpoints."""
+    """Serves as a Run (trainables.trainable) without checkpoints."""
 
     data: Mapping[str, Any]
     device: str = "cpu"
@@ -84,7 +84,7 @@ class BenchmarkRun:
 
 @dataclass(frozen=True)
 class Workbench:
-    """The crops that are learned, and the run that learns them."""
+    """Holds the crops that are learned, and the run that learns them."""
 
     crops: list[Crop]
     charset: Charset
@@ -95,7 +95,7 @@ class Workbench:
         return cls(load_crops(data, "train"), charset_of(data), BenchmarkRun(data))
 
     def batches(self, config: Config) -> Iterator[Any]:
-        """Epoch after epoch, each from a new loader, as in training."""
+        """Yields epoch after epoch, each from a new loader, as in training."""
         dataset = CropDataset(self.crops, self.charset, config, Augment.from_config(config))
         epoch = 0
         while True:
@@ -138,7 +138,7 @@ def main() -> None:
 
 
 def prepare(data: Mapping[str, Any]) -> Workbench:
-    """One core and one thread for this process and all that it starts; the crops."""
+    """Leaves this process, and all that it starts, one core and one thread; returns the crops."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
@@ -147,7 +147,7 @@ def prepare(data: Mapping[str, Any]) -> Workbench:
 
 
 def measure_feeding(bench: Workbench, batches: int, turns: int) -> dict[str, list[Window]]:
-    """The engine's epoch over batches made beforehand, over the cache's, and over augmented ones."""
+    """Times the engine's epoch over batches made beforehand, over the cache's, and over augmented ones."""
     config = Config()
     learner = build_learner(build_crnn(config, bench.charset), config)
     ready = cycle(list(islice(bench.batches(config), 10 * batches)))
@@ -181,7 +181,7 @@ def measure_trainers(
 
 
 def our_config(recipe: Recipe) -> Config:
-    """PaddleOCR's settings in our words."""
+    """Returns PaddleOCR's settings in our words."""
     return Config(
         backbone=recipe.backbone,
         batch_size=recipe.batch_size,
@@ -208,7 +208,7 @@ def our_models(recipe: Recipe, charset: Charset) -> dict[str, CRNN]:
 
 
 def paddle_encoder(backbone: str) -> Encoder:
-    """Our encoder with PaddleOCR's strides: half the width, not a quarter, up to the last layer."""
+    """Returns our encoder with PaddleOCR's strides: half the width, not a quarter, up to the last layer."""
     encoder = build_encoder(backbone, pretrained=False)
     halving = [m for m in encoder.net.modules() if isinstance(m, nn.Conv2d) and m.stride in ((2, 2), (2, 1))]
     for convolution, stride in zip(halving, PADDLE_STRIDES[backbone], strict=True):
@@ -218,7 +218,7 @@ def paddle_encoder(backbone: str) -> Encoder:
 
 
 class Pooled(nn.Module):
-    """A backbone, and its last map pooled 2 x 2."""
+    """Pools a backbone's last map 2 x 2."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -236,12 +236,12 @@ def build_learner(model: CRNN, config: Config) -> Learner:
 
 
 def window_of(learner: Learner, source: Callable[[], Iterable[Any]], batches: int) -> Callable[[], Window]:
-    """An act that learns `batches` batches of the source."""
+    """Returns an act that learns `batches` batches of the source."""
     return lambda: timed(lambda: train_epoch(learner, source()), batches * learner.config.batch_size)
 
 
 def files_of(crops: Sequence[Crop], folder: Path) -> list[tuple[Path, str]]:
-    """The crops' own files; drawn ones are written as PNG first."""
+    """Returns the crops' own files; drawn ones are written as PNG first."""
     files = []
     for number, crop in enumerate(crops):
         if isinstance(crop.source, ImageFile):

@@ -1,4 +1,4 @@
-"""A stretch of training that was timed, and how two that alternate compare."""
+"""Times stretches of training, and compares two that alternate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """crops: that were learned. wall, cpu: seconds that passed, and seconds of the processor."""
+    """Holds what was timed. crops: that were learned. wall, cpu: seconds that passed, and seconds of the processor."""
 
     crops: int
     wall: float
@@ -26,14 +26,14 @@ class Window:
 
 
 def timed(act: Callable[[], object], crops: int) -> Window:
-    """What this process does in `act`."""
+    """Measures what this process does in `act`."""
     wall, cpu = time.perf_counter(), time.process_time()
     act()
     return Window(crops, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def alternate(acts: dict[str, Callable[[], Window]], repeats: int) -> dict[str, list[Window]]:
-    """Each in turn, and again, so that what else the machine does slows all of them alike; the first turn is lost."""
+    """Times each in turn, and again, so that other work slows all of them alike; the first turn is lost."""
     windows: dict[str, list[Window]] = {name: [] for name in acts}
     for turn in range(repeats + 1):
         for name, act in acts.items():

@@ -1,1 +1,1 @@
-"""From a study file to a finished study: search space, ledger, searcher, scheduler, Ray, MLflow."""
+"""Leads from a study file to a finished study: search space, ledger, searcher, scheduler, Ray, MLflow."""

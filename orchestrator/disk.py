@@ -1,4 +1,4 @@
-"""Is there room? What a full disk looks like in an error, and how much is free."""
+"""Tells how much room a disk has, and a full disk from other errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOTHING_LEFT = 2**20  # bytes: less than one write of a library that does not s
 
 
 def is_full(error: BaseException, place: Path | None = None) -> bool:
-    """Did a full disk, or a used-up quota, cause the error?
+    """Returns whether a full disk, or a used-up quota, caused the error.
 
     place: where was written. Libraries that write by themselves (PyTorch, NumPy, SQLite) hide the system's error: then
     the disk of `place` is looked at.
@@ -25,13 +25,13 @@ def is_full(error: BaseException, place: Path | None = None) -> bool:
 
 
 def full_disk(error: BaseException) -> OSError | None:
-    """The system's word for a full disk among all that the error came from."""
+    """Returns the system's word for a full disk among all that the error came from."""
     found = (each for each in _causes(error) if isinstance(each, OSError) and each.errno in FULL)
     return next(found, None)
 
 
 def free_bytes(folder: Path) -> int:
-    """What may still be written on the disk of `folder`, or of the nearest folder above that exists."""
+    """Returns the bytes that may still be written on the disk of `folder`, or of the nearest one above that exists."""
     while not folder.exists():
         folder = folder.parent
     disk = os.statvfs(folder)
@@ -51,7 +51,7 @@ def takes_files(folder: Path) -> bool:
 
 
 def shortage(folders: Sequence[Path], reserve: int) -> str | None:
-    """One line about the first disk with less than `reserve` bytes free; None where all have room."""
+    """Returns one line about the first disk with less than `reserve` bytes free; None where all have room."""
     for folder in folders:
         free = free_bytes(folder)
         if free < reserve:
@@ -63,14 +63,14 @@ def shortage(folders: Sequence[Path], reserve: int) -> str | None:
 
 
 def in_gb(size: int) -> str:
-    """12.3 GB, 0.45 GB, 3.1 MB."""
+    """Returns `12.3 GB`, `0.45 GB`, `3.1 MB`."""
     if size >= 10 * GB:
         return f"{size / GB:.1f} GB"
     return f"{size / GB:.2f} GB" if size >= GB / 10 else f"{size / 10**6:.1f} MB"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all that it came from."""
+    """Returns the error and all that it came from."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -1,4 +1,4 @@
-"""What went wrong, in lines that the user reads, and the exit code of the command."""
+"""Says what went wrong, in lines that the user reads, and the exit code of the command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NightsweepError(Exception):
 
 
 class InputMistake(NightsweepError, ValueError):
-    """The user's input cannot be run as it is; each line says where, what must hold, what came, what to do."""
+    """Refuses the user's input; each line says where, what must hold, what came, what to do."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""Where things lie: the home folder, its ledger, its studies."""
+"""Says where things lie: the home folder, its ledger, its studies."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _DATABASES = ("ledger.db", "mlflow.db")  # with what SQLite puts beside them: le
 
 
 def is_own(name: str) -> bool:
-    """Is that the name of something else in a home than a study?"""
+    """Returns whether that is the name of something else in a home than a study."""
     return name in ("check", "mlartifacts") or name.startswith(_DATABASES)
 
 
 @dataclass(frozen=True)
 class Home:
-    """`./runs` unless --home or NIGHTSWEEP_HOME names another folder.
+    """Names the folder of everything: `./runs` unless --home or NIGHTSWEEP_HOME names another.
 
     shared: the ledger that --ledger or NIGHTSWEEP_LEDGER names, a URL or a file; None: `ledger.db` in the folder.
     """
@@ -34,14 +34,14 @@ class Home:
 
     @property
     def ledger(self) -> str | Path:
-        """A file, or the URL of a server, which may hold a password."""
+        """Returns a file, or the URL of a server, which may hold a password."""
         if self.shared is None:
             return self.path / "ledger.db"
         return self.shared if "://" in self.shared else Path(self.shared).expanduser().absolute()
 
     @property
     def has_ledger(self) -> bool:
-        """Is there one already? A server's is taken to be there: whether it is shows when it is opened."""
+        """Returns whether there is one already. A server's is taken to be there: it shows when it is opened."""
         return not isinstance(self.ledger, Path) or self.ledger.exists()
 
     def study(self, name: str) -> Path:
@@ -51,15 +51,15 @@ class Home:
         return self.path / name
 
     def report(self, name: str, lang: str = "en") -> Path:
-        """The folder of a study's report; each language has its own."""
+        """Returns the folder of a study's report; each language has its own."""
         return self.study(name) / _in_language("report", lang)
 
     def side_by_side(self, first: str, lang: str = "en") -> Path:
-        """The report of several studies: the first one's own stays as it is."""
+        """Returns the folder for the report of several studies: the first one's own stays as it is."""
         return self.study(first) / _in_language("side-by-side", lang)
 
     def shown(self, path: Path) -> str:
-        """`path` as a user would type it: relative to the current folder where it lies below it."""
+        """Returns `path` as a user would type it: relative to the current folder where it lies below it."""
         current = Path.cwd()
         return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
 
@@ -77,6 +77,6 @@ def epoch_directory(trial_dir: Path, epoch: int) -> Path:
 
 
 def epoch_of(name: str) -> int | None:
-    """The epoch of a checkpoint's folder; None for a name that is none."""
+    """Returns the epoch of a checkpoint's folder; None for a name that is none."""
     epoch = name.removeprefix(_PREFIX)
     return int(epoch) if name.startswith(_PREFIX) and epoch.isdecimal() else None

@@ -1,4 +1,4 @@
-"""What the driver asks of a worker, and what it hears back besides reports."""
+"""Defines what the driver asks of a worker, and what it hears back besides reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Silence:
-    """How many seconds a worker may take until its next report: `limit`; longer, and it hangs.
+    """Limits the seconds that a worker may take until its next report: `limit`; longer, and it hangs.
 
     factor: of the trial's longest epoch so far (`longest`, seconds; 0 before the first), but at least `floor` seconds.
     """
@@ -24,13 +24,13 @@ class Silence:
     floor: float
 
     def after(self, epoch_seconds: float) -> Silence:
-        """What counts once an epoch has taken so long."""
+        """Returns what counts once an epoch has taken so long."""
         longest = max(self.longest, epoch_seconds)
         return replace(self, limit=max(self.floor, self.factor * longest), longest=longest)
 
 
 class JobKind(StrEnum):
-    """What a job does: it trains a trial, or does a step of the study."""
+    """Names what a job does: it trains a trial, or does a step of the study."""
 
     TRAIN = "train"
     SCORE = "score"  # a checkpoint on the test split
@@ -38,7 +38,7 @@ class JobKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobRef:
-    """The name of one attempt. number: the trial's, or the step's where none is trained."""
+    """Names one attempt. number: the trial's, or the step's where none is trained."""
 
     kind: JobKind
     number: int
@@ -47,7 +47,7 @@ class JobRef:
 
 @dataclass(frozen=True)
 class Job:
-    """One attempt at one trial, or at a step that works with a trial's checkpoint. number: the trial's."""
+    """Asks for one attempt at a trial, or at a step that works with a trial's checkpoint. number: the trial's."""
 
     number: int
     attempt: int
@@ -62,7 +62,7 @@ class Job:
 
     @property
     def ref(self) -> JobRef:
-        """The name of this attempt."""
+        """Returns the name of this attempt."""
         return JobRef(self.kind, self.number if self.step is None else self.step, self.attempt)
 
 
@@ -74,7 +74,7 @@ def _umask() -> int:
 
 @dataclass(frozen=True)
 class Start:
-    """How `tune` was started: its trials stand where it stands.
+    """Says how `tune` was started: its trials stand where it stands.
 
     folder: absolute. program: what was typed, without its arguments. python_path: where modules are looked for.
     pythonpath: the variable, as it was set.
@@ -89,7 +89,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Workplace:
-    """What all jobs of a study share."""
+    """Holds what all jobs of a study share."""
 
     trainable: str
     data: Mapping[str, Any]
@@ -104,7 +104,7 @@ class Workplace:
 
     @property
     def in_sight(self) -> bool:
-        """Does this machine see the folder in which the study keeps its checkpoints?"""
+        """Returns whether this machine sees the folder in which the study keeps its checkpoints."""
         if self.token is None:
             return True
         file, text = self.token
@@ -115,7 +115,7 @@ class Workplace:
 
 
 class FailureClass(StrEnum):
-    """Why an attempt ended without result. What follows from each: failures.py."""
+    """Names why an attempt ended without result. What follows from each: failures.py."""
 
     EXCEPTION = "exception"  # the trainable raised
     NON_FINITE = "non-finite"  # a NaN or an infinity where a number must stand
@@ -140,14 +140,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class OutOfSight:
-    """The attempt was not begun, because its machine does not see the study's folder."""
+    """Says that the attempt was not begun, because its machine does not see the study's folder."""
 
     host: str
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The trainable came to its own end (failure None) or did not.
+    """Says that the trainable came to its own end (failure None) or did not.
 
     result: of a step. said: why the trainable ended, where it says so by what it returns.
     """

@@ -13,7 +13,7 @@ _SHOWN = 80  # characters of a value that an error repeats
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake: what must hold, but got X; what to do.
+    """Holds one mistake: what must hold, but got X; what to do.
 
     path: "space.lr", "line 3", or "" for the whole file.
     key: the key below `path` that the mistake is about, where the message names it: it tells which file wrote it.
@@ -47,14 +47,14 @@ class Mistakes:
 
 
 def join(parent: str, child: str) -> str:
-    """`space` and `lr` give `space.lr`; `baselines` and `[0].lr` give `baselines[0].lr`."""
+    """Joins paths: `space` and `lr` give `space.lr`; `baselines` and `[0].lr` give `baselines[0].lr`."""
     if not parent or not child:
         return parent or child
     return parent + child if child.startswith("[") else f"{parent}.{child}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` is most likely a slip of; None when none is near."""
+    """Returns the known name that `name` is most likely a slip of; None when none is near."""
     by_fold = {candidate.casefold(): candidate for candidate in known}
     folded = name.casefold()[:_SHOWN]
     close = difflib.get_close_matches(folded, by_fold, n=1, cutoff=0.6)
@@ -64,13 +64,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """`, did you mean `x`?`, or nothing when no known name is near."""
+    """Returns `, did you mean `x`?`, or nothing when no known name is near."""
     found = nearest(name, known) if isinstance(name, str) else None
     return "" if found is None else f", did you mean `{found}`?"
 
 
 def unknown_field(name: str, known: Iterable[str]) -> str:
-    """`unknown field `hi`, did you mean `high`?`, or the known fields when none is near."""
+    """Returns `unknown field `hi`, did you mean `high`?`, or the known fields when none is near."""
     names = list(known)
     suggestion = did_you_mean(name, names)
     if suggestion or not names:
@@ -80,12 +80,12 @@ def unknown_field(name: str, known: Iterable[str]) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name between backticks, on one line and not endless."""
+    """Returns a name between backticks, on one line and not endless."""
     return f"`{one_line(name)}`"
 
 
 def shown(value: Any) -> str:
-    """A value as a message repeats it: as YAML would write it, on one line and not endless."""
+    """Returns a value as a message repeats it: as YAML would write it, on one line and not endless."""
     if isinstance(value, str):
         return f"'{one_line(value)}'"
     try:
@@ -95,13 +95,13 @@ def shown(value: Any) -> str:
 
 
 def one_line(text: str, length: int = _SHOWN) -> str:
-    """Text without line breaks or other unprintable characters, cut to `length`."""
+    """Returns text without line breaks or other unprintable characters, cut to `length`."""
     clean = "".join(c if c.isprintable() else " " for c in text)
     return clean if len(clean) <= length else clean[: length - 3] + "..."
 
 
 def duration(seconds: float) -> str:
-    """42 s, 3 min 20 s, 2 h 05 min."""
+    """Returns `42 s`, `3 min 20 s`, `2 h 05 min`."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

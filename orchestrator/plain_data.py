@@ -1,4 +1,4 @@
-"""Plain data, as YAML and JSON hold it: what is equal, what survives, how the keys of a mapping are written."""
+"""Defines plain data, as YAML and JSON hold it: what is equal, what survives, how a mapping's keys are written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WHOLE_KEY = re.compile("0|-?[1-9][0-9]{0,14}")
 
 
 def key_text(key: Any) -> str:
-    """A mapping's key as JSON would write it: 1 and true become "1" and "true"."""
+    """Returns a mapping's key as JSON would write it: 1 and true become "1" and "true"."""
     if isinstance(key, str):
         return key
     if key is None or isinstance(key, bool):
@@ -33,14 +33,14 @@ def key_text(key: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON would give it back: every key is text."""
+    """Returns the value as JSON would give it back: every key is text."""
     if isinstance(value, Mapping):
         return {key_text(key): plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def is_number(value: Any) -> bool:
-    """A finite int or float that a float can hold; a bool is none."""
+    """Returns whether it is a finite int or float that a float can hold; a bool is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:
@@ -56,7 +56,7 @@ def exact(number: float) -> Fraction:
 
 
 def plain_mistake(value: Any) -> str | None:
-    """What keeps a value from being plain data that survives JSON: not a finite number, an odd kind."""
+    """Returns what keeps a value from being plain data that survives JSON: not a finite number, an odd kind."""
     if value is None or isinstance(value, (bool, str)):
         return None
     if isinstance(value, (int, float)):
@@ -80,12 +80,12 @@ def _whole_key(key: Any) -> Any:
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys in which equal values are equal text: 1 and 1.0 alike, but not 1 and true."""
+    """Returns JSON with sorted keys in which equal values are equal text: 1 and 1.0 alike, but not 1 and true."""
     return json.dumps(_canonical(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def same(a: Any, b: Any) -> bool:
-    """Are two values equal as JSON? 1 and 1.0 are, 1 and true are not."""
+    """Returns whether two values are equal as JSON: 1 and 1.0 are, 1 and true are not."""
     if isinstance(a, str) and isinstance(b, str):  # most of them, and called for every draw
         return a == b
     return canonical(a) == canonical(b)
@@ -122,12 +122,12 @@ def _canonical(value: Any) -> Any:
 
 
 def config_key(config: Mapping[str, Any]) -> str:
-    """Text that is equal for equal configs: canonical JSON, in which 1 and 1.0 are alike, and so are keys 1 and "1"."""
+    """Returns text that is equal for equal configs: JSON in which 1 and 1.0 are alike, as are keys 1 and "1"."""
     return canonical(dict(config))
 
 
 def plain_scalar(text: str) -> bool | int | float | str | None:
-    """What an unquoted scalar means in YAML 1.2: 1e-5 is a number; 22:00, yes and 2024-01-31 are text; 010 is ten."""
+    """Returns what a scalar means in YAML 1.2: 1e-5 is a number; 22:00, yes and 2024-01-31 are text; 010 is ten."""
     if text in _NULL:
         return None
     if text in _BOOL:

@@ -1,4 +1,4 @@
-"""What a running study shows: a live table in a terminal, plain lines when piped."""
+"""Defines what a running study shows: a live table in a terminal, plain lines when piped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must not be printed or kept: passwords in addresses, tokens on command lines.
+"""Masks what must not be printed or kept: passwords in addresses, tokens on command lines.
 
 Every pattern takes a time in proportion to the text, whatever the text: a trial's error may be one word of a megabyte.
 """
@@ -27,12 +27,12 @@ _PORT = re.compile(r"\d{1,5}[/?#]")
 
 
 def mask(text: str) -> str:
-    """`text` with the passwords of its addresses, and what is assigned to names such as API_TOKEN, replaced by ***."""
+    """Masks the passwords of a text's addresses, and what is assigned to names such as API_TOKEN, by ***."""
     return _ASSIGNED.sub(_mask_assigned, _BEARER.sub(rf"\1{HIDDEN}", mask_addresses(text)))
 
 
 def mask_addresses(text: str) -> str:
-    """`text` with the passwords of its addresses replaced by ***; what is assigned elsewhere, as in code, stays."""
+    """Masks the passwords of a text's addresses by ***; what is assigned elsewhere, as in code, stays."""
     first, *others = text.split("://")
     masked = [first]
     for part in others:
@@ -41,7 +41,7 @@ def mask_addresses(text: str) -> str:
 
 
 def mask_arguments(arguments: Sequence[str]) -> list[str]:
-    """A command line's words masked one by one; `--token VALUE` in two words, too."""
+    """Masks a command line's words one by one; `--token VALUE` in two words, too."""
     masked: list[str] = []
     for position, word in enumerate(arguments):
         before = arguments[position - 1] if position else ""
@@ -51,7 +51,7 @@ def mask_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def addresses_with_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """(path, masked text) of every text in plain data that is an address with a password or a token."""
+    """Yields (path, masked text) of every text in plain data that is an address with a password or a token."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from addresses_with_secrets(item, f"{path}.{key}" if path else str(key))
@@ -63,7 +63,7 @@ def addresses_with_secrets(value: Any, path: str = "") -> Iterator[tuple[str, st
 
 
 def _mask_user(part: str, *, web: bool) -> str:
-    """part: what follows `://`. On the web a user without a password is a token, as git's remotes have it."""
+    """Masks a part: what follows `://`. On the web a user without a password is a token, as git's remotes have it."""
     token = part.split(maxsplit=1)[0] if part and not part[0].isspace() else ""
     authority = re.split(r"[/?#]", token, maxsplit=1)[0]
     if "@" in authority:

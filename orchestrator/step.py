@@ -1,4 +1,4 @@
-"""A step: work of a study that trains no trial, such as the scoring of its winner. It is recorded like a trial."""
+"""Describes a step: work of a study that trains no trial, such as the scoring of its winner. Recorded like a trial."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class Step:
 
     @property
     def epochs(self) -> int:
-        """None is gone on from: each attempt begins anew."""
+        """Returns None: no step is gone on from, each attempt begins anew."""
         return 0

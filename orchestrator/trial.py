@@ -1,4 +1,4 @@
-"""A trial: one config tried, its state, and every report it gave."""
+"""Describes a trial: one config tried, its state, and every report it gave."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.job import FailureClass
 
 
 class State(StrEnum):
-    """Where a trial stands. `running` and `paused` go on at the next start; the others are final."""
+    """Says where a trial stands. `running` and `paused` go on at the next start; the others are final."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -27,14 +27,14 @@ class State(StrEnum):
 
 
 class PausedBy(StrEnum):
-    """Who lets a paused trial wait: it goes on when the same says so."""
+    """Says who lets a paused trial wait: it goes on when the same says so."""
 
     SESSION = "session"  # a stop, a deadline, a full disk, a lost worker: it goes on by itself, first of all
     POLICY = "policy"  # it goes on when the policy takes it up again
 
 
 class Role(StrEnum):
-    """What a trial is for. Only those of the search are compared with each other and told to the searcher."""
+    """Says what a trial is for. Only those of the search are compared with each other and told to the searcher."""
 
     SEARCH = "search"
     CONFIRM = "confirm"  # a config once more with another seed
@@ -43,14 +43,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """An attempt that ended by a failure of class `kind` when the trial had so many `epochs`."""
+    """Holds an attempt that ended by a failure of class `kind` when the trial had so many `epochs`."""
 
     kind: FailureClass
     epochs: int
 
 
 def count_by_class(failed: Iterable[FailedAttempt]) -> dict[str, int]:
-    """How many attempts each class of failure ended: {"out_of_memory": 3, "exception": 1}.
+    """Counts the attempts that each class of failure ended: {"out_of_memory": 3, "exception": 1}.
 
     A storage that is full or away is no failure of a trial: all of them wait for it.
     """
@@ -60,26 +60,26 @@ def count_by_class(failed: Iterable[FailedAttempt]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """Which metric a study improves, and in which direction."""
+    """Says which metric a study improves, and in which direction."""
 
     metric: str
     mode: str  # "max" or "min"
 
     def better(self, a: float, b: float) -> bool:
-        """Is `a` strictly better than `b`?"""
+        """Returns whether `a` is strictly better than `b`."""
         return a > b if self.mode == "max" else a < b
 
     def best(self, values: list[float]) -> float:
         return max(values) if self.mode == "max" else min(values)
 
     def worst_first(self, value: float) -> float:
-        """A sort key under which a better value is larger."""
+        """Returns a sort key under which a better value is larger."""
         return value if self.mode == "max" else -value
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a trainable yielded after one epoch.
+    """Holds what a trainable yielded after one epoch.
 
     epoch: from 1. metrics: finite or not, as yielded. seconds: wall time of this epoch, evaluation included.
     at: unix time. checkpoint: a checkpoint of exactly this epoch was saved before the report.
@@ -92,13 +92,13 @@ class Report:
     checkpoint: bool = False
 
     def metrics_beside(self, *ours: str) -> dict[str, float]:
-        """The metrics for a table that has these names of its own; one of the trainable's named so is `metric/NAME`."""
+        """Returns the metrics for a table that has these names itself: the trainable's own is `metric/NAME` there."""
         return {f"metric/{name}" if name in ours else name: value for name, value in self.metrics.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """The study's limit on epochs was raised after the trial had begun, and the trial goes on to the new one.
+    """Says that the limit on epochs was raised after the trial had begun, and that it goes on to the new one.
 
     after: the epochs that it had by then.
     """
@@ -113,7 +113,7 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One config tried. Numbers count from 1 within a study."""
+    """Holds one config tried. Numbers count from 1 within a study."""
 
     number: int
     config: dict[str, Any]
@@ -140,12 +140,12 @@ class Trial:
 
     @property
     def counts(self) -> bool:
-        """Is it one of those that the search compares, and that the budget counts?"""
+        """Returns whether it is one of those that the search compares, and that the budget counts."""
         return self.left_out is None and self.role is Role.SEARCH
 
     @property
     def retried(self) -> dict[str, int]:
-        """The failures after which it was tried again, by class."""
+        """Returns the failures after which it was tried again, by class."""
         return count_by_class(self.failures[:-1] if self.state is State.FAILED else self.failures)
 
     @property
@@ -158,11 +158,11 @@ class Trial:
 
     @property
     def checkpoint_epoch(self) -> int | None:
-        """The newest epoch that can be gone on from; what lies on disk beyond it does not count."""
+        """Returns the newest epoch that can be gone on from; what lies on disk beyond it does not count."""
         return max((r.epoch for r in self.reports if r.checkpoint), default=None)
 
     def best_report(self, objective: Objective) -> Report | None:
-        """The report with the best finite value of the objective; None without one.
+        """Returns the report with the best finite value of the objective; None without one.
 
         The latest of equals: on a plateau, the weights that were trained longest are the ones to keep.
         """
@@ -170,17 +170,17 @@ class Trial:
         return best[-1] if best else None
 
     def best_since(self, objective: Objective) -> float | None:
-        """The unix time of the first report with the best value; None without one."""
+        """Returns the unix time of the first report with the best value; None without one."""
         best = self._best_reports(objective)
         return best[0].at if best else None
 
     def value(self, objective: Objective) -> float | None:
-        """The best of the objective over the trial's reports."""
+        """Returns the best of the objective over the trial's reports."""
         report = self.best_report(objective)
         return None if report is None else report.metrics[objective.metric]
 
     def _best_reports(self, objective: Objective) -> list[Report]:
-        """All reports with the best finite value, by epoch."""
+        """Returns all reports with the best finite value, by epoch."""
         scored = [r for r in self.reports if math.isfinite(r.metrics.get(objective.metric, math.nan))]
         if not scored:
             return []
@@ -189,7 +189,7 @@ class Trial:
 
 
 def best_trial(trials: list[Trial], objective: Objective) -> Trial | None:
-    """The trial that counts with the best value, whatever its state except failed; the earliest of equals."""
+    """Returns the trial that counts with the best value, whatever its state except failed; the earliest of equals."""
     scored = [(t.value(objective), t) for t in trials if t.state is not State.FAILED and t.counts]
     found = [(value, t) for value, t in scored if value is not None]
     if not found:
@@ -198,7 +198,7 @@ def best_trial(trials: list[Trial], objective: Objective) -> Trial | None:
 
 
 class Status(StrEnum):
-    """Of a study, between two sessions and during one."""
+    """Says how a study stands, between two sessions and during one."""
 
     RUNNING = "running"
     FINISHED = "finished"

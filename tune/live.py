@@ -27,7 +27,7 @@ class RunView:
     """Shows a study where standard output leads, for as long as it leads anywhere, and writes lines to its log."""
 
     def __init__(self, output: RunOutput, console: Console, *, deadline_is_told: bool = True) -> None:
-        """deadline_is_told: whether the user has been told already when the session ends."""
+        """Begins. deadline_is_told: whether the user has been told already when the session ends."""
         self._output = output
         self._deadline_is_told = deadline_is_told
         self._seen: Progress | None = build_progress(console)
@@ -73,7 +73,7 @@ class RunView:
 
     @property
     def _views(self) -> list[Progress]:
-        """Those that somebody can see. Standard output is none any more once it leads to the log.
+        """Returns those that somebody can see. Standard output is none any more once it leads to the log.
 
         At the end it has a copy there.
         """

@@ -79,12 +79,12 @@ class Outlet(io.TextIOBase):
 
     @property
     def behind(self) -> bool:
-        """Is something still to be written? What only repaints a screen had better wait."""
+        """Returns whether something is still to be written. What only repaints a screen had better wait."""
         return self._put > self._written
 
     @property
     def reaches_its_reader(self) -> bool:
-        """Does what is printed still go where the user sent it?"""
+        """Returns whether what is printed still goes where the user sent it."""
         return not self._moved and not self._lost
 
     def isatty(self) -> bool:

@@ -71,7 +71,7 @@ def _say_why(error: Exception) -> int:
 
 
 def _is_of_standard_output(error: Exception) -> bool:
-    """Was it raised because standard output takes nothing any more? Then trying again says so again."""
+    """Returns whether it was raised because standard output takes nothing any more. Trying again says so again."""
     if not isinstance(error, OSError) or error.filename is not None:
         return False
     descriptor = descriptor_of(sys.stdout)

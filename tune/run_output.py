@@ -53,7 +53,7 @@ class RunOutput:
 
     @property
     def is_seen(self) -> bool:
-        """Does standard output still go where the user sent it?"""
+        """Returns whether standard output still goes where the user sent it."""
         out = self._outlets.get("stdout")
         return out is None or out.reaches_its_reader
 

@@ -42,7 +42,7 @@ class Terminal(Console):
 
     @property
     def is_terminal(self) -> bool:
-        """Is it one still? An outlet (outlet.py) leads elsewhere once its terminal was closed."""
+        """Returns whether it is one still. An outlet (outlet.py) leads elsewhere once its terminal was closed."""
         return getattr(self.file, "reaches_its_reader", True) and super().is_terminal
 
     def on_broken_pipe(self) -> None:

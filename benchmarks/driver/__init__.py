@@ -1,1 +1,1 @@
-"""What the driver costs: beside plain Ray Tune, in unused workers, and in a study of ten thousand trials."""
+"""Measures what the driver costs: beside plain Ray Tune, in unused workers, in a study of ten thousand trials."""

@@ -1,4 +1,4 @@
-"""A trainable that learns nothing, so that a study of it is the driver's work. All scores are equal: none is pruned."""
+"""Learns nothing, so that a study of it is the driver's work. All scores are equal: none is pruned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study of ten thousand trials without Ray: what a report costs in each tenth of it, and how much memory it takes.
+"""Drives ten thousand trials without Ray: what a report costs in each tenth of them, and how much memory it takes.
 
 python -m benchmarks.driver.large                     10,000 trials x 50 epochs
 python -m benchmarks.driver.large --trials 200 --profile
@@ -49,7 +49,7 @@ TENTHS = 10
 
 @dataclass(frozen=True)
 class Tenth:
-    """Of the trials. Times in ms of the processor for each report; memory in MB, the most so far."""
+    """Holds what a tenth of the trials took: ms of the processor for each report; memory in MB, the most so far."""
 
     trials: int
     reports: int
@@ -60,7 +60,7 @@ class Tenth:
 
 
 def show(folder: Path, trials: int, epochs: int) -> list[Tenth]:
-    """Print the tenths of a study as they come."""
+    """Prints the tenths of a study as they come."""
     print(f"{'trials':>8}{'reports':>9}{'driver ms':>11}{'process ms':>12}{'propose ms':>12}{'memory MB':>11}")
     tenths = []
     for tenth in measure(folder, trials, epochs):
@@ -71,7 +71,7 @@ def show(folder: Path, trials: int, epochs: int) -> list[Tenth]:
 
 
 def measure(folder: Path, trials: int, epochs: int) -> Iterator[Tenth]:
-    """Drive the study to its end; yields as each tenth of its trials has come to its own."""
+    """Drives the study to its end; yields as each tenth of its trials has come to its own."""
     with _mostly_counted() as counts:
         ledger = Ledger(folder / "ledger.db")
         study, study_id, tracker = _begin(ledger, folder, trials, epochs)
@@ -139,7 +139,7 @@ def _begin(ledger: Ledger, folder: Path, trials: int, epochs: int) -> tuple[Stud
 
 @contextlib.contextmanager
 def _mostly_counted() -> Iterator[Counter[str]]:
-    """The sender's MLflow client takes one trial of a hundred for real, and the study's own run."""
+    """Lets the sender's MLflow client take one trial of a hundred for real, and the study's own run."""
     counts: Counter[str] = Counter()
     connect = mlflow_client.connect
 
@@ -154,7 +154,7 @@ def _mostly_counted() -> Iterator[Counter[str]]:
 
 
 class _Mostly:
-    """MLflow's client; what concerns a run that it was not shown is counted."""
+    """Wraps MLflow's client; what concerns a run that it was not shown is counted."""
 
     def __init__(self, client: Any, counts: Counter[str]) -> None:
         self._client = client

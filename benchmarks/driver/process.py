@@ -1,4 +1,4 @@
-"""A driver in a process of its own, which says at its end how many seconds of the processor it took.
+"""Runs a driver in a process of its own, which says at its end how many seconds of the processor it took.
 
 python -m benchmarks.driver.process ours|plain|lean FOLDER TRIALS EPOCHS    the last line is JSON
 

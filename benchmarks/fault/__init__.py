@@ -1,1 +1,1 @@
-"""The faults that users meet in a night, caused for real, and what was lost by them: nothing, as it must be."""
+"""Causes for real the faults that users meet in a night, and counts what was lost: nothing, as it must be."""

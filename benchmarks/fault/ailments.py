@@ -1,4 +1,4 @@
-"""Trials that fail, each in a way of its own, and what the study file's `failures:` makes of them."""
+"""Makes trials fail, each in a way of its own, and looks what the study file's `failures:` makes of them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ SOMETIMES = {"fail_at": [0, AT]}  # to about half of the trials
 
 
 def non_finite(stage: Stage) -> None:
-    """A score is NaN: the trial fails at once, and is not tried again."""
+    """Makes a score NaN: the trial fails at once, and is not tried again."""
     scene = stage.scene(space={"nan_at": [0, AT]})
     stage.finish(scene)
     _judge(stage, scene, "non-finite:", ill="nan_at", attempts=1, epochs=AT)
 
 
 def out_of_memory(stage: Stage) -> None:
-    """The micro-batch is halved until it fits; a trial for which none is small enough fails."""
+    """Uses up the memory: the micro-batch is halved until it fits; a trial for which none is small enough fails."""
     scene = stage.scene(space=SOMETIMES | {"fault": "memory", "fits": [0, 2]}, failures={"memory_halvings": 3})
     stage.finish(scene)
     for trial in trials_in(scene):
@@ -34,7 +34,7 @@ def out_of_memory(stage: Stage) -> None:
 
 
 def exceptions(stage: Stage) -> None:
-    """The trainable raises: the trial fails with its traceback, the others go on."""
+    """Raises in the trainable: the trial fails with its traceback, the others go on."""
     scene = stage.scene(space=SOMETIMES, failures={"equal_exceptions": None})
     stage.finish(scene)
     _judge(stage, scene, "exception: RuntimeError: toy", ill="fail_at", attempts=1, epochs=AT - 1)
@@ -43,7 +43,7 @@ def exceptions(stage: Stage) -> None:
 
 
 def equal_exceptions(stage: Stage) -> None:
-    """The code is broken: the study stops after a few trials, and after the mend none of them is lost."""
+    """Breaks the code: the study stops after a few trials, and after the mend none of them is lost."""
     like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene()
     (scene.folder / "broken").touch()
     session = scene.start()
@@ -58,7 +58,7 @@ def equal_exceptions(stage: Stage) -> None:
 
 
 def deadly(stage: Stage) -> None:
-    """The worker dies in the same epoch each time: tried three times, then failed.
+    """Kills the worker in the same epoch each time: tried three times, then failed.
 
     Once more where another one died at the same time, because that may have been the machine.
     """
@@ -84,7 +84,7 @@ LAST_WORDS = {
 
 
 def last_words(stage: Stage) -> None:
-    """The process ends by an exit code or a signal, or by an exception without a text: the reason names it."""
+    """Ends the process by an exit code or a signal, or by an exception without a text: the reason names it."""
     policy = {"lost_workers": 1, "equal_exceptions": None}
     for fault, cause in LAST_WORDS.items():
         scene = stage.scene(space=SOMETIMES | {"fault": fault}, failures=policy, budget={"trials": 3})
@@ -98,7 +98,7 @@ def last_words(stage: Stage) -> None:
 
 
 def moved_checkpoints(stage: Stage) -> None:
-    """A trainable moves the folder that it is to fill: its trial fails, and no other waits for the storage."""
+    """Moves the folder that a trainable is to fill: its trial fails, and no other waits for the storage."""
     scene = stage.scene(space={"family": ["a", "b"]})
     scene.sections["data"] = {"diary": str(scene.diary), "moves": "b"}
     scene.write()
@@ -112,7 +112,7 @@ def moved_checkpoints(stage: Stage) -> None:
 
 
 def hangs(stage: Stage) -> None:
-    """No report comes, from a sleeper or from C code that holds the GIL: killed, its stacks kept, and tried again."""
+    """Hangs, asleep or in C code that holds the GIL: killed, its stacks kept, and tried again."""
     policy = {"hang_minutes": 0.1, "first_report_minutes": 1.0}
     space = SOMETIMES | {"fault": ["hang", "spin"], "fail_once": True}
     scene = stage.scene(space=space, failures=policy)
@@ -128,7 +128,7 @@ def hangs(stage: Stage) -> None:
 
 
 def _judge(stage: Stage, scene: Scene, reason: str, *, ill: str, attempts: int, epochs: int) -> None:
-    """Those trials fail whose config says so, and all the others complete."""
+    """Counts as wrong unless those trials fail whose config says so, and all the others complete."""
     for trial in trials_in(scene):
         if trial.config[ill]:
             stage.caused += attempts

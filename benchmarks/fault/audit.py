@@ -1,4 +1,4 @@
-"""What a fault cost: counted from the diary and the tables of ledger and MLflow, without the code under test."""
+"""Counts what a fault cost, from the diary and the tables of ledger and MLflow, without the code under test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOLERANCE = 1e-9  # of a score that was saved and loaded again and again
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A trial as the ledger has it. reports: epoch -> metrics."""
+    """Holds a trial as the ledger has it. reports: epoch -> metrics."""
 
     number: int
     lr: float
@@ -43,7 +43,7 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The ledger at one instant, at which no driver lived."""
+    """Holds the ledger at one instant, at which no driver lived."""
 
     at: float  # unix time
     trials: dict[float, TrialRow]  # by lr
@@ -51,7 +51,7 @@ class Snapshot:
 
 @dataclass
 class Losses:
-    """A line for each trial that was lost, and so on; empty where all is as it must be."""
+    """Holds a line for each trial that was lost, and so on; empty where all is as it must be."""
 
     lost: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ def snapshot(scene: Scene) -> Snapshot:
 
 
 def trials_in(scene: Scene) -> list[TrialRow]:
-    """Those of the scene's study; [] before there is one."""
+    """Returns those of the scene's study; [] before there is one."""
     with contextlib.suppress(sqlite3.OperationalError):  # no such table yet
         study = f"study_id = (SELECT id FROM studies WHERE name = '{scene.name}')"
         rows = select(
@@ -117,14 +117,14 @@ def status_in(scene: Scene) -> str:
 
 
 def points_in(scene: Scene) -> int:
-    """Of scores, in MLflow; 0 while it has no tables."""
+    """Returns how many scores MLflow has; 0 while it has no tables."""
     with contextlib.suppress(sqlite3.OperationalError):
         return select(scene.mlflow, "SELECT count(*) FROM metrics WHERE key = 'val/score'")[0][0]
     return 0
 
 
 def result_of(scene: Scene) -> Result:
-    """What must be the same without the fault."""
+    """Returns what must be the same without the fault."""
     return {
         trial.lr: (trial.state, trial.epochs, max((r["val/score"] for r in trial.reports.values()), default=math.nan))
         for trial in trials_in(scene)
@@ -132,14 +132,14 @@ def result_of(scene: Scene) -> Result:
 
 
 def same_result(one: Result, other: Result) -> bool:
-    """The same trials with the same ends and the same scores, and so the same best."""
+    """Returns whether the trials, their ends and their scores are the same, and so the best."""
     return one.keys() == other.keys() and all(
         one[lr][:2] == other[lr][:2] and math.isclose(one[lr][2], other[lr][2], abs_tol=TOLERANCE) for lr in one
     )
 
 
 def losses(scene: Scene, snapshots: Sequence[Snapshot] = (), *, ends: Sequence[str] = ("completed",)) -> Losses:
-    """After the end of the study. ends: the states in which its trials may be."""
+    """Counts after the end of the study. ends: the states in which its trials may be."""
     found, trials, begun = Losses(), trials_in(scene), scene.begun()
     _look_for_lost(found, scene, trials, begun, snapshots, ends)
     _look_for_repeated(found, begun, snapshots)
@@ -180,7 +180,7 @@ def _look_for_lost(
 
 
 def _look_for_repeated(found: Losses, begun: Sequence[Begun], snapshots: Sequence[Snapshot]) -> None:
-    """An attempt may begin with the epoch in which the one before was cut off, and not before it."""
+    """Counts attempts that begin before the epoch in which the one before was cut off."""
     last: dict[float, Begun] = {}
     for line in begun:
         before = last.get(line.lr)
@@ -215,7 +215,7 @@ def _look_for_twice(found: Losses, scene: Scene, trials: Sequence[TrialRow], beg
 
 
 def _look_at_mlflow(found: Losses, scene: Scene, trials: Sequence[TrialRow]) -> None:
-    """By MLflow's own tables: what is not in its bin."""
+    """Reads MLflow's own tables: what is not in its bin."""
     runs: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for run_id, status, number in select(
         scene.mlflow,

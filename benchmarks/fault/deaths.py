@@ -16,17 +16,17 @@ LATE_SECONDS = 0.4  # after an event, at most
 
 
 def driver_one_at_a_time(stage: Stage) -> None:
-    """The driver dies again and again, and the same command is typed again; ASHA, one trial at a time."""
+    """Kills the driver again and again, and types the same command again; ASHA, one trial at a time."""
     _drivers(stage, 12, stage.references.of(ONE_AT_A_TIME), **ONE_AT_A_TIME)
 
 
 def driver_two_at_a_time(stage: Stage) -> None:
-    """The same with two trials at a time, of which none is pruned."""
+    """Does the same with two trials at a time, of which none is pruned."""
     _drivers(stage, 12, stage.references.of(TWO_AT_A_TIME), **TWO_AT_A_TIME)
 
 
 def everything(stage: Stage) -> None:
-    """As by a loss of power: the driver, Ray and all workers at one instant."""
+    """Kills the driver, Ray and all workers at one instant, as a loss of power does."""
     like = stage.references.of(TWO_AT_A_TIME)
     scene, snapshots = stage.scene(), []
     for _ in range(4):
@@ -42,7 +42,7 @@ def everything(stage: Stage) -> None:
 
 
 def bad_night(stage: Stage) -> None:
-    """One study to which one thing happens after another: the version of the test suite."""
+    """Does one thing after another to one study: the version of the test suite."""
     like, scene = stage.references.of(SMALL), stage.scene(**SMALL)
     session = scene.start()
     scene.wait_for_epochs(2, session)
@@ -60,7 +60,7 @@ def bad_night(stage: Stage) -> None:
 
 
 def workers(stage: Stage) -> None:
-    """A worker dies in the middle of an epoch, again and again, under a driver that lives."""
+    """Kills a worker in the middle of an epoch, again and again, under a driver that lives."""
     like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene()
     session = scene.start()
     for _ in range(8):
@@ -72,7 +72,7 @@ def workers(stage: Stage) -> None:
 
 
 def parts_of_ray(stage: Stage) -> None:
-    """The raylet, the GCS and the process that owns them die, one after another, under a driver that lives."""
+    """Kills the raylet, the GCS and the process that owns them, one after another, under a driver that lives."""
     like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene()
     session = scene.start()
     for part in ("raylet", "gcs_server", "host"):
@@ -87,7 +87,7 @@ def parts_of_ray(stage: Stage) -> None:
 
 
 def _drivers(stage: Stage, kills: int, like: Undisturbed, **sections: object) -> None:
-    """Study after study, until the driver has died so often."""
+    """Runs study after study, until the driver has died so often."""
     while stage.caused < kills:
         scene, snapshots = stage.scene(**sections), []
         for instant in _instants(stage.rng, scene, like)[: kills - stage.caused]:
@@ -102,7 +102,7 @@ def _drivers(stage: Stage, kills: int, like: Undisturbed, **sections: object) ->
 
 
 def _instants(rng: random.Random, scene: Scene, like: Undisturbed) -> list[Callable[[], bool]]:
-    """When the sessions of one study are to be killed: while the first makes its tables, at any time, in the middle of
+    """Chooses when the sessions of a study are killed: while the first makes its tables, at any time, in the middle of
     epochs, and when all epochs have begun: while the winner is scored, MLflow catches up, the report is written."""
     epochs = sum(epochs for _, epochs, _ in like.result.values())
 
@@ -137,7 +137,7 @@ def _instants(rng: random.Random, scene: Scene, like: Undisturbed) -> list[Calla
 
 
 def _anytime(rng: random.Random, seconds: float) -> Callable[[], bool]:
-    """An instant within as many seconds as an undisturbed session takes, counted from when it is first asked."""
+    """Draws an instant within as many seconds as an undisturbed session takes, counted from when it is first asked."""
     until: list[float] = []
 
     def now() -> bool:
@@ -149,7 +149,7 @@ def _anytime(rng: random.Random, seconds: float) -> Callable[[], bool]:
 
 
 def _wait(session: Session, instant: Callable[[], bool]) -> None:
-    """Until the instant, or the end of the session."""
+    """Waits until the instant, or the end of the session."""
     while not session.over and not instant():
         time.sleep(0.01)
 
@@ -160,7 +160,7 @@ def kill_everything(session: Session) -> None:
 
 
 def kill_worker(pid: int) -> bool:
-    """False if it has ended already, or its number is another process's now."""
+    """Returns whether it did; not if it has ended already, or its number is another process's now."""
     try:
         worker = psutil.Process(pid)
         if not any("ray" in word for word in worker.cmdline()[:1]):

@@ -1,4 +1,4 @@
-"""The toy with a diary: which process began which epoch of which trial, and when, whatever the ledger says of it.
+"""Adds a diary to the toy: which process began which epoch of which trial, and when, whatever the ledger says.
 
 `trainable: benchmarks.fault.diary`; `data: {diary: /a/file}`, on a disk that no fault fills.
 """
@@ -20,7 +20,7 @@ Config = toy.Config
 
 
 def train(config: toy.Config, run: Run) -> Iterator[Mapping[str, float]]:
-    """As the toy, but a line is written before each epoch; a worker asked for another one knows that the last counted.
+    """Trains as the toy, but writes a line before each epoch; a worker asked for another knows that the last counted.
 
     Raises as long as the file `broken` lies beside the diary: a mistake in the code, which somebody mends.
     """
@@ -38,7 +38,7 @@ def train(config: toy.Config, run: Run) -> Iterator[Mapping[str, float]]:
 
 
 class _Mover:
-    """A run whose checkpoints are moved away from the folder that they are to be saved in."""
+    """Moves a run's checkpoints away from the folder that they are to be saved in."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -56,7 +56,7 @@ class _Mover:
 
 @dataclass(frozen=True)
 class Begun:
-    """One line. lr: names the trial, as no two have the same. attempt: of one generator. at: unix time."""
+    """Holds one line. lr: names the trial, as no two have the same. attempt: of one generator. at: unix time."""
 
     lr: float
     epoch: int
@@ -66,7 +66,7 @@ class Begun:
 
 
 def read(diary: Path) -> list[Begun]:
-    """In the order in which the epochs began."""
+    """Returns the lines in the order in which the epochs began."""
     lines = diary.read_text().splitlines() if diary.exists() else []
     return [Begun(**json.loads(line)) for line in lines]
 

@@ -1,4 +1,4 @@
-"""A disk that is full, for a while; a quota for checkpoints."""
+"""Fills a disk for a while; sets a quota for checkpoints."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUOTA = 1500  # bytes: a dozen of the toy's checkpoints
 
 
 def full(stage: Stage) -> None:
-    """The disk of the home is full: trials pause, nothing breaks, and they go on when there is room."""
+    """Fills the disk of the home: trials pause, nothing breaks, and they go on when there is room."""
     like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene()
     with _disk(scene.home):
         session = scene.start()
@@ -35,7 +35,7 @@ def full(stage: Stage) -> None:
 
 
 def full_and_killed(stage: Stage) -> None:
-    """The disk is full, the driver dies, and another one starts before there is room."""
+    """Fills the disk and kills the driver; another one starts before there is room."""
     like, scene, snapshots = stage.references.of(TWO_AT_A_TIME), stage.scene(), []
     with _disk(scene.home):
         for _ in range(2):
@@ -56,7 +56,7 @@ def full_and_killed(stage: Stage) -> None:
 
 
 def quota(stage: Stage) -> None:
-    """Checkpoints take no more than they may, while drivers die; the best of the study stays, and is whole."""
+    """Kills drivers under a quota: checkpoints take no more than they may; the best stays, and is whole."""
     like = stage.references.of(TWO_AT_A_TIME)
     scene, snapshots = stage.scene(checkpoints={"reserve_gb": 0.001, "quota_gb": QUOTA / 1e9}), []
     for _ in range(3):
@@ -77,7 +77,7 @@ def quota(stage: Stage) -> None:
 
 
 def _wait_until_nothing_begins(scene: Scene, session: Session) -> None:
-    """Until no epoch has begun for two seconds."""
+    """Waits until no epoch has begun for two seconds."""
     begun, since = -1, time.monotonic()
 
     def quiet() -> bool:
@@ -91,7 +91,7 @@ def _wait_until_nothing_begins(scene: Scene, session: Session) -> None:
 
 @contextlib.contextmanager
 def _disk(place: Path) -> Iterator[None]:
-    """A small disk of its own. Raises Impossible."""
+    """Mounts a small disk of its own. Raises Impossible."""
     if not disks.mount(place, f"{DISK_MB}m"):
         raise Impossible("a disk can be mounted by root only")
     try:
@@ -102,7 +102,7 @@ def _disk(place: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _filled(place: Path) -> Iterator[None]:
-    """Somebody else takes all that is free."""
+    """Takes all that is free, as somebody else would."""
     file = disks.fill(place)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A machine that misbehaves: it kills every worker for a while, its clock is set, another driver of it stands still."""
+"""Lets a machine misbehave: it kills every worker for a while, its clock is set, another driver of it stands still."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OUTAGE_SECONDS = 15.0
 
 
 def workers_die(stage: Stage) -> None:
-    """As with another program that eats the memory: every worker is killed for a while, and then none any more."""
+    """Kills every worker for a while, as another program that eats the memory does, and then none any more."""
     like, scene = stage.references.of(SMALL), stage.scene(**SMALL)
     session = scene.start()
     scene.wait_for_epochs(2, session)
@@ -34,7 +34,7 @@ def workers_die(stage: Stage) -> None:
 
 
 def clock_is_set(stage: Stage) -> None:
-    """The clock is set two hours back, and the driver dies; set nine hours forward, under a limit of eight hours.
+    """Sets the clock two hours back and kills the driver; sets it nine hours forward, under a limit of eight hours.
 
     Ray would start no worker for two hours after the first.
     """
@@ -61,7 +61,7 @@ def clock_is_set(stage: Stage) -> None:
 
 
 def suspended_beside(stage: Stage) -> None:
-    """A driver is suspended while it starts Ray: another study says within seconds for whom it waits."""
+    """Suspends a driver while it starts Ray: another study says within seconds for whom it waits."""
     like, scene = stage.references.of(SMALL), stage.scene(**SMALL)
     other = stage.scene(**SMALL)
     first = scene.start()

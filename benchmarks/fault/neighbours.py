@@ -1,4 +1,4 @@
-"""A lock that was left, a second driver, studies that share a machine, a ledger on a server that dies."""
+"""Leaves a lease, starts a second driver, lets studies share a machine, stops the server of a ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.harness.postgresql import PostgreSQL, postgresql_programs
 
 
 def stale_lock(stage: Stage) -> None:
-    """A driver left its lock: taken over with a message, on this host at once, on another one after its silence."""
+    """Leaves the lease of a dead driver: taken over with a message, here at once, on another host after its silence."""
     like, scene, snapshots = stage.references.of(TWO_AT_A_TIME), stage.scene(), []
     for host, silence in ((None, 0.0), ("elsewhere", 3600.0), ("elsewhere", 0.0)):
         session = scene.start()
@@ -38,7 +38,7 @@ def stale_lock(stage: Stage) -> None:
 
 
 def second_driver(stage: Stage) -> None:
-    """The same study is started again and again while it runs: each is refused and names the first, which goes on."""
+    """Starts the same study again and again while it runs: each is refused and names the first, which goes on."""
     like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space={"seconds": 0.4})
     session = scene.start()
     scene.wait_for_epochs(1, session)
@@ -53,7 +53,7 @@ def second_driver(stage: Stage) -> None:
 
 
 def three_studies(stage: Stage) -> None:
-    """Two new studies of one home and one of another begin at once and share the machine; one of the drivers dies."""
+    """Begins two new studies of one home and one of another at once; they share the machine; one driver dies."""
     like, first = stage.references.of(TWO_AT_A_TIME), stage.scene()
     scenes = [first, stage.scene(home=first.home, name="other"), stage.scene()]
     one, *others = [scene.start() for scene in scenes]
@@ -70,7 +70,7 @@ def three_studies(stage: Stage) -> None:
 
 
 def postgresql(stage: Stage) -> None:
-    """The team's ledger is on a server that is stopped at once and started again; a driver dies, too."""
+    """Stops the server of the team's ledger at once and starts it again; a driver dies, too."""
     programs = postgresql_programs()
     if programs is None:
         raise Impossible("no PostgreSQL server or no psycopg2")
@@ -103,7 +103,7 @@ def _server(server: PostgreSQL) -> Iterator[PostgreSQL]:
 
 
 def _holder_elsewhere(scene: Scene, host: str, silence: float) -> None:
-    """Let the dead driver's lock be that of another machine, silent for so many seconds."""
+    """Lets the dead driver's lease be that of another machine, silent for so many seconds."""
     with contextlib.closing(sqlite3.connect(scene.ledger)) as connection, connection:
         held = "id = (SELECT session_id FROM studies)"
         beat = time.time() - silence

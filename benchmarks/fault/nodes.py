@@ -1,4 +1,4 @@
-"""A Ray cluster of machines, which are one: some are lost in mid-study, or all of them."""
+"""Runs a Ray cluster of machines, which are one: some are lost in mid-study, or all of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ START_SECONDS = 120.0
 
 
 def lost(stage: Stage) -> None:
-    """Of a cluster's three machines two are lost while they train, one after another; their trials go on elsewhere."""
+    """Loses two of a cluster's three machines while they train; their trials go on elsewhere."""
     # Longer trials: before a short one ends, no worker has started on a machine that stood idle.
     like, scene = stage.references.of(SMALL), stage.scene(space={"seconds": 1.5}, **SMALL)
     with _cluster() as cluster:
@@ -47,7 +47,7 @@ def lost(stage: Stage) -> None:
 
 
 def driver_beside_a_cluster(stage: Stage) -> None:
-    """The driver dies beside a cluster that lives; then the cluster dies, and the driver says so; another one comes."""
+    """Kills the driver beside a cluster that lives; then the cluster, and the driver says so; another one comes."""
     like, scene, snapshots = stage.references.of(TWO_AT_A_TIME), stage.scene(space={"seconds": 0.4}), []
     with _cluster() as cluster:
         cluster.add()
@@ -71,7 +71,7 @@ def driver_beside_a_cluster(stage: Stage) -> None:
 
 
 class _Cluster:
-    """Each machine is a process group of its own, as `ray start --block` makes it, and has one CPU."""
+    """Starts machines of one CPU, each a process group of its own, as `ray start --block` makes it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -93,7 +93,7 @@ class _Cluster:
         return node
 
     def kill(self, node: subprocess.Popen[bytes]) -> None:
-        """-9, to all of its processes at once."""
+        """Sends -9 to all of its processes at once."""
         children = psutil.Process(node.pid).children(recursive=True)
         for process in [*children, psutil.Process(node.pid)]:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -102,7 +102,7 @@ class _Cluster:
         self._nodes.remove(node)
 
     def trains(self, node: subprocess.Popen[bytes], scene: Scene) -> bool:
-        """Has an epoch begun in one of its processes, that lives?"""
+        """Returns whether an epoch has begun in one of its processes that lives."""
         pids = {process.pid for process in psutil.Process(node.pid).children(recursive=True)}
         return any(line.pid in pids for line in scene.begun())
 
@@ -125,7 +125,7 @@ class _Cluster:
         return node
 
     def _wait_for_nodes(self, count: int) -> None:
-        """Asked in a process of its own: this one is no part of any cluster."""
+        """Asks in a process of its own, because this one is no part of any cluster."""
         text = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR')\n"
         text += "sys.exit(sum(node['Alive'] for node in ray.nodes()) < int(sys.argv[2]))"
         command = [sys.executable, "-c", text, self.address, str(count)]

@@ -1,4 +1,4 @@
-"""MLflow away, gone in the middle, answering 500 or not at all, its database locked; the study goes on all the same."""
+"""Takes MLflow away, lets it answer 500 or not at all, locks its database; the study goes on all the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGER = {"seconds": 0.4}  # an epoch, so that the study outlives the fault
 
 
 def away(stage: Stage) -> None:
-    """No server from the beginning to the end, and a driver dies meanwhile; `tune sync` makes good for it."""
+    """Runs without a server to the end, and a driver dies meanwhile; `tune sync` makes good for it."""
     like, scene, port = stage.references.of(TWO_AT_A_TIME), stage.scene(), _use_server(stage.scenes[-1])
     session = scene.start()
     scene.wait_for_epochs(5, session)
@@ -34,7 +34,7 @@ def away(stage: Stage) -> None:
 
 
 def killed(stage: Stage) -> None:
-    """The server dies in mid-study, the driver too; both are started again, the driver first."""
+    """Kills the server in mid-study, and the driver; both are started again, the driver first."""
     like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space=LONGER)
     port, snapshots = _use_server(scene), []
     with _server(scene, port):
@@ -53,7 +53,7 @@ def killed(stage: Stage) -> None:
 
 
 def unreliable(stage: Stage) -> None:
-    """Of the requests one in eight is answered 500, one in eight carried out and its answer lost; in the end none."""
+    """Answers one request in eight by 500, carries out one in eight and loses its answer; in the end none."""
     like, scene = stage.references.of(TWO_AT_A_TIME), stage.scene(space={"seconds": 1.0})
     snapshots = []
 
@@ -80,7 +80,7 @@ def unreliable(stage: Stage) -> None:
 
 
 def database_locked(stage: Stage) -> None:
-    """Another process keeps MLflow's embedded database to itself for a while, twice; once the driver dies meanwhile."""
+    """Keeps MLflow's embedded database to another process for a while, twice; once the driver dies meanwhile."""
     like, scene, snapshots = stage.references.of(TWO_AT_A_TIME), stage.scene(space={"seconds": 1.0}), []
     scene.home.mkdir()
     connect(f"sqlite:///{scene.mlflow}")  # makes its tables, which takes longer than the study
@@ -101,7 +101,7 @@ def database_locked(stage: Stage) -> None:
 
 
 def _use_server(scene: Scene) -> int:
-    """The port at which the scene's sessions look for MLflow."""
+    """Returns the port at which the scene's sessions look for MLflow."""
     port = free_port()
     scene.environment["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{port}"
     return port
@@ -109,7 +109,7 @@ def _use_server(scene: Scene) -> int:
 
 @contextlib.contextmanager
 def _server(scene: Scene, port: int) -> Iterator[str]:
-    """`mlflow server` until SIGKILL; over the file that the scene's MLflow has otherwise, so that it can be read."""
+    """Runs `mlflow server` until SIGKILL, over the file of the scene's MLflow, so that it can be read."""
     scene.home.mkdir(exist_ok=True)
     words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     words += ["--artifacts-destination", artifacts(scene.home)]

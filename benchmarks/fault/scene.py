@@ -1,4 +1,4 @@
-"""Where a fault happens: a home of its own, its study file, the processes of its `tune` commands and what they said."""
+"""Sets the scene of a fault: a home, its study file, the processes of its `tune` commands and what they said."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPACE = {"lr": {"low": 1e-4, "high": 1.0, "log": True}, "epochs": EPOCHS, "secon
 
 
 class Session:
-    """One `tune ...` command."""
+    """Runs one `tune ...` command."""
 
     def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
         self.process = process
@@ -49,17 +49,17 @@ class Session:
             raise Stuck(f"a session did not end within {LONGEST_SECONDS:.0f} s; it said:\n{self.said}") from None
 
     def kill(self) -> None:
-        """-9, to the driver alone."""
+        """Sends -9 to the driver alone."""
         self.process.kill()
         self.process.wait()
 
 
 class Stuck(AssertionError):
-    """What had to happen did not, for minutes."""
+    """Says that what had to happen did not, for minutes."""
 
 
 class Scene:
-    """A study of the toy in a folder of its own. sections: of its file, beside or in place of the usual ones."""
+    """Holds a study of the toy in a folder of its own. sections: of its file, beside or in place of the usual ones."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Scene:
         space: Mapping[str, Any] | None = None,
         **sections: Any,
     ) -> None:
-        """home: None for one in the folder."""
+        """Makes the folder. home: None for one in the folder."""
         self.folder = folder
         self.home = home or folder / "runs"
         self.ledger: str | Path = self.home / "ledger.db"
@@ -84,7 +84,7 @@ class Scene:
         self.file = self.write()
 
     def write(self) -> Path:
-        """The study file."""
+        """Writes the study file."""
         document = {
             "study": self.name,
             "trainable": "benchmarks.fault.diary",
@@ -101,15 +101,15 @@ class Scene:
 
     @property
     def trials(self) -> int:
-        """That its budget allows."""
+        """Returns how many its budget allows."""
         return self.sections.get("budget", {"trials": 6})["trials"]
 
     def start(self, *words: str, pipe: subprocess.Popen[bytes] | None = None) -> Session:
-        """`tune run` with further words. pipe: the process that reads what it prints."""
+        """Starts `tune run` with further words. pipe: the process that reads what it prints."""
         return self.tune("run", str(self.file), "--skip-preflight", *words, pipe=pipe)
 
     def finish(self, *words: str) -> Session:
-        """`tune run` until it has ended by itself."""
+        """Runs `tune run` until it has ended by itself."""
         session = self.start(*words)
         session.ended()
         return session
@@ -135,7 +135,7 @@ class Scene:
         return diary.read(self.diary)
 
     def wait_for(self, happened: Callable[[], Any], what: str, session: Session | None = None) -> Any:
-        """What `happened` returns once it is true. Raises Stuck, also when `session` ends before."""
+        """Returns what `happened` returns once it is true. Raises Stuck, also when `session` ends before."""
         until = time.monotonic() + LONGEST_SECONDS
         while not (found := happened()):
             if session is not None and session.over:
@@ -147,12 +147,12 @@ class Scene:
         return found
 
     def wait_for_epochs(self, more: int, session: Session) -> None:
-        """Until so many more epochs have begun."""
+        """Waits until so many more epochs have begun."""
         before = len(self.begun())
         self.wait_for(lambda: len(self.begun()) >= before + more, f"{more} further epochs", session)
 
     def clear(self) -> None:
-        """End what still runs."""
+        """Ends what still runs."""
         for session in self.sessions:
             if not session.over:
                 with contextlib.suppress(ProcessLookupError):
@@ -164,7 +164,7 @@ class Scene:
 
 
 def settle_environment() -> None:
-    """What the user set for studies of their own is not for these."""
+    """Removes what the user set for studies of their own: it is not for these."""
     for name in ("NIGHTSWEEP_HOME", "NIGHTSWEEP_LEDGER", "NIGHTSWEEP_NOTIFY", "MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
         os.environ.pop(name, None)
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", RAY_USAGE_STATS_ENABLED="0")
@@ -172,7 +172,7 @@ def settle_environment() -> None:
 
 @contextlib.contextmanager
 def ray_of_our_own() -> Iterator[Path]:
-    """The studies that run here do not share the cluster of those of the user; it is ended with them."""
+    """Gives the studies that run here a cluster apart from the user's; it is ended with them."""
     root = Path(tempfile.mkdtemp(prefix="ns-", dir="/tmp"))  # short: the paths of sockets may not be long
     os.environ["RAY_TMPDIR"] = str(root)  # of this process and of those that it starts
     try:
@@ -186,7 +186,7 @@ def ray_of_our_own() -> Iterator[Path]:
 
 
 def hosts() -> list[psutil.Process]:
-    """The processes that own the clusters of this benchmark."""
+    """Returns the processes that own the clusters of this benchmark."""
     found = []
     for file in Path(os.environ["RAY_TMPDIR"]).glob("nightsweep-*/*/cluster.json"):
         with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ValueError):
@@ -195,7 +195,7 @@ def hosts() -> list[psutil.Process]:
 
 
 def ray_processes(name: str = "") -> list[psutil.Process]:
-    """All that the hosts have started, or those of them whose program is called so: raylet, gcs_server."""
+    """Returns all that the hosts have started, or those of them whose program is called so: raylet, gcs_server."""
     with contextlib.suppress(psutil.NoSuchProcess):
         children = [child for host in hosts() for child in host.children(recursive=True)]
         return [child for child in children if name in _program(child)]
@@ -203,7 +203,7 @@ def ray_processes(name: str = "") -> list[psutil.Process]:
 
 
 def kill(processes: list[psutil.Process]) -> None:
-    """-9, to all of them at once."""
+    """Sends -9 to all of them at once."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

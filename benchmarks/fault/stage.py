@@ -1,4 +1,4 @@
-"""What each fault is given, chance and scenes to happen in, and what is counted of it: a row of the table."""
+"""Gives each fault chance and scenes to happen in, and counts what it did: a row of the table."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ TWO_AT_A_TIME: dict[str, Any] = {}  # the scene's own: two at a time, and nothin
 
 
 class Impossible(Exception):
-    """The fault cannot be caused on this machine; says what is missing."""
+    """Says that the fault cannot be caused on this machine, and what is missing."""
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A study to which nothing happened. seconds: of its session."""
+    """Holds a study to which nothing happened. seconds: of its session."""
 
     result: Result
     seconds: float
 
 
 class References:
-    """The studies to which nothing happened, run when first asked for."""
+    """Runs the studies to which nothing happens, when first asked for."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -55,7 +55,7 @@ class References:
 
 @dataclass
 class Stage:
-    """One fault's. same: did every disturbed study end as the undisturbed one? None where chance decides that."""
+    """Belongs to one fault. same: whether every disturbed study ended as the undisturbed one; None: chance decides."""
 
     folder: Path
     rng: random.Random
@@ -81,7 +81,7 @@ class Stage:
         ends: Sequence[str] = ("completed",),
         like: Undisturbed | None = None,
     ) -> None:
-        """Count what the scene's study lost, once it has ended, and after `tune sync` where that is what it advised.
+        """Counts what the scene's study lost, once it has ended, and after `tune sync` where that is what it advised.
 
         ends: the states in which its trials may be.
         """
@@ -95,11 +95,11 @@ class Stage:
             self.same = self.same is not False and same_result(result_of(scene), like.result)
 
     def finish(self, scene: Scene, *words: str, status: int = 0) -> None:
-        """The same command until the study has ended."""
+        """Types the same command until the study has ended."""
         self.ended(scene.start(*words), status)
 
     def ended(self, session: Session, status: int = 0) -> None:
-        """Wait for it."""
+        """Waits for it."""
         found = session.ended()
         self.expect(found == status, f"a session must exit with {status}, but did with {found}: {session.said[-1500:]}")
 

@@ -1,4 +1,4 @@
-"""What becomes of the terminal, or of whoever reads what is printed: closed, gone, full; and a Ctrl-C at a bad time."""
+"""Closes the terminal, or takes away whoever reads what is printed; types a Ctrl-C at a bad time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ONE_AFTER_ANOTHER = {"budget": {"trials": 2}, "resources": {"gpu": 0, "cpu": 1, 
 
 
 def closed(stage: Stage) -> None:
-    """The terminal is closed: its study goes on or pauses, but no trial is left running in it."""
+    """Closes the terminal: its study goes on or pauses, but no trial is left running in it."""
     like, scene = stage.references.of(SMALL), stage.scene(**SMALL)
     session = scene.start()
     scene.wait_for_epochs(3, session)
@@ -29,7 +29,7 @@ def closed(stage: Stage) -> None:
 
 
 def stopped_in_the_last_epoch(stage: Stage) -> None:
-    """Ctrl-C in the last epoch of a trial without checkpoints: it is completed, and not trained again."""
+    """Types Ctrl-C in the last epoch of a trial without checkpoints: it is completed, and not trained again."""
     scene = stage.scene(space={"checkpoint": False, "seconds": 1.0}, **ONE_AFTER_ANOTHER)
     session = scene.start()
     scene.wait_for(lambda: any(line.epoch == EPOCHS for line in scene.begun()), "last epoch", session)
@@ -43,7 +43,7 @@ def stopped_in_the_last_epoch(stage: Stage) -> None:
 
 
 def unread(stage: Stage) -> None:
-    """Nobody reads what is printed (`| head -1`), or there is no room for it: the study goes on."""
+    """Lets nobody read what is printed (`| head -1`), or leaves no room for it: the study goes on."""
     like = stage.references.of(SMALL)
     for reader in ("head -1", "cat > /dev/full"):
         scene = stage.scene(**SMALL)
@@ -53,14 +53,14 @@ def unread(stage: Stage) -> None:
 
 
 def _piped(scene: Scene, reader: str) -> Session:
-    """`tune run ... | reader`, with the exit status of `tune`."""
+    """Runs `tune run ... | reader`, with the exit status of `tune`."""
     nowhere = subprocess.DEVNULL
     command = ["sh", "-c", reader]
     return scene.start(pipe=subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere))
 
 
 def fresh_killed(stage: Stage) -> None:
-    """`--fresh` is killed again and again while it moves the old study aside: nothing of that study is lost."""
+    """Kills `--fresh` again and again while it moves the old study aside: nothing of that study is lost."""
     like, scene = stage.references.of(SMALL), stage.scene(**SMALL)
     stage.finish(scene)
     before = _files(scene.home)
@@ -85,5 +85,5 @@ def _over_within(session: Session, seconds: float) -> bool:
 
 
 def _files(home: Path) -> set[str]:
-    """The logs and checkpoints of all studies, by what they hold."""
+    """Returns the logs and checkpoints of all studies, by what they hold."""
     return {file.read_text(errors="replace") for file in home.glob("*/trials/*/log.txt")}

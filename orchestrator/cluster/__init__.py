@@ -1,1 +1,1 @@
-"""A study's session on Ray: the cluster, the studies that share it, and one attempt in a worker."""
+"""Runs a study's session on Ray: the cluster, the studies that share it, and one attempt in a worker."""

@@ -1,4 +1,4 @@
-"""The only file that knows Ray Tune's Searcher, Scheduler, Callback and Trainable.
+"""Knows Ray Tune's Searcher, Scheduler, Callback and Trainable, as no other file does.
 
 Ray is muscle without memory. A Ray trial is one attempt: it starts with a job of ours and ends whenever we say STOP,
 whether the trial is then completed, pruned, paused or failed in the ledger. Ray's own pausing, checkpointing and
@@ -80,7 +80,7 @@ class Worker(ray.tune.Trainable):
 
 
 class _Unpickled:
-    """Ray pickles its searchers and schedulers into snapshots that we never read; ours hold a database."""
+    """Stays out of the snapshots of searchers and schedulers, which Ray pickles and we never read."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -183,7 +183,7 @@ class ReportScheduler(_Unpickled, TrialScheduler):
 
 
 def _out_of_memory(trial: Any) -> Failure | None:
-    """Ray itself kills a worker when its machine runs out of memory, and says so in words alone."""
+    """Returns the failure where Ray itself killed the worker for memory, which it says in words alone."""
     text = Path(trial.error_file).read_text(errors="replace") if trial.error_file else ""
     if "running low on memory" not in text:
         return None
@@ -220,7 +220,7 @@ class Tick(_Unpickled, Callback):
 
 
 class Silent(TrialProgressCallback):
-    """Ray prints its own trial table unless such a callback is given; this one prints nothing."""
+    """Prints nothing: Ray prints its own trial table unless such a callback is given."""
 
     def __init__(self) -> None:
         return None
@@ -232,7 +232,7 @@ class Silent(TrialProgressCallback):
 
 
 def drive(driver: Driver, workplace: Workplace, *, cpu: float, gpu: float, storage: str) -> None:
-    """Run the driver's jobs on Ray (already initialised) until it says that it is over."""
+    """Runs the driver's jobs on Ray (already initialised) until it says that it is over."""
     TuneController._get_trial_checkpoints = lambda self: {}  # for snapshots that nobody reads: milliseconds a trial
     searcher, watch = JobSearcher(driver, workplace), HangWatch()
     scheduler = ReportScheduler(driver, searcher, watch, Path(workplace.study_directory))

@@ -1,4 +1,4 @@
-"""What the process that speaks with Ray asks of a study, and the messages by which it asks.
+"""Defines what the process that speaks with Ray asks of a study, and the messages by which it asks.
 
 `StudyService` answers in the driver. `RemoteService` has the same methods in the Ray process: each sends its question
 over the connection and returns the answer. No other file knows what these messages look like.

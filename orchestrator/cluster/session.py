@@ -1,4 +1,4 @@
-"""A study's session on Ray: its trials, then its steps; another cluster when the first one dies."""
+"""Runs a study's session on Ray: its trials, then its steps; another cluster when the first one dies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RESTARTS = 3  # of a cluster that died under the study: what kills a fourth is n
 
 
 def work(study: Study, upkeep: Upkeep, address: str | None, progress: Progress) -> None:
-    """Drive the study until it is done or asked to stop. Raises RayUnavailable, InputMistake."""
+    """Drives the study until it is done or asked to stop. Raises RayUnavailable, InputMistake."""
     if study.stopping or study.finished:
         return  # a finished study needs no Ray
     name = study.spec.study
@@ -76,7 +76,7 @@ class Waits:
 
 @dataclass
 class _ClusterSession:
-    """What is done on one cluster."""
+    """Does what is done on one cluster."""
 
     study: Study
     ray: RayProcess
@@ -125,7 +125,7 @@ class _ClusterSession:
 
 @contextmanager
 def _token(study: Study) -> Iterator[tuple[str, str] | None]:
-    """A file where the checkpoints lie, and its text, by which a worker sees that it sees the same folder."""
+    """Yields a file where the checkpoints lie, and its text, by which a worker sees that it sees the same folder."""
     if study.storage is not None and "://" in study.storage:
         yield None
         return

@@ -1,4 +1,4 @@
-"""What the Ray process asks of a running study: the next job, what follows from a report, its share of the cluster."""
+"""Answers what the Ray process asks of a running study: the next job, what follows from a report, its share."""
 
 from __future__ import annotations
 

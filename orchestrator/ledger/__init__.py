@@ -1,4 +1,4 @@
-"""What happened: studies, trials, attempts, reports. The only truth; the only part that knows the database."""
+"""Keeps what happened: studies, trials, attempts, reports. The only truth; the only part that knows the database."""
 
 from orchestrator.ledger.errors import BadAddress, DuplicateConfig, LedgerAway, LedgerError, StudyExists, UnknownStudy
 from orchestrator.ledger.lease import Lease

@@ -1,4 +1,4 @@
-"""How the ledger's database is opened, made, read and written, and what its errors say."""
+"""Opens, makes, reads and writes the ledger's database, and says what its errors mean."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ALIVE["tcp_user_timeout"] = 30_000  # ms
 
 
 class Database:
-    """The tables in SQLite or PostgreSQL, made if absent. shown: its name as people know it.
+    """Holds the tables in SQLite or PostgreSQL, made if absent. shown: its name as people know it.
 
     url: a file, or `sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/DATABASE`. Whatever goes wrong with the
     database is raised as LedgerError.
@@ -44,13 +44,13 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that sees everything as it was at one instant, whatever others write meanwhile."""
+        """Yields a transaction that sees everything as it was at one instant, whatever others write meanwhile."""
         with self._explaining(), self._reader.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self, *, lazy: bool = False) -> Iterator[sa.Connection]:
-        """A transaction that is kept whole or not at all, and SQLite's only one from its beginning.
+        """Yields a transaction that is kept whole or not at all, and SQLite's only one from its beginning.
 
         lazy: a loss of power may undo it (never a crash), which spares SQLite the wait for the disk.
         """
@@ -73,7 +73,7 @@ class Database:
 
 
 def address_of(url: str | Path) -> sa.URL:
-    """The parts of a ledger's address. Raises BadAddress."""
+    """Returns the parts of a ledger's address. Raises BadAddress."""
     if isinstance(url, Path) or "://" not in url:
         return sa.URL.create("sqlite", database=str(Path(url).expanduser().absolute()))
     try:
@@ -149,7 +149,7 @@ def _make(engine: sa.Engine) -> None:
 
 
 def _upgrade(engine: sa.Engine) -> None:
-    """All or nothing; of several processes that come at once, one does it."""
+    """Makes all or nothing; of several processes that come at once, one does it."""
     with engine.execution_options(write=True).begin() as connection:
         version = connection.scalar(sa.select(schema.c.version).with_for_update()) or 0
         migrate(connection, version)

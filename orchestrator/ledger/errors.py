@@ -1,4 +1,4 @@
-"""What can be wrong with a ledger, and what a database's errors mean to the person who runs `tune`."""
+"""Says what can be wrong with a ledger, and what a database's errors mean to the person who runs `tune`."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ NO_ROOM = "has no room left to write; free some and start again: every report be
 
 
 class LedgerError(NightsweepError):
-    """The ledger cannot be used, or not for this; one line: where, what must hold, what came, what to do."""
+    """Says in one line why the ledger cannot be used: where, what must hold, what came, what to do."""
 
 
 class BadAddress(LedgerError):
-    """What was given as the ledger's address is none."""
+    """Says that what was given as the ledger's address is none."""
 
     exit_code = 2
 
 
 class LedgerAway(LedgerError):
-    """The server does not answer just now; what was asked may be asked again."""
+    """Says that the server does not answer just now; what was asked may be asked again."""
 
 
 class LedgerFull(LedgerAway):
-    """There is no room left to write; what was asked may be asked again when there is."""
+    """Says that there is no room left to write; what was asked may be asked again when there is."""
 
 
 def explained(error: sa.exc.SQLAlchemyError | sqlite3.Error, address: sa.URL, shown: str) -> LedgerError:
-    """The database's error in our words, without the password."""
+    """Returns the database's error in our words, without the password."""
     cause = _cause(error, address)
     if address.get_backend_name() == "sqlite":
         if "disk is full" in cause or ("disk I/O" in cause and is_full(error, Path(address.database or "").parent)):
@@ -69,7 +69,7 @@ _REFUSED = r"password authentication failed|no password supplied|no pg_hba.conf 
 
 
 def _may_pass(error: Exception, cause: str) -> bool:
-    """Is the server away, starting, out of connections or in a deadlock, rather than of another opinion?"""
+    """Returns whether the server is away, starting, out of connections or in a deadlock, not of another opinion."""
     if re.search(rf"{_REFUSED}|database \".*\" does not exist", cause):
         return False
     return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) or getattr(
@@ -107,7 +107,7 @@ class StudyExists(LedgerError):
 
 
 class DuplicateConfig(LedgerError):
-    """The study has a trial of this config and seed already."""
+    """Says that the study has a trial of this config and seed already."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"trial {number} has this config and seed already")

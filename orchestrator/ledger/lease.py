@@ -1,4 +1,4 @@
-"""Which process runs a study, and whether it still lives."""
+"""Tells which process runs a study, and whether it still lives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _START = 19  # starttime, the 22nd word of /proc/PID/stat, counted from the one 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The process that runs a study.
+    """Names the process that runs a study.
 
     since, beat: its start with it and its last sign of life; now: when this was read. All are unix times by the
     database's clock, so that hosts whose clocks differ agree on how long one of them was silent. seconds: that it had
@@ -41,7 +41,7 @@ class Lease:
 
     @property
     def alive(self) -> bool:
-        """On this host: does that very process live? On another: was its last sign of life less than 60 s ago?"""
+        """Returns whether that process lives; of another host, whether its last heartbeat is under 60 s old."""
         if self.host != socket.gethostname():
             return abs(self.silent) < SILENT_SECONDS  # a sign of life in the future comes of a clock that was set
         start = process_start(self.pid)
@@ -53,7 +53,7 @@ class Lease:
 
     @property
     def seems_dead_elsewhere(self) -> bool:
-        """Is it dead by the clock alone? A clock may be set; whether a lease is kept shows in its `seconds`."""
+        """Returns whether it is dead by the clock alone. A clock may be set: that it is kept shows in its `seconds`."""
         return self.host != socket.gethostname() and not self.alive and self.seconds is not None
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Which studies this process holds: taken, kept by signs of life, given back, and noticed when another took one."""
+"""Keeps the leases of this process: taken, kept by heartbeats, given back, and noticed when another took one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from orchestrator.ledger.tables import (
 
 
 class StudyInUse(LedgerError):
-    """Another living process runs the study."""
+    """Says that another living process runs the study."""
 
     exit_code = 2
 
@@ -38,7 +38,7 @@ class StudyInUse(LedgerError):
 
 
 class LeaseLost(LedgerError):
-    """Another process took the study over while this one gave no sign of life. lease: None when it has ended, too."""
+    """Says that another process took the study over while this one was silent. lease: None when it has ended, too."""
 
     def __init__(self, name: str, lease: Lease | None) -> None:
         by = "another process, which has ended since" if lease is None else str(lease)
@@ -50,7 +50,7 @@ class LeaseLost(LedgerError):
 
 
 class LeaseTable:
-    """The sessions of this process, by study. Every method is part of the transaction that it is given."""
+    """Holds the sessions of this process, by study. Every method is part of the transaction that it is given."""
 
     def __init__(self, shown: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._shown = shown  # the ledger, in errors
@@ -63,11 +63,11 @@ class LeaseTable:
         return self._sessions.get(study_id)
 
     def now(self, connection: sa.Connection) -> float:
-        """Unix time by the database's clock."""
+        """Returns the unix time by the database's clock."""
         return connection.scalar(_NOW) or 0.0
 
     def lock(self, connection: sa.Connection, study_id: int) -> None:
-        """Only one transaction at a time past this point; SQLite's writers are alone already. Raises LeaseLost."""
+        """Lets only one transaction at a time past this point; SQLite's writers are alone already. Raises LeaseLost."""
         row = connection.execute(LOCK, {"study": study_id}).one_or_none()
         if row is None:
             raise LedgerError(f"{self._shown}: has no study {study_id}")
@@ -75,7 +75,7 @@ class LeaseTable:
             raise _taken(connection, study_id)
 
     def fence(self, connection: sa.Connection, study_id: int) -> None:
-        """If the study was ours, it still is, and stays so until this transaction ends. Raises LeaseLost."""
+        """Makes sure that the study, if it was ours, still is until this transaction ends. Raises LeaseLost."""
         session = self._sessions.get(study_id)
         if session is not None and connection.scalar(LEASED, {"study": study_id, "session": session}) is None:
             raise _taken(connection, study_id)
@@ -83,7 +83,7 @@ class LeaseTable:
     def take(
         self, connection: sa.Connection, study_id: int, pid: int, host: str, now: float
     ) -> tuple[int, Lease | None]:
-        """Our new session, and the dead lease that the study was taken from. Raises StudyInUse.
+        """Returns our new session, and the dead lease that the study was taken from. Raises StudyInUse.
 
         now: when this was first tried; a session of ours that began then is the one that an earlier try has made.
         """
@@ -106,7 +106,7 @@ class LeaseTable:
         return session, row.lease
 
     def taken(self, study_id: int, session: int) -> None:
-        """The transaction that took the study is done."""
+        """Notes that the transaction that took the study is done."""
         self._sessions[study_id] = session
         self._began.setdefault(study_id, self._clock())
 
@@ -116,7 +116,7 @@ class LeaseTable:
         connection.execute(sessions.update().where(sessions.c.id == holder).values(stop_asked=self.now(connection)))
 
     def beat(self, connection: sa.Connection, study_id: int) -> bool:
-        """A sign of life; returns whether somebody asked for the study to stop. Raises LeaseLost."""
+        """Writes a heartbeat; returns whether somebody asked for the study to stop. Raises LeaseLost."""
         self.fence(connection, study_id)
         now, session = self.now(connection), self._sessions[study_id]
         after_start = sa.case((sessions.c.started > now, sessions.c.started), else_=now)
@@ -125,7 +125,7 @@ class LeaseTable:
         return connection.scalar(sa.select(sessions.c.stop_asked).where(sessions.c.id == session)) is not None
 
     def give_back(self, connection: sa.Connection, study_id: int, status: str, reason: str | None) -> None:
-        """End the session. A study that another process took over in the meantime is left to it."""
+        """Ends the session. A study that another process took over in the meantime is left to it."""
         now, session = self.now(connection), self._sessions[study_id]
         last = sa.case((sessions.c.beat > now, sessions.c.beat), else_=now)
         connection.execute(
@@ -140,7 +140,7 @@ class LeaseTable:
         )
 
     def given_back(self, study_id: int) -> None:
-        """The transaction that gave the study back is done."""
+        """Notes that the transaction that gave the study back is done."""
         del self._sessions[study_id]
         del self._began[study_id]
 
@@ -158,7 +158,7 @@ def _taken(connection: sa.Connection, study_id: int) -> LeaseLost:
 
 
 def _end_what_died(connection: sa.Connection, study_id: int) -> None:
-    """A lease is dead: its session and its attempts ended, as far as is known, with its last sign of life."""
+    """Ends the session and the attempts of a dead lease, as far as is known, with its last heartbeat."""
     open_sessions = (sessions.c.study_id == study_id, sessions.c.ended.is_(None))
     last = connection.scalar(sa.select(sa.func.max(LAST_SIGN)).where(*open_sessions))
     for statement in (END_STUDYS_ATTEMPTS, END_STUDYS_STEP_ATTEMPTS):

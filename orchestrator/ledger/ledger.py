@@ -1,4 +1,4 @@
-"""What happened: studies, trials, states, attempts, and every report. The only truth; the rest follows from it."""
+"""Keeps what happened: studies, trials, states, attempts, and every report. The only truth; the rest follows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from orchestrator.trial import Extension, PausedBy, State
 
 
 class Ledger(StudyTable, TrialTable):
-    """The database of all studies of one home, or of a team. Safe from several threads, processes and hosts.
+    """Holds all studies of one home, or of a team. Safe from several threads, processes and hosts.
 
     A study is written to by the one process that holds it (`acquire`). What a process writes that lost its study to
     another is refused with LeaseLost. Every method raises LedgerError when the database cannot be used.
@@ -33,7 +33,7 @@ class Ledger(StudyTable, TrialTable):
     def __init__(
         self, url: str | Path, *, patience: float = 0.0, say: Callable[[str], None] = lambda line: None
     ) -> None:
-        """url: a file, made with its folder if absent, or postgresql://USER:PASSWORD@HOST/DATABASE.
+        """Opens it. url: a file, made with its folder if absent, or postgresql://USER:PASSWORD@HOST/DATABASE.
 
         patience: how many seconds to wait for a server that goes away later; `say` is told.
         """
@@ -47,7 +47,7 @@ class Ledger(StudyTable, TrialTable):
         self._database.close()
 
     def wait_for_room_unless(self, hopeless: Callable[[], bool]) -> None:
-        """A full disk is waited for while `hopeless` says no, which is asked every second."""
+        """Waits for a full disk while `hopeless` says no, which is asked every second."""
         self._retry.hopeless = hopeless
 
     @retried
@@ -60,7 +60,7 @@ class Ledger(StudyTable, TrialTable):
         left_out: Mapping[int, str],
         extended: Mapping[int, tuple[Mapping[str, Any], Extension]],
     ) -> None:
-        """The study file changed: from now on `raw` holds.
+        """Replaces the study file: from now on `raw` holds.
 
         left_out: trial -> why it does not count now; all others do. extended: trial -> its config with the new limit on
         epochs; it waits to go on, and will be scored again.

@@ -1,4 +1,4 @@
-"""How a ledger of an earlier version becomes one of this version, by steps from one number to the next.
+"""Makes a ledger of an earlier version one of this version, by steps from one number to the next.
 
 A step is never changed once ledgers may have taken it, so it stands by itself: its SQL names the tables as they were
 then, whatever tables.py says of them today.
@@ -28,7 +28,7 @@ def _what_a_changed_file_does(connection: sa.Connection) -> None:
 
 
 def _control_state_in_columns(connection: sa.Connection) -> None:
-    """Who paused a trial, what it is for, and what the facts (JSON) held of failures, GPUs and `--trials +N`."""
+    """Adds who paused a trial, what it is for, and what the facts (JSON) held of failures, GPUs and `--trials +N`."""
     double = "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
     for table, column in (
         ("studies", "more_asked INTEGER"),
@@ -110,7 +110,7 @@ def _set_failure(connection: sa.Connection, trial: int, number: int, kind: str, 
 
 
 def _steps(connection: sa.Connection) -> None:
-    """Work that trains no trial has tables of its own."""
+    """Gives work that trains no trial tables of its own."""
     postgresql = connection.dialect.name == "postgresql"
     double, number = ("DOUBLE PRECISION", "SERIAL") if postgresql else ("DOUBLE", "INTEGER")
     connection.execute(
@@ -156,7 +156,7 @@ def _steps(connection: sa.Connection) -> None:
 
 
 def _seconds_of_sessions(connection: sa.Connection) -> None:
-    """How long a session lasted is counted by a clock that nothing sets."""
+    """Counts how long a session lasted by a clock that nothing sets."""
     double = "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
     connection.execute(sa.text(f"ALTER TABLE sessions ADD COLUMN seconds {double}"))
 

@@ -1,4 +1,4 @@
-"""What MLflow has seen of each study and trial, so that what it lacks can be sent, by one sender at a time."""
+"""Knows what MLflow has seen of each study and trial, so that one sender at a time can send what it lacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.trial import Report, State, Trial
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A trial of which MLflow lacks something.
+    """Holds a trial of which MLflow lacks something.
 
     trial: without its reports. unsure: MLflow may have a run of it whose id was never kept. unseen: the reports that
     MLflow lacks, by epoch. status: MLflow's, as last sent; None before the first. revision: to be marked as seen once
@@ -34,14 +34,14 @@ class Behind:
 
 
 class Marks:
-    """Every write to a trial raises its revision; MLflow is behind while it has seen a lower one."""
+    """Compares revisions: every write to a trial raises its own; MLflow is behind while it has seen a lower one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._token = uuid.uuid4().hex
 
     def begin(self, study_id: int) -> Lease | None:
-        """Become the study's only sender, or go on as such. Returns the living sender that is it already, if any."""
+        """Becomes the study's only sender, or goes on as such. Returns the living sender that is it already, if any."""
         with self._database.write() as connection:
             text = connection.scalar(
                 sa.select(studies.c.mlflow_sender).where(studies.c.id == study_id).with_for_update()
@@ -64,7 +64,7 @@ class Marks:
                 connection.execute(studies.update().where(studies.c.id == study_id).values(mlflow_sender=None))
 
     def enter(self, study_id: int, store: str, *, afresh: bool = False) -> None:
-        """What follows is about the store of this digest. What was known of another one is forgotten.
+        """Begins with the store of this digest. What was known of another one is forgotten.
 
         afresh: what was known of this one, too: all is to be compared and sent again.
         """
@@ -87,7 +87,7 @@ class Marks:
             connection.execute(trials.update().where(trials.c.study_id == study_id).values(**nothing))
 
     def behind(self, study_id: int, statuses: dict[State, str]) -> list[Behind]:
-        """By number. statuses: MLflow's word for each state; a trial under another word than that is behind, too."""
+        """Returns them by number. statuses: MLflow's word for each state; a trial under another word is behind, too."""
         seen = trials.c.mlflow_revision
         other_word = [
             sa.and_(trials.c.state == state.value, trials.c.mlflow_status != word) for state, word in statuses.items()
@@ -111,7 +111,7 @@ class Marks:
         ]
 
     def study_seen(self, study_id: int) -> str | None:
-        """The digest of what the study's own run was last told."""
+        """Keeps the digest of what the study's own run was last told."""
         with self._database.read() as connection:
             return connection.scalar(sa.select(studies.c.mlflow_seen).where(studies.c.id == study_id))
 
@@ -120,11 +120,11 @@ class Marks:
             connection.execute(studies.update().where(studies.c.id == study_id).values(mlflow_seen=digest))
 
     def expect_run(self, study_id: int, number: int) -> None:
-        """A run of the trial is about to be made: from now on MLflow may have one whose id is not known here."""
+        """Notes that a run of the trial is about to be made: MLflow may now have one whose id is not known here."""
         self._set(study_id, number, lazy=False, mlflow_unsure=1)
 
     def known_run(self, study_id: int, number: int, run_id: str | None) -> None:
-        """The trial's run in MLflow, or None when it is gone from there. Nothing is known of what it holds."""
+        """Notes the trial's run in MLflow, None when it is gone. Nothing is known of what it holds."""
         nothing: dict[str, Any] = {"mlflow_revision": 0, "mlflow_status": None}
         self._set(study_id, number, mlflow_run_id=run_id, mlflow_unsure=int(run_id is None), **nothing)
 
@@ -132,7 +132,7 @@ class Marks:
         self._set(study_id, number, mlflow_revision=revision, mlflow_status=status)
 
     def _set(self, study_id: int, number: int, *, lazy: bool = True, **values: Any) -> None:
-        """lazy: what is lost with the power is sent again, and is the same."""
+        """Notes what was sent. lazy: what is lost with the power is sent again, and is the same."""
         one = (trials.c.study_id == study_id, trials.c.number == number)
         with self._database.write(lazy=lazy) as connection:
             connection.execute(trials.update().where(*one).values(**values))

@@ -14,7 +14,7 @@ FULL_PAUSE_SECONDS = 1.0
 
 
 class Retry:
-    """seconds: how long one act is repeated. say: told when it begins to wait, and when the server is back.
+    """Begins. seconds: how long one act is repeated. say: told when it begins to wait, and when the server is back.
 
     Whoever has waited in vain once waits no more: what is left to do at the end fails at once.
     """
@@ -26,7 +26,7 @@ class Retry:
         self.hopeless: Callable[[], bool] = lambda: False  # asked while a disk is full: is it to be waited for no more?
 
     def insist(self, act: Callable[[], T]) -> T:
-        """What `act` returns, which must do the same when it is repeated. Raises LedgerAway when the time is over."""
+        """Returns what `act` returns, which must bear repeating. Raises LedgerAway when the time is over."""
         began: float | None = None
         full = False
         pause = FIRST_PAUSE_SECONDS

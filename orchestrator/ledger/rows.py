@@ -1,4 +1,4 @@
-"""The ledger's nouns, and how they are made from its rows and written as text."""
+"""Holds the ledger's nouns, and makes them from its rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class MoreTrials:
-    """What `--trials +N` asked for: `asked` is N, `until` the number of trials in all that this makes."""
+    """Holds what `--trials +N` asked for: `asked` is N, `until` the number of trials in all that this makes."""
 
     asked: int
     until: int
@@ -24,7 +24,7 @@ class MoreTrials:
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """One study. raw: its resolved file. uid: survives renames. seconds: wall time of all its sessions.
+    """Holds one study. raw: its resolved file. uid: survives renames. seconds: wall time of all its sessions.
 
     active: unix time of its driver's last sign of life; None before its first session. counted_until: the same as the
     driver counted time, whatever set the clock: for what had not ended then.
@@ -50,7 +50,7 @@ class StudyRow:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One run of a trial. from_epoch: of the checkpoint that it began with; 0 without one. Times are unix times.
+    """Holds one run of a trial. from_epoch: of the checkpoint that it began with; 0 without one. Times are unix times.
 
     epochs: that the trial had when it ended; None while it runs. gpus: that it took.
     """
@@ -100,7 +100,7 @@ def attempt_of(row: Any) -> Attempt:
 
 
 def failures_by_trial(rows: Iterable[Any]) -> dict[int, tuple[FailedAttempt, ...]]:
-    """rows: of trial number, class of failure, epochs, by attempt."""
+    """Counts failures. rows: of trial number, class of failure, epochs, by attempt."""
     found: dict[int, tuple[FailedAttempt, ...]] = {}
     for number, kind, epochs in rows:
         found[number] = (*found.get(number, ()), FailedAttempt(FailureClass(kind), epochs))
@@ -136,7 +136,7 @@ def trial_of(row: Any, reports: tuple[Report, ...] = (), failures: tuple[FailedA
 
 
 def reports_by_trial(parts: Iterable[Sequence[Any]]) -> dict[int, list[Report]]:
-    """parts: rows of number, epoch, metrics, seconds, at, checkpoint, ordered by number. Half a million are usual."""
+    """Makes reports. parts: rows of number, epoch, metrics, seconds, at, checkpoint, ordered by number; many."""
     found: dict[int, list[Report]] = {}
     last = 0
     for rows in parts:
@@ -149,7 +149,7 @@ def reports_by_trial(parts: Iterable[Sequence[Any]]) -> dict[int, list[Report]]:
 
 
 def history(parts: Iterable[Sequence[Any]]) -> list[tuple[int, int, Report]]:
-    """parts: rows as above, with the sequence last. Returns (sequence, number, report)."""
+    """Returns (sequence, number, report). parts: rows as above, with the sequence last."""
     return [
         (sequence, number, Report(epoch, metrics, seconds, at, checkpoint == 1))
         for rows in parts
@@ -158,7 +158,7 @@ def history(parts: Iterable[Sequence[Any]]) -> list[tuple[int, int, Report]]:
 
 
 def _metrics(rows: Sequence[Any]) -> list[dict[str, float]]:
-    """Parsed as one text: in parts of a thousand rows that takes six tenths of the time of one by one."""
+    """Parses them as one text: in parts of a thousand rows that takes six tenths of the time of one by one."""
     return json.loads(f"[{','.join([row[2] for row in rows])}]")
 
 
@@ -170,7 +170,7 @@ def metrics_json(metrics: Mapping[str, float]) -> str:
 
 
 def to_json(value: Any) -> str:
-    """ASCII text that from_json reads back equal, but for tuples, which become lists. Takes NumPy's numbers too."""
+    """Returns ASCII text that from_json reads back equal, but tuples as lists. Takes NumPy's numbers too."""
     return json.dumps(_plain(value), separators=(",", ":"), default=_item)
 
 
@@ -179,12 +179,12 @@ def from_json(text: str) -> Any:
 
 
 def storable(text: str | None) -> str | None:
-    """Text that both databases take: no NUL, no halves of characters."""
+    """Returns text that both databases take: no NUL, no halves of characters."""
     return None if text is None else text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def _plain(value: Any) -> Any:
-    """JSON turns the keys of {1: 640, 5: 960} into text; as pairs they stay numbers."""
+    """Writes {1: 640, 5: 960} as pairs: JSON would turn the keys into text."""
     if isinstance(value, Mapping):
         plain = {key: _plain(part) for key, part in value.items()}
         return (

@@ -1,4 +1,4 @@
-"""The steps of a study and their attempts. Each write returns the step as the ledger then has it."""
+"""Keeps the steps of a study and their attempts. Each write returns the step as the ledger then has it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.trial import FailedAttempt, State
 
 
 class StepTable(Table):
-    """Work that is done with a trial's checkpoint, and its attempts."""
+    """Keeps work that is done with a trial's checkpoint, and its attempts."""
 
     def of(self, study_id: int) -> list[Step]:
         """Returns all steps of a study by number."""

@@ -1,4 +1,4 @@
-"""The studies, and who runs each: the part of the ledger that knows of no trial."""
+"""Keeps the studies, and who runs each: the part of the ledger that knows of no trial."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LOOK_SECONDS = 0.5  # between two looks at a lease that may be dead
 
 
 class StudyTable(Table):
-    """A study is written to by the one process that has its lease (`acquire`)."""
+    """Keeps the studies; each is written to by the one process that has its lease (`acquire`)."""
 
     def create_study(
         self, name: str, raw: Mapping[str, Any], objective: Objective, facts: Mapping[str, Any]
     ) -> StudyRow:
-        """A new study, not running yet. Raises StudyExists."""
+        """Makes a new study, not running yet. Raises StudyExists."""
         self._create_study(uuid.uuid4().hex, name, raw, objective, facts)
         return self.study(name)
 
@@ -69,7 +69,7 @@ class StudyTable(Table):
 
     @retried
     def studies(self) -> list[StudyRow]:
-        """All studies, oldest first."""
+        """Returns all studies, oldest first."""
         with self._database.read() as connection:
             return [study_row(row) for row in connection.execute(STUDIES.order_by(studies.c.id))]
 
@@ -87,7 +87,7 @@ class StudyTable(Table):
 
     @retried
     def update_study(self, study_id: int, **columns: Any) -> None:
-        """columns: raw, status, reason, facts, mlflow_experiment_id, mlflow_run_id. What is given replaces what was."""
+        """Replaces what is given of raw, status, reason, facts, mlflow_experiment_id, mlflow_run_id."""
         values = {
             name: to_json(value) if name in ("raw", "facts") else storable(value) for name, value in columns.items()
         }
@@ -106,7 +106,7 @@ class StudyTable(Table):
     # Who runs a study
 
     def acquire(self, study_id: int, pid: int, host: str, watch: float = 0.0) -> Lease | None:
-        """Take the study for this process and begin a session; returns the dead lease it was taken from, if any.
+        """Takes the study for this process and begins a session; returns the dead lease it was taken from, if any.
 
         watch: seconds in which the lease of another host that is dead by the clock is watched first, because that clock
         may have been set. Raises StudyInUse while another process that lives holds it: of two at once, one gets it.
@@ -129,7 +129,7 @@ class StudyTable(Table):
 
     @retried
     def beat(self, study_id: int) -> bool:
-        """A sign of life; returns whether somebody asked for the study to stop.
+        """Writes a heartbeat; returns whether somebody asked for the study to stop.
 
         Raises LeaseLost when another process took the study over in the meantime.
         """
@@ -144,7 +144,7 @@ class StudyTable(Table):
 
     @retried
     def release(self, study_id: int, status: str, reason: str | None = None) -> None:
-        """End the session. A study that another process took over in the meantime is left to it."""
+        """Ends the session. A study that another process took over in the meantime is left to it."""
         with self._database.write() as connection:
             self._leases.give_back(connection, study_id, status, reason)
         self._leases.given_back(study_id)

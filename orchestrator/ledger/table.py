@@ -1,4 +1,4 @@
-"""What every part of the ledger has: the database, the leases of this process, and patience with a server."""
+"""Gives every part of the ledger the database, the leases of this process, and retries where a server is away."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Part = TypeVar("Part", bound="Table")
 
 
 class Table:
-    """A part of the ledger. All parts of one ledger share database, leases, retries and clock."""
+    """Serves as base of a part of the ledger. All parts of one ledger share database, leases, retries and clock."""
 
     def __init__(self, database: Database, leases: LeaseTable, retry: Retry, clock: SteadyClock) -> None:
         self._database, self._leases, self._retry, self._clock = database, leases, retry, clock

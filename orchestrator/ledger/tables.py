@@ -1,4 +1,4 @@
-"""The ledger's tables, and the statements that read them."""
+"""Defines the ledger's tables, and the statements that read them."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ step_attempts = sa.Table(
 
 
 class unix_now(GenericFunction[float]):
-    """Unix time by the database's clock, at this very moment and not at the beginning of the transaction."""
+    """Returns the unix time by the database's clock, now and not at the beginning of the transaction."""
 
     type = sa.Double()
     inherit_cache = True
@@ -277,7 +277,7 @@ LEASED = (
 
 
 def next_revision(*, held: bool) -> sa.Update:
-    """Raise a trial's revision. held: only while the session holds the study."""
+    """Raises a trial's revision. held: only while the session has the study's lease."""
     study = LEASED.scalar_subquery() if held else sa.bindparam("study")
     return (
         trials.update()
@@ -289,7 +289,7 @@ def next_revision(*, held: bool) -> sa.Update:
 
 @functools.cache
 def change_trial(columns: tuple[str, ...]) -> sa.Update:
-    """Set these columns of a trial, and count `more_attempts`. Made once: to make it costs more than to do it."""
+    """Sets these columns of a trial, and counts `more_attempts`. Made once: to make it costs more than to do it."""
     values: dict[str, Any] = {name: sa.bindparam(name) for name in columns}
     return (
         trials.update()
@@ -300,7 +300,7 @@ def change_trial(columns: tuple[str, ...]) -> sa.Update:
 
 
 def keep_report(dialect: str) -> sqlite.Insert | postgresql.Insert:
-    """Insert a report, or put it in the place of the one of the same epoch."""
+    """Inserts a report, or puts it in the place of the one of the same epoch."""
     statement = sqlite.insert(reports) if dialect == "sqlite" else postgresql.insert(reports)
     replaced = {name: statement.excluded[name] for name in ("metrics", "seconds", "at", "checkpoint", "revision")}
     return statement.on_conflict_do_update(index_elements=["trial_id", "epoch"], set_=replaced)

@@ -1,4 +1,4 @@
-"""The trials of a study, their attempts, and every report."""
+"""Keeps the trials of a study, their attempts, and every report."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from orchestrator.trial import PausedBy, Report, Role, State, Trial
 
 
 class TrialTable(Table):
-    """What a process writes that lost its study to another is refused with LeaseLost."""
+    """Refuses with LeaseLost what a process writes that lost its study to another."""
 
     def __init__(self, database: Database, leases: LeaseTable, retry: Retry, clock: SteadyClock) -> None:
         super().__init__(database, leases, retry, clock)
@@ -72,7 +72,7 @@ class TrialTable(Table):
         data: Mapping[str, Any] | None = None,
         gpus: float = 0.0,
     ) -> Trial:
-        """A new trial, running its first attempt, which takes so many `gpus`.
+        """Adds a trial, running its first attempt, which takes so many `gpus`.
 
         data: its own, in place of the study's. Raises DuplicateConfig if its config was tried already with this seed
         and these data.
@@ -125,7 +125,7 @@ class TrialTable(Table):
         return number
 
     def start_attempt(self, study_id: int, number: int, gpus: float = 0.0) -> int:
-        """The trial runs again on so many `gpus`, from its newest checkpoint that counts.
+        """Lets the trial run again on so many `gpus`, from its newest checkpoint that counts.
 
         Returns the attempt's number, from 1.
         """
@@ -162,7 +162,7 @@ class TrialTable(Table):
 
     @retried
     def record(self, study_id: int, number: int, report: Report) -> None:
-        """Keep a report. Of a repeated epoch the later report counts, in the place of the earlier."""
+        """Keeps a report. Of a repeated epoch the later report counts, in the place of the earlier."""
         metrics = metrics_json(report.metrics)
         # A checkpoint counts, and the one before it goes, by this report: lost with the power, neither would be left.
         # Without a checkpoint nothing follows from it that is not repeated with its epoch.
@@ -200,7 +200,7 @@ class TrialTable(Table):
         failure: FailureClass | None = None,
         accumulation_steps: int | None = None,
     ) -> None:
-        """The running attempt came to its end, by a `failure` if one is given. state: any but running.
+        """Ends the running attempt, by a `failure` if one is given. state: any but running.
 
         error: a traceback. paused_by: of a trial that is paused; None: the session. accumulation_steps: that it goes on
         with; None: as before.
@@ -243,7 +243,7 @@ class TrialTable(Table):
 
     @retried
     def trials(self, study_id: int, reports: bool = True) -> list[Trial]:
-        """All trials by number; without their reports if those are not asked for."""
+        """Returns all trials by number; without their reports if those are not asked for."""
         return self._trials(trials.c.study_id == study_id, with_reports=reports)
 
     @retried
@@ -254,7 +254,7 @@ class TrialTable(Table):
 
     @retried
     def gpu_seconds(self, study_id: int, until: float | None = None) -> float:
-        """What all attempts took: each its time x its GPUs.
+        """Returns the GPU-seconds of all attempts: each its time x its GPUs.
 
         until: unix time until which those that have no end count; None: they do not.
         """
@@ -264,7 +264,7 @@ class TrialTable(Table):
 
     @retried
     def history(self, study_id: int, after: int = 0) -> list[tuple[int, int, Report]]:
-        """(sequence, trial number, report) of all reports past sequence `after`, in the order they first arrived."""
+        """Returns (sequence, trial number, report) past sequence `after`, in the order in which they first arrived."""
         query = HISTORY.where(trials.c.study_id == study_id, reports.c.sequence > after)
         with self._database.read() as connection, _uncollected():
             return history(connection.execute(query).partitions(ROWS_AT_ONCE))
@@ -291,7 +291,7 @@ def digest_of(config: Mapping[str, Any], data: Mapping[str, Any] | None = None) 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Half a million new objects, none of them garbage: looking for it meanwhile doubles the time."""
+    """Pauses the garbage collector: half a million new objects are made, and looking among them doubles the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

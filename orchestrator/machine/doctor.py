@@ -1,4 +1,4 @@
-"""What on this machine would stop a study, and what to type against it: `tune doctor`.
+"""Finds what on this machine would stop a study, and what to type against it: `tune doctor`.
 
 Each check judges what probe.py measured. A check that cannot be made is a finding, never a traceback.
 """
@@ -43,7 +43,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result. `remedy` says what to type; None when all is well."""
+    """Holds one result. `remedy` says what to type; None when all is well."""
 
     check: str
     level: Level
@@ -64,7 +64,7 @@ def _problem(check: str, detail: str, remedy: str) -> Finding:
 
 
 def examine(home: Path) -> list[Finding]:
-    """Every check, in the order to read them. Changes nothing in `home`. About 10 seconds, most of them Ray's start."""
+    """Runs every check, in the order to read them. Changes nothing in `home`. About 10 s, most of them Ray's start."""
     checks: dict[str, Callable[[], Finding]] = {
         "python": check_python,
         "packages": check_packages,
@@ -97,7 +97,7 @@ def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
 
 
 def check_packages() -> Finding:
-    """What the distribution asks for against what is installed, and against what it was tested with."""
+    """Compares what the distribution asks for with what is installed, and with what it was tested with."""
     try:
         asked = [Requirement(text) for text in metadata.requires("nightsweep") or []]
     except metadata.PackageNotFoundError:
@@ -109,7 +109,7 @@ def check_packages() -> Finding:
 def judge_packages(
     wanted: Sequence[Requirement], installed: Mapping[str, str | None], tested: Mapping[str, str]
 ) -> Finding:
-    """Missing or below the bound is a problem; another major version than the tested one, or another Ray, a warning."""
+    """Finds a problem in what is missing or below the bound, a warning in another major version or another Ray."""
     broken, strange = [], []
     for requirement in wanted:
         name, version = requirement.name, installed[requirement.name]
@@ -132,7 +132,7 @@ def judge_packages(
 
 
 def tested_versions() -> dict[str, str]:
-    """Lower-case name -> version, from constraints.txt of the repository; {} where only the packages were installed."""
+    """Returns lower-case name -> version, from constraints.txt; {} where only packages were installed."""
     file = Path(__file__).parents[2] / "constraints.txt"
     lines = file.read_text().splitlines() if file.is_file() else []
     return {
@@ -143,7 +143,7 @@ def tested_versions() -> dict[str, str]:
 
 
 def check_command(found: str | None, own: Path) -> Finding:
-    """Is the `tune` that the shell finds ours? found: its path, None if none; own: where ours is installed."""
+    """Checks that the shell's `tune` is ours. found: its path, None if none; own: where ours is installed."""
     if not own.is_file():
         return _warning("command", f"no script {own}", f"{sys.executable} -m tune works; or: make install")
     if (owner := script_owner(own)) != "tune":
@@ -161,7 +161,7 @@ def check_command(found: str | None, own: Path) -> Finding:
 
 
 def script_owner(script: Path) -> str:
-    """The package whose console script this is: `tune` for ours, `ray`, `torchtune`, or `an unknown program`."""
+    """Returns the package of this console script: `tune` for ours, `ray`, `torchtune`, or `an unknown program`."""
     try:
         text = script.read_text(errors="replace")
     except OSError:
@@ -173,7 +173,7 @@ def script_owner(script: Path) -> str:
 
 
 def check_gpu(torch: Mapping[str, Any], cards: Sequence[Mapping[str, str]] | None) -> Finding:
-    """torch: the answer of probe.ask_torch; cards: the rows of nvidia-smi, None where there is no nvidia-smi."""
+    """Checks the GPUs. torch: the answer of probe.ask_torch; cards: rows of nvidia-smi, None where there is none."""
     if "error" in torch:
         return _problem(
             "gpu", f"torch cannot be used: {torch['error']}", f"{sys.executable} -m pip install --force-reinstall torch"
@@ -206,7 +206,7 @@ def check_ray(answer: Mapping[str, Any]) -> Finding:
 
 
 def check_mlflow(home: Path, environment: Mapping[str, str]) -> Finding:
-    """The store that studies without `tracking.uri` write to; a file is opened for writing and left as it is."""
+    """Checks the store that studies without `tracking.uri` write to; a file is opened for writing and left as it is."""
     uri = environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(home / 'mlflow.db').absolute()}"
     shown = mask(uri)
     if uri.startswith("sqlite:///"):
@@ -230,7 +230,7 @@ def check_mlflow(home: Path, environment: Mapping[str, str]) -> Finding:
 
 
 def check_home(home: Path) -> Finding:
-    """Can the home be written, is it on a local disk, and has it room for checkpoints?"""
+    """Checks whether the home can be written, is on a local disk, and has room for checkpoints."""
     place = nearest_existing(home)
     if not os.access(place, os.W_OK | os.X_OK):
         return _problem(
@@ -245,7 +245,7 @@ def check_home(home: Path) -> Finding:
 
 
 def check_temporary_space(folder: Path) -> Finding:
-    """Ray refuses to spill objects on a disk that is 95 % full."""
+    """Checks Ray's disk: it refuses to spill objects where 95 % are full."""
     usage = shutil.disk_usage(nearest_existing(folder))
     if usage.free < 0.05 * usage.total and usage.free < 50 * GB:
         remedy = f"free some of {folder}, or export RAY_TMPDIR=/a/bigger/folder"
@@ -254,7 +254,7 @@ def check_temporary_space(folder: Path) -> Finding:
 
 
 def judge_space(check: str, folder: Path, usage: Any, content: str) -> Finding:
-    """usage: bytes in `.free` and `.total`. Under 1 GB is a problem, under 10 GB a warning."""
+    """Checks the room. usage: bytes in `.free` and `.total`. Under 1 GB is a problem, under 10 GB a warning."""
     detail = f"{folder}: {usage.free / GB:.1f} of {usage.total / GB:.1f} GB free"
     if usage.free < 1 * GB:
         return _problem(check, f"{detail}, too little for {content}", f"free some space there: du -sh {folder}/*")
@@ -264,7 +264,7 @@ def judge_space(check: str, folder: Path, usage: Any, content: str) -> Finding:
 
 
 def check_shared_memory(folder: Path = Path("/dev/shm")) -> Finding:
-    """Ray's object store and data loaders with workers live there; containers get 64 MB unless told otherwise."""
+    """Checks the shared memory of Ray's object store and of data loaders; containers get 64 MB unless told otherwise."""
     if not folder.is_dir():
         return _ok("shared memory", f"no {folder} here: Ray uses its folder for temporary files")
     total = shutil.disk_usage(folder).total
@@ -275,7 +275,7 @@ def check_shared_memory(folder: Path = Path("/dev/shm")) -> Finding:
 
 
 def check_open_files(soft: int, hard: int) -> Finding:
-    """Ray raises the soft limit to the hard one by itself, so the hard one counts."""
+    """Checks the hard limit of open files, to which Ray raises the soft one by itself."""
     if 0 <= hard < 4096:
         return _warning("open files", f"at most {hard} may be open", "ulimit -n 65536, or LimitNOFILE= of the service")
     raised = "" if soft == hard else f", Ray raises it to {'the most there is' if hard < 0 else hard}"
@@ -283,7 +283,7 @@ def check_open_files(soft: int, hard: int) -> Finding:
 
 
 def check_clock(home: Path, now: float) -> Finding:
-    """A clock that was set back makes a living study look dead, and a night begin twice. now: unix time."""
+    """Checks that the clock was not set back: a night would begin twice. now: unix time."""
     zone = f"{time.strftime('%H:%M %Z (UTC%z)', time.localtime(now))}"
     ledger = home / "ledger.db"
     written = ledger.stat().st_mtime if ledger.is_file() else 0.0
@@ -301,7 +301,7 @@ def _installed(name: str) -> str | None:
 
 
 def _differs(name: str, version: Version, tested: Version) -> bool:
-    """Ray's inner parts, which the bridge builds on, change with each minor version."""
+    """Checks Ray's version: its inner parts, which the bridge builds on, change with each minor one."""
     return version.release[:2] != tested.release[:2] if name == "ray" else version.major != tested.major
 
 
@@ -310,7 +310,7 @@ def _own_script() -> Path:
 
 
 def _source() -> str:
-    """What to reinstall: the folder of an editable installation, else the name."""
+    """Returns what to reinstall: the folder of an editable installation, else the name."""
     with suppress(metadata.PackageNotFoundError, ValueError):
         address = json.loads(metadata.distribution("nightsweep").read_text("direct_url.json") or "{}")
         if address.get("dir_info", {}).get("editable"):

@@ -16,22 +16,22 @@ import psutil
 
 
 def ask_torch() -> dict[str, Any]:
-    """{"torch", "cuda", "available", "fault", "cards": [{"name", "free", "total" in bytes}]}, or {"error"}."""
+    """Returns {"torch", "cuda", "available", "fault", "cards": [{"name", "free", "total" in bytes}]}, or {"error"}."""
     return ask(_TORCH, 120)
 
 
 def ask_ray() -> dict[str, Any]:
-    """{"seconds" until a first task had run, "cpus"} of this machine's Ray, started if there is none, or {"error"}."""
+    """Returns {"seconds" until a first task had run, "cpus"} of this machine's Ray, or {"error"}."""
     return ask(_RAY, 120, json.dumps(sys.path))
 
 
 def ask_mlflow(uri: str) -> dict[str, Any]:
-    """{"seconds" until the store at the address answered}, or {"error"}; no retries."""
+    """Returns {"seconds" until the store at the address answered}, or {"error"}; no retries."""
     return ask(_MLFLOW, 60, environment={"MLFLOW_TRACKING_URI": uri})  # every user can read a command line
 
 
 def ask(program: str, timeout: float, *arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The JSON that a program prints as its last line; {"error": one line} if it does not get there."""
+    """Returns the JSON that a program prints as its last line; {"error": one line} if it does not get there."""
     command = [sys.executable, "-c", program, *arguments]
     with tempfile.TemporaryDirectory() as folder:  # so that no file of the current folder shadows a library
         try:
@@ -55,7 +55,7 @@ def ask(program: str, timeout: float, *arguments: str, environment: Mapping[str,
 
 
 def nvidia_smi() -> list[dict[str, str]] | None:
-    """Name and driver of each card that the driver knows; None without a working nvidia-smi."""
+    """Returns name and driver of each card that the driver knows; None without a working nvidia-smi."""
     command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
@@ -69,13 +69,13 @@ def nvidia_smi() -> list[dict[str, str]] | None:
 
 
 def nearest_existing(path: Path) -> Path:
-    """The path itself, or its closest ancestor that exists."""
+    """Returns the path itself, or its closest ancestor that exists."""
     path = path.absolute()
     return next(place for place in (path, *path.parents) if place.exists())
 
 
 def filesystem(place: Path) -> str:
-    """The type of the file system that holds the place, such as ext4 or nfs4; "" if unknown."""
+    """Returns the type of the file system that holds the path, such as ext4 or nfs4; "" if unknown."""
     mounts = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
     return next((mounts[str(p)] for p in (place.resolve(), *place.resolve().parents) if str(p) in mounts), "")
 

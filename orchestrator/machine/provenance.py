@@ -1,4 +1,4 @@
-"""The facts of a run: which code, on which machine, with which versions, by which command."""
+"""Collects the facts of a run: which code, on which machine, with which versions, by which command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GPU_SECONDS = 10.0
 
 
 def facts() -> dict[str, Any]:
-    """What is worth knowing when the run is to be repeated. Asks other programs; imports no heavy package.
+    """Returns what is worth knowing when the run is to be repeated. Asks other programs; imports no heavy package.
 
     git_commit, git_dirty: of the repository around the current folder (dirty: a tracked file differs from the commit);
     None where there is none. versions: of the installed packages. gpus: one line each, in the driver's words.
@@ -42,7 +42,7 @@ def facts() -> dict[str, Any]:
 
 
 def command(arguments: list[str]) -> str:
-    """The command line as one would type it again, without its secrets."""
+    """Returns the command line as one would type it again, without its secrets."""
     program = Path(arguments[0]).name if arguments else "python"
     name = "tune" if program in ("tune.py", "__main__.py") else program
     return shlex.join([name, *mask_arguments(arguments[1:])])
@@ -65,7 +65,7 @@ def git(folder: Path) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that are installed."""
+    """Returns the versions of the packages that are installed."""
     found = {}
     for package in PACKAGES:
         try:
@@ -76,7 +76,7 @@ def versions() -> dict[str, str]:
 
 
 def cpu() -> str:
-    """The processor's name, else its architecture."""
+    """Returns the processor's name, else its architecture."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
             names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -86,7 +86,7 @@ def cpu() -> str:
 
 
 def gpus() -> list[str]:
-    """`NVIDIA H200, 143771 MiB, 550.54.15`: name, memory, driver; none where the driver has no say."""
+    """Returns lines such as `NVIDIA H200, 143771 MiB, 550.54.15`: name, memory, driver; none without a driver."""
     answer = _answer(GPU_SECONDS, "nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     return [line.strip() for line in (answer or "").splitlines() if line.strip()]
 
@@ -99,7 +99,7 @@ def user() -> str | None:
 
 
 def _answer(seconds: float, *words: str) -> str | None:
-    """What a program prints; None when it is missing, fails or takes longer."""
+    """Returns what a program prints; None when it is missing, fails or takes longer."""
     try:
         done = subprocess.run(
             words, capture_output=True, text=True, errors="replace", timeout=seconds, stdin=subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""What a policy is: which config is next, which paused trial goes on, who stops, who is let go."""
+"""Defines what a policy decides: which config is next, which paused trial goes on, who stops, who is let go."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HORIZON = 1000  # epochs: longer than any trial's first milestone lies from its 
 
 
 class Decision(StrEnum):
-    """What follows from a report for its trial."""
+    """Names what follows from a report for its trial."""
 
     CONTINUE = "continue"
     PRUNE = "prune"  # final: the trial is weak
@@ -22,7 +22,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class New:
-    """Start a trial with this config. until: the epoch at which the policy decides again; None: its last one."""
+    """Starts a trial with this config. until: the epoch at which the policy decides again; None: its last one."""
 
     config: dict[str, Any]
     until: int | None = None
@@ -30,7 +30,7 @@ class New:
 
 @dataclass(frozen=True)
 class GoOn:
-    """Let this trial, which the policy has paused, go on. until: as in New."""
+    """Lets this trial, which the policy has paused, go on. until: as in New."""
 
     number: int
     until: int | None = None
@@ -38,12 +38,12 @@ class GoOn:
 
 @dataclass(frozen=True)
 class Wait:
-    """Start nothing before a running trial has reported."""
+    """Starts nothing before a running trial has reported."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """Start nothing more, whatever the running trials report: the space, or what `new` allowed, is used up.
+    """Starts nothing more, whatever the running trials report: the space, or what `new` allowed, is used up.
 
     reason: one line for the user where it is not the budget that ends the search.
     """

@@ -1,4 +1,4 @@
-"""Random search (Bergstra & Bengio 2012): independent draws, never the same config twice."""
+"""Draws at random (Bergstra & Bengio 2012): independent draws, never the same config twice."""
 
 from __future__ import annotations
 

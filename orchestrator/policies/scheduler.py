@@ -1,4 +1,4 @@
-"""The part of a policy that stops trials: told of every report in order, it answers continue or prune."""
+"""Defines the part of a policy that stops trials: told of every report in order, it answers continue or prune."""
 
 from __future__ import annotations
 

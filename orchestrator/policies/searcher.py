@@ -1,4 +1,4 @@
-"""The part of a policy that proposes: the trials so far and those of other studies in, the next config out."""
+"""Defines the part of a policy that proposes: the trials so far and those of other studies in, the next config out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A searcher that proposes beside a scheduler that stops: nothing is ever paused or taken up again."""
+"""Joins a searcher that proposes and a scheduler that stops: nothing is ever paused or taken up again."""
 
 from __future__ import annotations
 

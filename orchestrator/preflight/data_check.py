@@ -38,7 +38,7 @@ class Workbench:
 
 
 def due(spec: StudySpec, row: StudyRow | None, trials: int) -> bool:
-    """Must a start be preceded by a check? Not once trials have run on what it would look at.
+    """Returns whether a check must precede a start: not once trials have run on what it would look at.
 
     row: the study as the ledger has it, None for a new one. trials: how many it has.
     """
@@ -142,7 +142,7 @@ def _death(exit_code: int) -> str:
 
 
 def _cost(spec: StudySpec, config: Any, epoch_seconds: float) -> Finding:
-    """What the whole study takes, evaluation and start-up aside, if every config is as quick as the first."""
+    """Returns what the whole study takes, evaluation and start-up aside, if every config is as quick as the first."""
     epochs = config.get("epochs") if isinstance(config, Mapping) else getattr(config, "epochs", None)
     trials = spec.budget.trials
     if not isinstance(epochs, int) or trials is None:

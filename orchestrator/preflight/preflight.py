@@ -1,4 +1,4 @@
-"""One preflight for `tune check` and `tune run`: what is cheap first, then data, labels and one batch."""
+"""Looks before `tune check` and `tune run` alike: what is cheap first, then data, labels and one batch."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A running study, without Ray: which job is next, and what follows from a report."""
+"""Runs a study, without Ray: which job is next, and what follows from a report."""

@@ -1,4 +1,4 @@
-"""What a study does once its search is over: the next step as a job, and what becomes of it."""
+"""Does what follows a study's search: the next step as a job, and what becomes of it."""
 
 from __future__ import annotations
 

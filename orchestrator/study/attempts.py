@@ -1,4 +1,4 @@
-"""The attempts at trials that run in one session, and how each of them ends."""
+"""Holds the attempts at trials that run in one session, and how each of them ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a study may do: trials, hours, GPU-hours, a time of day; and whether it has what it was to find."""
+"""Says how much a study may do: trials, hours, GPU-hours, a time of day; and whether it has what it was to find."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.trial import Objective, State, Trial, best_trial
 
 @dataclass(frozen=True)
 class Limits:
-    """What the command line asks of this session, on top of the file's budget."""
+    """Holds what the command line asks of this session, on top of the file's budget."""
 
     trials: int | None = None  # in all
     more_trials: int | None = None  # on top of those in the ledger
@@ -27,7 +27,7 @@ class Limits:
 
     @staticmethod
     def parse(trials: str | None, hours: float | None, until: str | None) -> Limits:
-        """From the words of the command line: trials is N or +N. Raises InputMistake."""
+        """Reads the words of the command line: trials is N or +N. Raises InputMistake."""
         if trials is not None and re.fullmatch(r"\+?\d{1,6}", trials) is None:
             raise InputMistake(f"--trials: must be a whole number N, or +N for N more, but got {trials!r}")
         if until is not None:
@@ -41,7 +41,7 @@ class Limits:
 
 
 def time_of_day(text: str, now: float) -> float:
-    """The next instant at which a local clock shows `text` ("07:00"), as unix time; tomorrow's if it has passed.
+    """Returns the unix time at which a local clock next shows `text` ("07:00"); tomorrow's if it has passed.
 
     Raises ValueError for anything but HH:MM.
     """
@@ -55,7 +55,7 @@ def time_of_day(text: str, now: float) -> float:
 
 @dataclass(frozen=True)
 class Deadline:
-    """When a session must end: when a steady clock shows `ends`, or the wall clock `until`. Unix times."""
+    """Says when a session must end: when a steady clock shows `ends`, or the wall clock `until`. Unix times."""
 
     ends: float = math.inf
     until: float = math.inf
@@ -79,7 +79,7 @@ def deadline(
 
 
 def over(budget: BudgetSpec, objective: Objective, best: Trial, trials_since_best: int) -> str | None:
-    """Why the search has what it was to find, or will not find it; None while it is to go on."""
+    """Returns why the search has what it was to find, or will not find it; None while it is to go on."""
     value = best.value(objective)
     if value is None:
         return None
@@ -91,7 +91,7 @@ def over(budget: BudgetSpec, objective: Objective, best: Trial, trials_since_bes
 
 
 def trials_since_best(trials: Iterable[Trial], best: Trial, objective: Objective) -> int:
-    """How many trials completed or were pruned, their last report after the first one with the best value."""
+    """Returns how many trials completed or were pruned, their last report after the first one with the best value."""
     since = best.best_since(objective)
     if since is None:
         return 0
@@ -100,10 +100,10 @@ def trials_since_best(trials: Iterable[Trial], best: Trial, objective: Objective
 
 
 class Allowance:
-    """What is left of the session's time and of the study's GPU-hours (of every attempt: its time x its GPUs)."""
+    """Knows what is left of the session's time and of the study's GPU-hours (of every attempt: its time x its GPUs)."""
 
     def __init__(self, gpu_hours: float | None, used: float, now: Callable[[], float]) -> None:
-        """gpu_hours: None without such a limit. used: GPU-seconds of all attempts that have ended. now: a clock that
+        """Begins. gpu_hours: None without a limit. used: GPU-seconds of all attempts that have ended. now: a clock that
         nothing sets."""
         self.ends = math.inf  # the session's deadline, by the same clock as `now`
         self.gpus = 0.0  # that each trial takes
@@ -122,20 +122,20 @@ class Allowance:
 
     @property
     def gpu_seconds(self) -> float:
-        """Used so far, by what runs too."""
+        """Returns the GPU-seconds used so far, by what runs too."""
         now = self._now()
         return self._used + sum(max(0.0, now - started) for started in self._running.values()) * self.gpus
 
     @property
     def used_up(self) -> str | None:
-        """Why nothing may run any longer; None while it may."""
+        """Returns why nothing may run any longer; None while it may."""
         if self._gpu_hours is None or self.gpu_seconds < 3600 * self._gpu_hours:
             return None
         return f"the {self._gpu_hours:g} GPU-hours of the budget are used up"
 
     @property
     def seconds(self) -> float:
-        """That one trial more would have: until the deadline, or until all that run have used up the GPU-hours."""
+        """Returns the seconds that one trial more would have, until the deadline or the end of the GPU-hours."""
         left = self.ends - self._now()
         if self._gpu_hours is not None and self.gpus:
             left = min(left, (3600 * self._gpu_hours - self.gpu_seconds) / (self.gpus * (len(self._running) + 1)))
@@ -143,7 +143,7 @@ class Allowance:
 
 
 def used_of(row: StudyRow, trials: list[Trial], gpu_seconds: float) -> dict[str, Any]:
-    """Of the budget: trials, hours, gpu_hours, trials_since_best. gpu_seconds: of all attempts."""
+    """Returns what is used: trials, hours, gpu_hours, trials_since_best. gpu_seconds: of all attempts."""
     best = best_trial(trials, row.objective)
     counted = [trial for trial in trials if trial.counts]
     return {

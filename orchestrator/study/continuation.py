@@ -1,4 +1,4 @@
-"""What a start makes of the study that the ledger holds: goes on with it, refuses a changed file, or moves it aside."""
+"""Decides what a start makes of the study in the ledger: goes on with it, refuses a changed file, or moves it aside."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UNTOLD = ("tracking", "storage")  # addresses, which may hold passwords
 
 @dataclass(frozen=True)
 class Revision:
-    """What a changed study file means for the trials that there are.
+    """Holds what a changed study file means for the trials that there are.
 
     changed: its sections. left_out: trial -> why it does not count now. extended: trial -> its config with the raised
     limit on epochs, to which it goes on.
@@ -65,7 +65,7 @@ def bounds_of(spec: StudySpec, trainable: Trainable) -> dict[str, dict[str, floa
 
 
 def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprint: str | None, file: str) -> StudyRow:
-    """The study's row, made if it is new. Raises InputMistake if the file now asks for another study of that name."""
+    """Returns the study's row, made if it is new. Raises InputMistake if the file now asks for another study."""
     try:
         row = ledger.study(spec.study)
     except UnknownStudy:
@@ -107,7 +107,7 @@ def is_measured(ledger: Ledger, row: StudyRow) -> bool:
 def forbidden_changes(
     row: StudyRow, spec: StudySpec, defaults: Mapping[str, Any], *, measured: bool = True
 ) -> list[str]:
-    """What the file asks for that the study's trials cannot follow: `PATH: what must hold, but got X`.
+    """Returns what the file asks for that the study's trials cannot follow: `PATH: what must hold, but got X`.
 
     measured: a trial has a value of the objective; before that, objective and scheduler bind nobody.
     """
@@ -121,14 +121,14 @@ def forbidden_changes(
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The sections in which two versions of a study file differ; null is as good as absent."""
+    """Returns the sections in which two versions of a study file differ; null is as good as absent."""
     return [key for key in sorted(before.keys() | now.keys()) if section_of(before, key) != section_of(now, key)]
 
 
 def revision(
     before: Mapping[str, Any], spec: StudySpec, trials: Sequence[Trial], defaults: Mapping[str, Any]
 ) -> Revision:
-    """What becomes of `trials` when the file that was `before` becomes that of `spec`. defaults: the trainable's.
+    """Returns what becomes of `trials` when the file `before` becomes that of `spec`. defaults: the trainable's.
 
     A trial whose config is none of the space any more is left out; it counts again when the space takes it back. Where
     the limit on epochs was raised, those that wait go on to the new one, and so do the leaders among the completed.
@@ -154,7 +154,7 @@ def revision(
 
 
 def leaders(trials: Sequence[Trial], objective: Objective, eta: int | None) -> list[Trial]:
-    """The completed trials that go on where the limit was: the best 1/eta of them, and every baseline, as they are
+    """Returns the completed trials that go on where the limit was: the best 1/eta, and every baseline, as they are
     compared with. eta None: nothing is stopped early, so all go on."""
     completed = [trial for trial in trials if trial.state is State.COMPLETED and trial.value(objective) is not None]
     completed.sort(key=lambda trial: (-objective.worst_first(trial.value(objective) or 0.0), trial.number))
@@ -163,7 +163,7 @@ def leaders(trials: Sequence[Trial], objective: Objective, eta: int | None) -> l
 
 
 def adopt(ledger: Ledger, row: StudyRow, spec: StudySpec, trainable: Trainable) -> tuple[StudyRow, list[str]]:
-    """Let the study be what the file says now; returns it, and what to tell the user. The study must be held.
+    """Lets the study be what the file says now; returns it, and what to tell the user. The study must be leased.
 
     One transaction: a crash leaves the study with its old file or with its new one.
     """
@@ -216,7 +216,7 @@ def news(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revisio
 
 
 def _space_of(raw: Mapping[str, Any]) -> SearchSpace:
-    """The space of a file that was accepted once, without its constraints."""
+    """Returns the space of a file that was accepted once, without its constraints."""
     return parse_space(raw.get("space") or {}, [], None, Mistakes())
 
 
@@ -242,7 +242,7 @@ def wanted_trials(spec: StudySpec, limits: Limits, row: StudyRow, counting: int)
 
 
 def with_limits(spec: StudySpec, limits: Limits, ledger: Ledger, row: StudyRow) -> StudySpec:
-    """The spec with this session's number of trials.
+    """Returns the spec with this session's number of trials.
 
     `+N` is kept in the ledger until it is reached, so that the same command after an interruption goes on to the same
     number instead of adding N again.

@@ -10,7 +10,7 @@ from orchestrator.trial import Trial
 
 @dataclass(frozen=True)
 class Event:
-    """What the progress display is told. kind: started, report, paused, completed, pruned, failed, retried.
+    """Tells the progress display. kind: started, report, paused, completed, pruned, failed, retried.
 
     step: that it happened to; None: to the trial itself.
     """

@@ -1,4 +1,4 @@
-"""What counts as a failure, and what follows from each class of them.
+"""Decides what counts as a failure, and what follows from each class of them.
 
 The ledger keeps the class of the failure that ended an attempt, so that a crash of the driver forgets none.
 """
@@ -18,7 +18,7 @@ from orchestrator.trial import FailedAttempt, Report, State, Trial, count_by_cla
 
 @dataclass(frozen=True)
 class Verdict:
-    """What follows from a failure: the trial goes on from its checkpoint, or it fails.
+    """Holds what follows from a failure: the trial goes on from its checkpoint, or it fails.
 
     accumulation_steps: with which it goes on, where memory ran out.
     """
@@ -29,7 +29,7 @@ class Verdict:
 
 
 def failure_of(report: Report, required: set[str]) -> Failure | None:
-    """What is wrong with a report: a metric that must be there is not, or is no finite number."""
+    """Returns what is wrong with a report: a metric that must be there is not, or is no finite number."""
     for metric in sorted(required):
         if metric not in report.metrics:
             given = (", ".join(sorted(report.metrics)) or "nothing") + did_you_mean(metric, report.metrics)
@@ -61,7 +61,7 @@ def never_reported(required: set[str], trials: Iterable[Trial]) -> set[str]:
 
 
 class Tried(Protocol):
-    """What judge looks at: a trial, or a step."""
+    """Defines what judge looks at: a trial, or a step."""
 
     @property
     def failures(self) -> tuple[FailedAttempt, ...]: ...
@@ -93,7 +93,7 @@ def judge(failure: Failure, tried: Tried, config: Any, policy: FailuresSpec) -> 
 
 
 def _out_of_memory(reason: str, tried: Tried, config: Any, policy: FailuresSpec) -> Verdict:
-    """Half the micro-batch at the same batch_size: accumulation_steps is the pieces that a batch is cut into."""
+    """Halves the micro-batch at the same batch_size: accumulation_steps is the pieces that a batch is cut into."""
     steps = tried.accumulation_steps or getattr(config, "accumulation_steps", None)
     batch_size = getattr(config, "batch_size", math.inf)
     halved = sum(each.kind is FailureClass.OUT_OF_MEMORY for each in tried.failures)
@@ -108,7 +108,7 @@ def _out_of_memory(reason: str, tried: Tried, config: Any, policy: FailuresSpec)
 
 
 def every_failure(trials: Iterable[Trial]) -> dict[str, int]:
-    """Those of all trials by class, whether the trial was tried again or not."""
+    """Counts those of all trials by class, whether the trial was tried again or not."""
     return count_by_class(each for trial in trials for each in trial.failures)
 
 
@@ -126,7 +126,7 @@ class Streak:
         return len(self.trials) >= self._allowed
 
     def failed(self, trial: Trial, failure: Failure) -> list[int]:
-        """One more, if it is of that kind; returns the trials whose streak it has broken."""
+        """Adds one, if it is of that kind; returns the trials whose streak it has broken."""
         if failure.kind not in (FailureClass.EXCEPTION, FailureClass.CRASH):
             return []
         alike = (failure.cause or failure.message.partition(":")[0], failure.place)
@@ -136,11 +136,11 @@ class Streak:
         return broken
 
     def reported(self, epoch: int) -> list[int]:
-        """A trial came through this epoch. Those that did not get so far owe it to their configs; returns them."""
+        """Notes that a trial came through this epoch; returns those that did not, which owe it to their configs."""
         return self._begin(None) if epoch > self._epochs else []
 
     def end(self) -> list[int]:
-        """The session ends; returns the trials of a streak that was not too long."""
+        """Ends with the session; returns the trials of a streak that was not too long."""
         return [] if self.too_long else self._begin(None)
 
     def _begin(self, alike: tuple[str, str | None] | None) -> list[int]:

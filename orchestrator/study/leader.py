@@ -28,17 +28,17 @@ class Leader:
 
     @property
     def trial(self) -> Trial | None:
-        """The best one; None before the first value."""
+        """Returns the best one; None before the first value."""
         return None if self.number is None else self._trials[self.number]
 
     @property
     def winners(self) -> tuple[int | None, int | None]:
-        """The numbers of those that keep their checkpoints, whatever their states."""
+        """Returns the numbers of those that keep their checkpoints, whatever their states."""
         return self.number, self.settled
 
     @property
     def over(self) -> str | None:
-        """Reason to end the search (target reached, or patience used up); None to continue."""
+        """Returns the reason to end the search (target reached, or patience used up); None to continue."""
         best = self.trial
         if best is None or (self._budget.target is None and self._budget.patience is None):
             return None

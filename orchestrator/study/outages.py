@@ -80,17 +80,17 @@ class LostWorkers:
 
     @property
     def pausing(self) -> bool:
-        """Is it too early to start anything?"""
+        """Returns whether it is too early to start anything."""
         return self.reason is not None and self._now() < self.retry_at
 
     @property
     def works(self) -> set[tuple[JobKind, int]]:
-        """The trials and steps whose workers were lost since the last report."""
+        """Returns the trials and steps whose workers were lost since the last report."""
         return {(ref.kind, ref.number) for ref in self._row}
 
     @property
     def of_several(self) -> bool:
-        """Has it hit more than one trial, so that none of them is at fault?"""
+        """Returns whether it has hit more than one trial, so that none of them is at fault."""
         return len(self.works) > 1
 
     def lost(self, ref: JobRef, message: str) -> None:

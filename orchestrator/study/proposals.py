@@ -1,4 +1,4 @@
-"""What a free worker does next: baselines first, then the best of other studies, then what the policy says."""
+"""Decides what a free worker does next: baselines, then the best of other studies, then what the policy says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study does once its search is over: which steps are due, and what became of them."""
+"""Knows which steps are due once a study's search is over, and what became of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.trial import State, Trial
 
 @dataclass(frozen=True)
 class DueStep:
-    """Work to be done with a trial's checkpoint of `epoch`. pictures: of what the model sees, too."""
+    """Names work to be done with a trial's checkpoint of `epoch`. pictures: of what the model sees, too."""
 
     kind: JobKind
     trial: int
@@ -22,7 +22,7 @@ class DueStep:
     pictures: bool = False
 
     def is_of(self, step: Step) -> bool:
-        """Is it this work that the step does?"""
+        """Returns whether it is this work that the step does."""
         return (step.kind, step.trial, step.epoch) == (self.kind, self.trial, self.epoch)
 
 
@@ -47,7 +47,7 @@ def due(
 
 
 class Steps:
-    """The study's steps by number. Whatever changes is in the ledger first."""
+    """Holds the study's steps by number. Whatever changes is in the ledger first."""
 
     def __init__(self, table: StepTable, study_id: int) -> None:
         self._table, self._id = table, study_id

@@ -1,4 +1,4 @@
-"""A running study, without Ray: which job is next, and what follows from a report.
+"""Runs a study, without Ray: which job is next, and what follows from a report.
 
 Ray's bridge, the tests and a simulator drive the same object. Its memory is the ledger: a new Study over the same
 ledger goes on where the last one stopped, however it stopped.
@@ -45,7 +45,7 @@ MOST_PAUSES, MOST_PAUSES_AT_FIRST = 15, 6  # of a machine that loses every worke
 
 
 class Study:
-    """One session of a study. Not thread-safe: one driver calls it.
+    """Runs one session of a study. Not thread-safe: one driver calls it.
 
     Decides and writes the ledger; it deletes no checkpoint before `begin` or `tidy` is called.
     """
@@ -121,27 +121,27 @@ class Study:
 
     @property
     def trials(self) -> list[Trial]:
-        """Those that count, by number."""
+        """Returns those that count, by number."""
         return self._trials.listed
 
     @property
     def running(self) -> list[Trial]:
-        """Those that run, by number."""
+        """Returns those that run, by number."""
         return self._attempts.trials
 
     @property
     def best(self) -> Trial | None:
-        """The one with the best value; None before the first."""
+        """Returns the one with the best value; None before the first."""
         return self._leader.trial
 
     @property
     def over(self) -> str | None:
-        """Reason to end the search (target reached, or patience used up); None to continue."""
+        """Returns the reason to end the search (target reached, or patience used up); None to continue."""
         return self._leader.over
 
     @property
     def watch(self) -> tuple[str, str]:
-        """The metric that the scheduler decides by, and its mode."""
+        """Returns the metric that the scheduler decides by, and its mode."""
         return self.policy.metric, self.spec.scheduler.mode or self.objective.mode
 
     def best_kept_epoch(self, trial: Trial) -> int | None:
@@ -150,32 +150,32 @@ class Study:
 
     @property
     def folders(self) -> list[Path]:
-        """Those on whose disks it needs room."""
+        """Returns those on whose disks it needs room."""
         return [self.directory.parent] + ([Path(self.storage)] if self.storage and "://" not in self.storage else [])
 
     @property
     def attempts_running(self) -> set[JobRef]:
-        """The attempts that run: at trials, and at steps."""
+        """Returns the attempts that run: at trials, and at steps."""
         return self._attempts.refs | {ref_of(step) for step in self._after.steps.running}
 
     @property
     def finished(self) -> bool:
-        """Is the search over, and each step done that follows it, or failed?"""
+        """Returns whether the search is over, and each step that follows it done or failed."""
         return self.search_over and not self._after.steps.running and not self._after.due(self.best)
 
     @property
     def steps_due(self) -> int:
-        """How many steps are to be done once the search is over, and do not run yet."""
+        """Returns how many steps are to be done once the search is over, and do not run yet."""
         return len(self._after.due(self.best))
 
     @property
     def search_over(self) -> bool:
-        """Was its end found, or is every trial that budget and policy allow in a final state?"""
+        """Returns whether its end was found, or every trial that budget and policy allow is in a final state."""
         return self.over is not None or (not self._trials.unfinished and isinstance(self._next_move(), Done))
 
     @property
     def outcome(self) -> tuple[Status, str | None]:
-        """How the session leaves the study, and why where that needs saying."""
+        """Returns how the session leaves the study, and why where that needs saying."""
         if self.stopping:
             return self._ending, self.stopping
         done = self.over or any(trial.state in (State.COMPLETED, State.PRUNED) for trial in self.trials)
@@ -186,7 +186,7 @@ class Study:
 
     @property
     def held(self) -> bool:
-        """Does nothing start now, because storage or machine is at fault?"""
+        """Returns whether nothing starts now, because storage or machine is at fault."""
         return self.outage.reason is not None or self.lost_workers.pausing
 
     # What is next
@@ -229,7 +229,7 @@ class Study:
 
     @property
     def done_starting(self) -> bool:
-        """Will no job ever start again in this session, whatever the running ones report?"""
+        """Returns whether no job will start again in this session, whatever the running ones report."""
         return bool(self.stopping) or self.finished
 
     def stop(self, reason: str, status: Status = Status.PAUSED) -> None:
@@ -283,7 +283,7 @@ class Study:
         return decision
 
     def ends_now(self, number: int) -> bool:
-        """Has the trial reported its last epoch, so that it only has to be let come to its own end?"""
+        """Returns whether the trial has reported its last epoch, so that it only has to be let come to its own end."""
         return self.last_epoch.ends_now(self._trials[number], self.trials)
 
     def complete(self, number: int, said: str | None = None) -> None:
@@ -430,7 +430,7 @@ class Study:
         return spared and isinstance(self._next_move(), Done)
 
     def _give_up(self, failure: Failure) -> None:
-        """The code is at fault, not the configs: stops the study; what failed goes on at the next start."""
+        """Stops the study, because the code is at fault, not the configs; what failed goes on at the next start."""
         self._attempts.take_back(self._streak.trials)
         if not self.stopping:
             where = "" if failure.place is None else f" at {failure.place}"
@@ -438,7 +438,7 @@ class Study:
             self.stop(f"{count} trials in a row failed alike: {failure.message}{where}", Status.FAILED)
 
     def _stop_if_never_reported(self, failure: Failure) -> None:
-        """The file is at fault, not the trial: stops the study at the first report; once it is mended, all go on."""
+        """Stops the study at the first report: the file is at fault, not the trial; once it is mended, all go on."""
         missing = never_reported({self.objective.metric, self.policy.metric}, self.trials)
         if not missing:
             return

@@ -1,4 +1,4 @@
-"""The trials of a study that count: the ledger's, and what it holds of them once more, to be read without it."""
+"""Holds the trials of a study that count: the ledger's once more, to be read without it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.trial import FailedAttempt, PausedBy, Report, State, Trial
 
 @dataclass(frozen=True)
 class Proposal:
-    """The config of a trial that does not exist yet.
+    """Holds the config of a trial that does not exist yet.
 
     baseline: its name if it is one. origin: OTHER/7 if the config is that of another study's trial. until: the epoch at
     which the policy decides again.
@@ -26,7 +26,7 @@ class Proposal:
 
 
 class Trials(Mapping[int, Trial]):
-    """By number, which only grow. Whatever changes is in the ledger first."""
+    """Holds them by number, which only grow. Whatever changes is in the ledger first."""
 
     def __init__(self, ledger: Ledger, study_id: int, trials: Iterable[Trial], now: Callable[[], float]) -> None:
         self._ledger, self._id, self._now = ledger, study_id, now
@@ -47,11 +47,11 @@ class Trials(Mapping[int, Trial]):
 
     @property
     def unfinished(self) -> list[int]:
-        """The numbers of those that run or will go on, ascending."""
+        """Returns the numbers of those that run or will go on, ascending."""
         return sorted(self._open)
 
     def add(self, proposal: Proposal, seed: int, gpus: float = 0.0) -> Trial:
-        """A new trial, running its first attempt on so many `gpus`. Raises DuplicateConfig."""
+        """Adds a trial, running its first attempt on so many `gpus`. Raises DuplicateConfig."""
         trial = self._ledger.add_trial(
             self._id, proposal.config, baseline=proposal.baseline, seed=seed, origin=proposal.origin, gpus=gpus
         )
@@ -62,7 +62,7 @@ class Trials(Mapping[int, Trial]):
         return self._keep(replace(self[number], state=State.RUNNING, reason=None, attempts=attempt, paused_by=None))
 
     def record(self, number: int, report: Report) -> Trial:
-        """Of a repeated epoch the later report counts."""
+        """Adds a report. Of a repeated epoch the later one counts."""
         self._ledger.record(self._id, number, report)
         others = [each for each in self[number].reports if each.epoch != report.epoch]
         return self._keep(replace(self[number], reports=tuple(sorted([*others, report], key=lambda r: r.epoch))))
@@ -108,7 +108,7 @@ class Trials(Mapping[int, Trial]):
         return self._keep(trial)
 
     def set_facts(self, number: int, facts: Mapping[str, Any]) -> Trial:
-        """In the place of those that there are."""
+        """Puts these in the place of those that there are."""
         self._ledger.set_facts(self._id, number, facts)
         return self._keep(replace(self[number], facts=facts))
 

@@ -1,4 +1,4 @@
-"""`warm_start: [OTHER_STUDY, ...]`: what other studies of the ledger found, as far as it can be said in this space.
+"""Reads `warm_start: [OTHER_STUDY, ...]`: what other studies of the ledger found, as this space can say it.
 
 Nothing is hidden in it: a config that is taken over becomes a trial of this study, trained anew, whose origin is told.
 """
@@ -28,7 +28,7 @@ OFFERED = 3  # configs of others that are tried first: enough to start well, too
 
 @dataclass(frozen=True)
 class WarmStart:
-    """others: trials of other studies with a value, as this space says their configs; origin tells which they are.
+    """Holds trials of other studies with a value, as this space says their configs; origin tells which they are.
 
     offered: of those the ones to try first. news: a line for each study that was looked at.
     """
@@ -42,7 +42,7 @@ COLD = WarmStart()
 
 
 def warm_start(home: Home, spec: StudySpec, trainable: Trainable, file: str) -> WarmStart:
-    """What the studies that the file names have for this one. Raises InputMistake; creates nothing."""
+    """Returns what the studies that the file names have for this one. Raises InputMistake; creates nothing."""
     if not spec.warm_start:
         return COLD
     rows: dict[str, StudyRow] = {}
@@ -68,7 +68,7 @@ def warm_start(home: Home, spec: StudySpec, trainable: Trainable, file: str) -> 
 
 
 def complaints(spec: StudySpec, rows: Mapping[str, StudyRow]) -> list[str]:
-    """What is wrong with the studies that the file names: `PATH: what must hold, but got X; what to do`."""
+    """Returns what is wrong with the studies that the file names: `PATH: what must hold, but got X; what to do`."""
     found = []
     objective = spec.objective.objective
     for index, name in enumerate(spec.warm_start):
@@ -88,7 +88,7 @@ def complaints(spec: StudySpec, rows: Mapping[str, StudyRow]) -> list[str]:
 def usable_trials(
     name: str, trials: Sequence[Trial], space: SearchSpace, objective: Objective, defaults: Mapping[str, Any]
 ) -> tuple[list[Trial], Counter[str]]:
-    """The trials of study `name` that have a value and a config of `space`, and why the others have none.
+    """Returns the trials of study `name` that have a value and a config of `space`, and why the others have none.
 
     How many epochs they ran does not matter where `space` gives all trials one number of them.
     """
@@ -110,7 +110,7 @@ def usable_trials(
 
 
 def offers(groups: Sequence[Sequence[Trial]], objective: Objective) -> list[Trial]:
-    """The best of each study in turn, then the second best of each, ...: values of different data do not compare."""
+    """Yields the best of each study in turn, then the second best of each: values of different data do not compare."""
     ranked = [
         sorted(group, key=lambda trial: (-objective.worst_first(trial.value(objective) or 0.0), trial.number))
         for group in groups
@@ -126,7 +126,7 @@ def without(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _defaults(trainable: Trainable, own: bool) -> dict[str, Any]:
-    """What a name stood for that the other study did not give: known where it trained the same."""
+    """Returns what a name stood for that the other study did not give: known where it trained the same."""
     return defaults_of(trainable) if own else {}
 
 

@@ -1,1 +1,1 @@
-"""What runs beside the model, in a worker process: one attempt, the `run` of a trainable, scoring, prediction."""
+"""Runs beside the model, in a worker process: one attempt, the `run` of a trainable, scoring, prediction."""

@@ -1,4 +1,4 @@
-"""One attempt at one trial, inside a process for trials: drive the trainable's generator and say what it gave.
+"""Runs one attempt at one trial, in a process for trials: drives the trainable's generator and says what it gave.
 
 Knows nothing of Ray: `Attempt.step()` is called once an epoch. None of our own lines goes through sys.stdout, which
 belongs to the trainable.
@@ -51,7 +51,7 @@ class Attempt:
         self._run = WorkerRun(self.workplace, self.job.number, self.job.seed)
 
     def step(self) -> Report | Ended:
-        """One epoch: its report, or the end. Never raises what the trainable raised."""
+        """Runs one epoch; returns its report, or the end. Never raises what the trainable raised."""
         started = time.perf_counter()
         try:
             if self._unable is not None:
@@ -81,7 +81,7 @@ class Attempt:
         return report
 
     def close(self, put_back: Callable[[], str | None] = lambda: None) -> str | None:
-        """End the generator, give back what it held, and put back what it changed.
+        """Ends the generator, gives back what it held, and puts back what it changed.
 
         Returns why the process cannot be used for another attempt, as `put_back` does; None where it can.
         """
@@ -134,7 +134,7 @@ class Attempt:
         return self.job.config | {"accumulation_steps": self.job.accumulation_steps}
 
     def _watched(self) -> AbstractContextManager[None]:
-        """Past the limit, the stacks of all threads go to the log and the process ends."""
+        """Ends the process past the limit, the stacks of all threads in the log."""
         return nullcontext() if self._silence is None or self._log is None else self._log.watched(self._silence.limit)
 
     def _say(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""The state that libraries keep for a whole process: random numbers, settings of torch, the open run of a tracker.
+"""Puts back what libraries keep for a whole process: random numbers, settings of torch, a tracker's open run.
 
 Imports none of them: what a trainable has not brought has no state.
 """

@@ -1,4 +1,4 @@
-"""The winner of a study on new inputs, in this process: no Ray is started for a handful of pictures."""
+"""Runs the winner of a study on new inputs, in this process: no Ray is started for a handful of pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trainables.data.picture_folder import on_disk
 def predict(
     row: StudyRow, trials: list[Trial], home: Home, files: Sequence[Path], output: TextIO, device: str = "cpu"
 ) -> list[str]:
-    """Write what the study's best trial reads in `files` to `output`; a line for each file that cannot be read.
+    """Writes what the study's best trial reads in `files` to `output`; a line for each file that cannot be read.
 
     device: "cpu" or "cuda".
 

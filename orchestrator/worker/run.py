@@ -1,4 +1,4 @@
-"""The `run` that a trainable is given: its data, its device, its checkpoints."""
+"""Makes the `run` that a trainable is given: its data, its device, its checkpoints."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from trainables import Trainable, load_trainable
 
 
 def load(workplace: Workplace) -> Trainable:
-    """The study's trainable."""
+    """Loads the study's trainable."""
     if workplace.search_path not in sys.path:
         sys.path.append(workplace.search_path)
     return load_trainable(workplace.trainable)
 
 
 class WorkerRun:
-    """The `run` of a trainable (trainables.Run)."""
+    """Serves as the `run` of a trainable (trainables.Run)."""
 
     def __init__(self, workplace: Workplace, number: int, seed: int) -> None:
         self.data = workplace.data
@@ -41,12 +41,12 @@ class WorkerRun:
 
     @property
     def directory(self) -> Path:
-        """A folder of the trial's own, which its attempts share; it is made when it is first asked for."""
+        """Returns a folder of the trial's own, which its attempts share; it is made when it is first asked for."""
         self._directory.mkdir(parents=True, exist_ok=True)
         return self._directory
 
     def resume(self, epoch: int | None) -> tuple[str, ...]:
-        """Go on from the checkpoint of `epoch`, else from the newest whole one before it, else from the start.
+        """Goes on from the checkpoint of `epoch`, else from the newest whole one before it, else from the start.
 
         Returns why it is no later one, a line for each that was passed over. Raises StorageError.
         """
@@ -58,7 +58,7 @@ class WorkerRun:
 
     @contextmanager
     def at(self, epoch: int) -> Iterator[WorkerRun]:
-        """With exactly this checkpoint. Raises CorruptCheckpoint, StorageError."""
+        """Goes on with exactly this checkpoint. Raises CorruptCheckpoint, StorageError."""
         try:
             self.checkpoint_dir, self.epoch = self._storage.read(self._number, epoch), epoch
             yield self
@@ -73,7 +73,7 @@ class WorkerRun:
         self._storage.release(self._number)
 
     def save_checkpoint(self, fill: Callable[[Path], None]) -> None:
-        """Save the state after the epoch that the next report is about. Raises StorageError."""
+        """Saves the state after the epoch that the next report is about. Raises StorageError."""
         self._storage.write(self._number, self.epoch + 1, fill)
         self.saved = True
 

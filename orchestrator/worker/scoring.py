@@ -1,4 +1,4 @@
-"""After the search, once: the winner and the baselines on the test split, and pictures of what the winner sees."""
+"""Scores winner and baselines on the test split, once, after the search; draws what the winner sees."""
 
 from __future__ import annotations
 

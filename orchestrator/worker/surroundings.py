@@ -1,4 +1,4 @@
-"""What a trial may change in its process beside the trainable: noted before the first one, put back after each.
+"""Puts back what a trial may change in its process: noted before the first one, put back after each.
 
 What cannot be put back is a reason not to use the process for another trial.
 """

@@ -1,4 +1,4 @@
-"""A trial's log.txt: what its process prints goes there, and so do our own lines, whatever sys.stdout is by then."""
+"""Writes a trial's log.txt: what its process prints, and our own lines, whatever sys.stdout is by then."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TrialLog:
 
     @contextmanager
     def watched(self, limit: float) -> Iterator[None]:
-        """Past so many seconds the stacks of all threads go here and the process ends, even if it holds the GIL."""
+        """Ends the process past so many seconds, the stacks of all threads in here, even if it holds the GIL."""
         faulthandler.dump_traceback_later(min(limit, threading.TIMEOUT_MAX), exit=True, file=self._descriptor)
         try:
             yield

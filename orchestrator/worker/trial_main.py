@@ -1,4 +1,4 @@
-"""The program of the process in which trials run: begins attempts, steps them and closes them, as it is asked."""
+"""Runs in the process of the trials: begins attempts, steps them and closes them, as it is asked."""
 
 from __future__ import annotations
 

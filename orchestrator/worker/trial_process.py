@@ -1,4 +1,4 @@
-"""The process in which trials run, seen from the worker of Ray that starts it: one attempt after another.
+"""Starts the process in which trials run, from the worker of Ray: one attempt after another.
 
 It is an ordinary Python process: it stands where `tune` was started, has never seen Ray, and its parent learns how it
 ended. A trainable can harm nothing but its own process.
