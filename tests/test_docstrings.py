@@ -26,7 +26,7 @@ def docstrings(source: str) -> Iterator[tuple[int, str]]:
 
 
 def begins_with_a_verb(text: str) -> bool:
-    """Returns whether the first word may be a verb's third person: `Returns`, but not `The`, `Is it ...?` or `Print`."""
+    """Returns whether the first word may be a verb's third person, as in `Returns`, not `The`, `Is it?`, `Print`."""
     first = text.split()[0].strip(",.:;")
     asks = first in QUESTIONS and text.splitlines()[0].endswith("?")
     return first == PARTICIPLE or (first.isalpha() and first.istitle() and first.endswith("s") and not asks)

@@ -264,7 +264,7 @@ def judge_space(check: str, folder: Path, usage: Any, content: str) -> Finding:
 
 
 def check_shared_memory(folder: Path = Path("/dev/shm")) -> Finding:
-    """Checks the shared memory of Ray's object store and of data loaders; containers get 64 MB unless told otherwise."""
+    """Checks the shared memory of object store and data loaders; containers get 64 MB unless told otherwise."""
     if not folder.is_dir():
         return _ok("shared memory", f"no {folder} here: Ray uses its folder for temporary files")
     total = shutil.disk_usage(folder).total
