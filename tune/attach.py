@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 from orchestrator.errors import NightsweepError
@@ -33,7 +34,7 @@ def attach(home: Home, ledger: Ledger, study: str, home_words: str = "") -> None
         with file.open("rb") as log:
             log.seek(last_session(log.read()))
             while True:
-                over = lease is None or lease_of(ledger.study(study)) != lease
+                over = lease is None or (lease_of(ledger.study(study)) != lease and _is_silent(lease))
                 text = log.read().decode("utf-8", "replace")
                 if text:
                     print(visible(text), end="", flush=True)
@@ -47,6 +48,11 @@ def attach(home: Home, ledger: Ledger, study: str, home_words: str = "") -> None
     row = ledger.study(study)
     any_more = "" if lease is None else " any more"
     say(f"{study} does not run{any_more}: {row.status}{_reason(row)}; see tune show {study}{home_words}")
+
+
+def _is_silent(lease: Lease) -> bool:
+    """Has the process that gave the study back said its last word, too? On another host nobody can tell."""
+    return lease.host != socket.gethostname() or not lease.alive
 
 
 def lease_of(row: StudyRow) -> Lease | None:

@@ -6,6 +6,7 @@ import io
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,21 @@ def test_attach_shows_the_last_start_and_how_the_study_stands(typed: Typed, home
     assert typed("attach", "toy", "--home", home).out.endswith(f"; see tune show toy --home {home}\n")
     assert typed("stop", "toy").out == "toy does not run: paused; nothing is to be stopped\n"
     assert typed("stop", "tyo").code == 2
+
+
+def test_attach_waits_for_the_last_words_of_a_process_that_has_given_the_study_back(typed: Typed, home: Path):
+    cluster = FakeCluster(home)
+    (home / "toy").mkdir(exist_ok=True)
+    (home / "toy" / "run.log").write_text("--- heading\n")
+    program = f"sleep 2; echo 'report: page' >> {home}/toy/run.log"
+    process = subprocess.Popen(["sh", "-c", program])
+    cluster.ledger.acquire(cluster.id, process.pid, socket.gethostname())
+    giving_back = threading.Timer(0.2, lambda: cluster.ledger.release(cluster.id, "paused"))
+    giving_back.start()
+    shown = typed("attach", "toy")
+    assert shown.out.splitlines()[-2:] == ["report: page", "toy does not run any more: paused; see tune show toy"]
+    giving_back.join()
+    process.wait()
 
 
 @pytest.mark.parametrize("runs", [True, False])
