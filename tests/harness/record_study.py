@@ -43,7 +43,7 @@ SAVED = 0.85  # share of the epochs that save a checkpoint
 CORRUPT = 0.6  # share of the attempts whose newest checkpoint turns out to be corrupt
 FAULTY = 0.05  # share of the epochs in which something goes wrong
 FATAL = ("exception", "non-finite", "nan", "unnamed")
-FAULTS = (*FATAL, "out of memory", "worker lost", "hang", "storage", "way")
+FAULTS = (*FATAL, "out of memory", "worker lost", "crash", "hang", "storage", "way")
 DOOMED = {5: "worker lost", 6: "out of memory", 9: "hang"}  # in the first second of every attempt without a checkpoint
 REFUSED = {22, 23, 24}  # which find no room for their first checkpoint, once
 
@@ -210,7 +210,7 @@ def simulate(folder: Path, seed: int) -> list[list[Any]]:
     return simulation.events
 
 
-def record(seed: int = 21) -> None:
+def record(seed: int = 20) -> None:
     with tempfile.TemporaryDirectory() as folder:
         events = simulate(Path(folder), seed)
     lines = ",\n".join(json.dumps(event, separators=(",", ":"), allow_nan=False) for event in events)
