@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import InputMistake
 from orchestrator.mistake import shown
+from orchestrator.secret import mask_addresses
 
+TRASH = "trash"  # the folder of a home for what `tune delete` takes away
 _PREFIX = "epoch-"
 
 _DATABASES = ("ledger.db", "mlflow.db")  # with what SQLite puts beside them: ledger.db-wal
@@ -15,7 +18,7 @@ _DATABASES = ("ledger.db", "mlflow.db")  # with what SQLite puts beside them: le
 
 def is_own(name: str) -> bool:
     """Returns whether that is the name of something else in a home than a study."""
-    return name in ("check", "mlartifacts") or name.startswith(_DATABASES)
+    return name in ("check", "mlartifacts", TRASH) or name.startswith(_DATABASES)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,27 @@ class Home:
     @staticmethod
     def at(path: str | Path, ledger: str | None = None) -> Home:
         return Home(Path(path).expanduser().absolute(), ledger or None)
+
+    @staticmethod
+    def of_ledger(ledger: str | Path) -> Home:
+        """Returns the home whose ledger that is."""
+        if "://" not in str(ledger) and Path(ledger).name == "ledger.db":
+            return Home.at(Path(ledger).parent)
+        return Home(Home.usual().path, str(ledger))
+
+    @staticmethod
+    def usual() -> Home:
+        """Returns the home of a command without --home and --ledger."""
+        return Home.at(os.environ.get("NIGHTSWEEP_HOME") or "runs", os.environ.get("NIGHTSWEEP_LEDGER"))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Returns what must be added to a command that is to find this home: `--home DIR`, `--ledger URL`, or nothing."""
+        usual = Home.usual()
+        home = () if self.path == usual.path else ("--home", self.shown(self.path))
+        if self.shared is None or self.ledger == usual.ledger:
+            return home
+        return (*home, "--ledger", mask_addresses(self.shared))
 
     @property
     def ledger(self) -> str | Path:
@@ -49,6 +73,10 @@ class Home:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise InputMistake(f"must be the name of a study, but got {shown(name)}; try `tune list`")
         return self.path / name
+
+    def trash(self, name: str) -> Path:
+        """Returns where the folder of a deleted study lies."""
+        return self.path / TRASH / self.study(name).name
 
     def report(self, name: str, lang: str = "en") -> Path:
         """Returns the folder of a study's report; each language has its own."""

@@ -53,10 +53,47 @@ def join(parent: str, child: str) -> str:
     return parent + child if child.startswith("[") else f"{parent}.{child}"
 
 
+# What others call a name that a study file knows, and how it is called here.
+_OTHER_NAMES = {
+    "learning_rate": "lr",
+    "lr0": "lr",
+    "eta0": "lr",
+    "bs": "batch_size",
+    "batch": "batch_size",
+    "batchsize": "batch_size",
+    "train_batch_size": "batch_size",
+    "wd": "weight_decay",
+    "l2": "weight_decay",
+    "l2_reg": "weight_decay",
+    "num_epochs": "epochs",
+    "n_epochs": "epochs",
+    "max_epochs": "epochs",
+    "max_t": "epochs",
+    "iterations": "epochs",
+    "optim": "optimizer",
+    "opt": "optimizer",
+    "optimiser": "optimizer",
+    "imgsz": "resolution",
+    "img_size": "resolution",
+    "image_size": "resolution",
+    "input_size": "resolution",
+    "warmup": "warmup_epochs",
+    "scheduler": "lr_schedule",
+    "lr_scheduler": "lr_schedule",
+    "arch": "backbone",
+    "architecture": "backbone",
+    "encoder": "backbone",
+    "model": "backbone",
+    "network": "backbone",
+}
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Returns the known name that `name` is most likely a slip of; None when none is near."""
+    """Returns the known name that has the meaning of `name` elsewhere, else the one it may be a slip of, or None."""
     by_fold = {candidate.casefold(): candidate for candidate in known}
     folded = name.casefold()[:_SHOWN]
+    if _OTHER_NAMES.get(folded.replace("-", "_")) in by_fold:
+        return by_fold[_OTHER_NAMES[folded.replace("-", "_")]]
     close = difflib.get_close_matches(folded, by_fold, n=1, cutoff=0.6)
     if not close and len(folded) >= 3:
         close = [candidate for candidate in by_fold if candidate.startswith(folded)][:1]
@@ -69,8 +106,13 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return "" if found is None else f", did you mean `{found}`?"
 
 
-def unknown_field(name: str, known: Iterable[str]) -> str:
-    """Returns `unknown field `hi`, did you mean `high`?`, or the known fields when none is near."""
+def unknown_field(name: str, known: Iterable[str], advice: str | None = None) -> str:
+    """Returns `unknown field `hi`, did you mean `high`?`, or the known fields when none is near.
+
+    advice: is given instead.
+    """
+    if advice is not None:
+        return f"unknown field {quoted(name)}; {advice}"
     names = list(known)
     suggestion = did_you_mean(name, names)
     if suggestion or not names:

@@ -9,6 +9,7 @@ from orchestrator.errors import NightsweepError
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.ledger.lease import Lease
+from orchestrator.typed_command import beside
 from tune.run_log import NAME, last_session
 from tune.show import say
 from tune.terminal import visible
@@ -16,18 +17,17 @@ from tune.terminal import visible
 POLL_SECONDS = 0.5
 
 
-def attach(home: Home, ledger: Ledger, study: str, home_words: str = "") -> None:
+def attach(home: Home, ledger: Ledger, study: str) -> None:
     """Prints what the last start of the study has said, and all that follows until it ends. Ctrl-C ends this alone.
 
-    home_words: ` --home DIR` where that was typed, for the commands that are proposed. Raises UnknownStudy, and
-    NightsweepError where this home has no log of it.
+    Raises UnknownStudy, and NightsweepError where this home has no log of it.
     """
     row = ledger.study(study)
     file = home.study(study) / NAME
     if not file.exists():
         where = f"; {row.lease} runs it, whose home has the log" if row.lease is not None and row.lease.alive else ""
         raise NightsweepError(
-            f"{home.shown(file)}: must be there, but {study} has said nothing{where}; try `tune list`"
+            f"{home.shown(file)}: must be there, but {study} has said nothing{where}; try `{beside('list')}`"
         )
     lease = lease_of(row)
     try:
@@ -42,12 +42,12 @@ def attach(home: Home, ledger: Ledger, study: str, home_words: str = "") -> None
                     break
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        again, stop = f"tune attach {study}{home_words}", f"tune stop {study}{home_words}"
+        again, stop = beside("attach", study), beside("stop", study)
         say(f"\n{study} goes on; `{again}` shows it again, `{stop}` pauses it")
         return
     row = ledger.study(study)
     any_more = "" if lease is None else " any more"
-    say(f"{study} does not run{any_more}: {row.status}{_reason(row)}; see tune show {study}{home_words}")
+    say(f"{study} does not run{any_more}: {row.status}{_reason(row)}; see {beside('show', study)}")
 
 
 def _is_silent(lease: Lease) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -10,7 +11,6 @@ from tune.verbs import background, machine, mlflow_pages, results, running, stud
 
 app = typer.Typer(
     name="tune",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "check": (study_file.check, "tune check search_spaces/pages.yaml --set data.root=data/tapuscorpus"),
     "list": (studies.list_studies, "tune list --home runs"),
     "show": (studies.show, "tune show quickstart --trial 3"),
+    "delete": (studies.delete, "tune delete quickstart-smoke"),
     "report": (results.report, "tune report quickstart --lang ko"),
     "best": (results.best, "tune best quickstart --output best.yaml && tune train best.yaml"),
     "predict": (results.predict, "tune predict plates crops/ --output readings.csv"),
@@ -35,6 +36,31 @@ VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "ui": (mlflow_pages.ui, "tune ui quickstart"),
     "doctor": (machine.doctor, "tune doctor"),
 }
+
+
+def _version(wanted: bool) -> None:
+    """Prints the version and ends the command."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"nightsweep {version('nightsweep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Takes the options that stand before a verb."""
+
+
+def options_of(verb: str) -> set[str]:
+    """Returns the options of a verb, long and short."""
+    known = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]  # It is a group.
+    return {name for parameter in known.params for name in parameter.opts}
+
 
 for _verb, (_function, _example) in VERBS.items():
     app.command(_verb, epilog=f"Example: {_example}")(_function)

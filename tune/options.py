@@ -17,7 +17,6 @@ HOME = Path("runs")  # below the folder in which the command is started
 NO_CHANGES: list[str] = []
 
 SpaceFile = Annotated[Path, typer.Argument(metavar="SPACE.yaml", help="The study file.")]
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, as `tune list` prints it.")]
 HomeOption = Annotated[
     Path, typer.Option("--home", metavar="DIR", envvar="NIGHTSWEEP_HOME", help="Where the ledger and all studies lie.")
 ]
@@ -29,6 +28,26 @@ LedgerOption = Annotated[
         envvar="NIGHTSWEEP_LEDGER",
         help="A team's ledger, postgresql://USER@HOST/DATABASE; default: ledger.db in the home.",
     ),
+]
+
+
+def _known_studies(context: typer.Context, incomplete: str) -> list[str]:
+    """Returns the studies that a shell offers behind a verb: those of the home that was typed."""
+    from orchestrator.errors import NightsweepError
+    from orchestrator.ledger import Ledger
+    from orchestrator.study.trash import is_deleted
+
+    home = home_at(Path(context.params.get("home_folder") or HOME), context.params.get("ledger_url"))
+    try:
+        rows = Ledger(home.ledger).studies() if home.has_ledger else []
+    except NightsweepError:
+        return []
+    return [row.name for row in rows if row.name.startswith(incomplete) and not is_deleted(row)]
+
+
+StudyName = Annotated[
+    str,
+    typer.Argument(metavar="STUDY", help="A study's name, as `tune list` prints it.", autocompletion=_known_studies),
 ]
 SetOption = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: --set space.lr=1e-3.")

@@ -8,7 +8,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tune.command import app
+from tune.command import VERBS, app, options_of
+from tune.habits import answer, help_for
 from tune.outlet import descriptor_of, lose_no_character
 from tune.python_options import restart_with_docstrings
 
@@ -35,6 +36,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _exit_code_of(arguments: list[str]) -> int:
     """Runs the verb. Raises OSError where what it prints cannot be written."""
+    arguments = help_for(arguments, list(VERBS)) or arguments
+    said = answer(arguments, list(VERBS), options_of) if arguments else None
+    if said is not None:
+        print(said, file=sys.stderr)
+        return 2
     try:
         app(arguments)
     except SystemExit as ended:

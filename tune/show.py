@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,44 +19,30 @@ from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.mistake import duration, short
 from orchestrator.step import Step
 from orchestrator.study.code_change import changes_of, sentence
-from orchestrator.study.proposals import is_used_up
-from orchestrator.trial import Outcome, State, Status, Trial, best_trial
-from reports.numbers.alike import alike
+from orchestrator.trial import State, Trial
+from orchestrator.typed_command import command
 from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
 from tune.endings import endings
-from tune.next_command import check, go_on, home_option, more
 from tune.summary import study_summary
 from tune.terminal import Terminal
+from tune.trial_table import best_first, trial_table
+
+PIPED = 200  # cells
 
 
 def console() -> Console:
-    """Returns standard output as a console; when piped, as wide as its lines need. A name in brackets stays a name."""
-    return Terminal(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
+    """Returns standard output as a console. A name in brackets stays a name.
+
+    It is as wide as the terminal, or as COLUMNS says; piped without COLUMNS, as wide as lines get.
+    """
+    told = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return Terminal(width=None if told else PIPED, markup=False, emoji=False, highlight=False)
 
 
 def say(line: str) -> None:
     """Prints a line on standard output, as it is."""
     console().print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def show_studies(rows: Sequence[tuple[StudyRow, list[Trial]]]) -> None:
-    """Prints a table of studies."""
-    table = _table("study", "status", "trials", "best", "value", "time", "trainable")
-    for row, trials in rows:
-        objective = row.objective
-        best = best_trial(trials, objective)
-        value = None if best is None else best.value(objective)
-        table.add_row(
-            row.name,
-            row.status,
-            _count(trials),
-            "" if best is None else f"{best.number:04d}",
-            "" if value is None else f"{objective.metric} {value:.4f}",
-            duration(row.seconds),
-            str(row.raw["trainable"]),
-        )
-    console().print(table)
 
 
 def show_study(
@@ -71,12 +58,12 @@ def show_study(
     summary = study_summary(row, trials, home, steps=steps, gpu_seconds=gpu_seconds)
     objective = row.objective
     reason = f" ({row.reason})" if row.reason else ""
-    say(f"{row.name}: {row.status}{reason}, {_count(trials)}, {duration(row.seconds)}")
+    say(f"{row.name}: {row.status}{reason}, {count(trials)}, {duration(row.seconds)}")
     best = summary["best"]
     if best is not None:
         say(f"best: {objective.metric} {best['value']:.4f} by trial {best['number']} at epoch {best['epoch']}")
         if best["test"]:
-            say("on the test split: " + _metrics(best["test"]))
+            say("on the test split: " + metrics(best["test"]))
         if best["checkpoint"]:
             say(f"checkpoint: {best['checkpoint']}")
     checkpoints = summary["checkpoints"]
@@ -91,24 +78,13 @@ def show_study(
         say(f"code: since {change.moment} {sentence(change)}")
     if summary["failures"]:
         say(f"failures, retries included: {_by_class(summary['failures'])}")
-    _print_failures(row, trials, steps)
-    _print_symptoms(row, trials)
+    print_failures(row, trials, home, steps)
+    print_symptoms(row, trials)
     for line in endings(trials):
         say(line)
-    searched = _searched(trials)
-    table = _table("trial", "state", "epochs", objective.metric, "at", "time", *searched)
-    for trial in trials:
-        report = trial.best_report(objective)
-        table.add_row(
-            f"{trial.number:04d}" + (f" {trial.baseline}" if trial.baseline else ""),
-            trial.state.value + (", left out" if trial.left_out else ""),
-            str(trial.epochs),
-            "" if report is None else f"{report.metrics[objective.metric]:.4f}",
-            "" if report is None else str(report.epoch),
-            duration(trial.seconds),
-            *(short(trial.config[name]) if name in trial.config else "" for name in searched),
-        )
-    console().print(table)
+    screen = console()
+    if trials:
+        screen.print(trial_table(best_first(trials, objective), objective, screen.width))
     for trial in trials:
         for line in _particulars(trial):
             say(f"trial {trial.number} {line}")
@@ -132,7 +108,7 @@ def show_trial(row: StudyRow, trial: Trial, home: Home, steps: Sequence[Step] = 
     if summary["symptom"]:
         say(f"its curves say {summary['symptom']}")
     if trial.test:
-        say("on the test split: " + _metrics(trial.test))
+        say("on the test split: " + metrics(trial.test))
     if summary["checkpoint"]:
         say(f"checkpoint: {summary['checkpoint']}")
     if trial.retried:
@@ -162,8 +138,8 @@ def _particulars(trial: Trial) -> list[str]:
     return said
 
 
-def show_check(file: Path, findings: Iterable[Finding]) -> bool:
-    """Prints what was found, as it comes; returns whether nothing is wrong."""
+def show_check(file: Path, findings: Iterable[Finding], run: str) -> bool:
+    """Prints what was found, as it comes; returns whether nothing is wrong. run: the command that comes next."""
     from orchestrator.preflight.preflight import way_out  # It brings in all that a start needs.
 
     wrong = []
@@ -179,7 +155,7 @@ def show_check(file: Path, findings: Iterable[Finding]) -> bool:
     if wrong:
         say(f"{file}: mend what is named above{way_out(wrong)}")
     else:
-        say(f"{file}: nothing wrong was found; next: tune run {file}")
+        say(f"{file}: nothing wrong was found; next: {run}")
     return not wrong
 
 
@@ -190,64 +166,6 @@ def show_health(findings: Sequence[HealthFinding]) -> bool:
         if finding.remedy:
             say(f"{'':8}  {finding.remedy}")
     return not any(finding.level == "problem" for finding in findings)
-
-
-def show_outcome(
-    row: StudyRow,
-    trials: list[Trial],
-    outcome: Outcome,
-    page: Path,
-    home: Home,
-    command: str,
-    steps: Sequence[Step] = (),
-) -> int:
-    """Prints the last lines of `tune run`: what came out, what to type next. Returns the exit code."""
-    objective = row.objective
-    best = best_trial(trials, objective)
-    if outcome.started == 0 and outcome.status is Status.FINISHED:
-        remedy = more(command) if row.reason is None else "change that limit under `budget`"
-        if is_used_up(row.reason):
-            remedy = "widen `space` or loosen `constraints` in the file"
-        reason = "" if row.reason is None else f" ({row.reason})"
-        say(f"{row.name} is finished{reason}: {_count(trials)}; no trial was started. More: {remedy}")
-    else:
-        reason = f" ({row.reason})" if row.reason and row.reason != outcome.status else ""
-        say(f"{row.name}: {outcome.status}{reason}: {_count(trials)}, {duration(row.seconds)} in all")
-    if best is not None:
-        report = best.best_report(objective)
-        assert report is not None
-        test = f"; on the test split {_metrics(best.test)}" if best.test else ""
-        value = report.metrics[objective.metric]
-        say(f"best: {objective.metric} {value:.4f} by trial {best.number} at epoch {report.epoch}{test}")
-    found = None if " --smoke" in command else alike([trial for trial in trials if trial.counts], objective)
-    nothing_learnt = best is not None and found is not None and found.kind == "nothing_learnt"
-    if found is not None and nothing_learnt:
-        say(f"nothing was learnt: every value of {objective.metric} is {found.value:g}")
-    _print_failures(row, trials, steps)
-    _print_symptoms(row, trials)
-    say(f"report: {home.shown(page)}")
-    if outcome.status in (Status.INTERRUPTED, Status.PAUSED):
-        say(f"next: {go_on(command)}   goes on from here")
-        return 130 if outcome.status is Status.INTERRUPTED else 0
-    if outcome.status is Status.FAILED and row.reason is not None:
-        in_a_row = "failed alike" in row.reason
-        end = "; if it is their configs that fail," if in_a_row else ""
-        say(f"next: mend that, and {go_on(command)} goes on and tries those trials again{end}")
-        if in_a_row:
-            say("      add --set failures.equal_exceptions=null")
-        return 1
-    if outcome.status is Status.FAILED:
-        say("next: mend what the failed trials name, then run the study again with --fresh")
-        return 1
-    if " --smoke" in command:
-        say(f"next: the wiring holds; now your data: {check(command)}")
-    elif best is not None and nothing_learnt:
-        say(f"next: tune show {row.name} --trial {best.number}{home_option(command)}")
-    elif command.startswith("tune train"):
-        say(f"next: tune show {row.name}{home_option(command)}")
-    else:
-        say(f"next: tune best {row.name} --output best.yaml{home_option(command)} && tune train best.yaml")
-    return 0
 
 
 def _used(used: Mapping[str, float], budget: Mapping[str, object]) -> str:
@@ -267,18 +185,19 @@ def _by_class(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{times} {key.replace('_', ' ')}" for key, times in counts.items())
 
 
-def _print_failures(row: StudyRow, trials: Sequence[Trial], steps: Sequence[Step]) -> None:
+def print_failures(row: StudyRow, trials: Sequence[Trial], home: Home, steps: Sequence[Step]) -> None:
     """Prints a line for every trial that failed or could not be scored, with the reason."""
     for trial in trials:
         if trial.state is State.FAILED:
-            say(f"trial {trial.number} failed: {trial.reason}; see tune show {row.name} --trial {trial.number}")
+            see = command(home, "show", row.name, "--trial", str(trial.number))
+            say(f"trial {trial.number} failed: {trial.reason}; see {see}")
     for step in steps:
         if step.state is State.FAILED:
             why = f"trial {step.trial} cannot be scored on the test split: {step.reason}"
-            say(f"{why}; see tune show {row.name} --trial {step.trial}")
+            say(f"{why}; see {command(home, 'show', row.name, '--trial', str(step.trial))}")
 
 
-def _print_symptoms(row: StudyRow, trials: Sequence[Trial]) -> None:
+def print_symptoms(row: StudyRow, trials: Sequence[Trial]) -> None:
     """Prints a line for every symptom, with the trials whose curves show it."""
     for group in symptoms_of(trials, row.objective):
         others = ", ".join(str(trial.number) for trial in group.trials[1:])
@@ -296,13 +215,7 @@ def _show_reports(trial: Trial) -> None:
     console().print(table)
 
 
-def _searched(trials: Sequence[Trial]) -> list[str]:
-    """Returns the names whose values differ between trials."""
-    names = list(dict.fromkeys(name for trial in trials for name in trial.config))
-    return [name for name in names if len({repr(trial.config.get(name)) for trial in trials}) > 1]
-
-
-def _count(trials: Sequence[Trial]) -> str:
+def count(trials: Sequence[Trial]) -> str:
     """Writes `5 trials (3 completed, 2 pruned) and 4 left out`: those that count are what the report counts, too."""
     counting = [trial for trial in trials if trial.left_out is None]
     states = Counter(trial.state for trial in counting)
@@ -311,8 +224,9 @@ def _count(trials: Sequence[Trial]) -> str:
     return text + (f" and {len(trials) - len(counting)} left out" if len(counting) < len(trials) else "")
 
 
-def _metrics(metrics: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+def metrics(values: Mapping[str, float]) -> str:
+    """Writes `test/hmean 0.9632, test/precision 0.9607`."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in values.items())
 
 
 def _table(*columns: str) -> Table:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.machine.provenance import command
 from orchestrator.moment import until
 from orchestrator.runner import run
 from orchestrator.study.budget import Limits, time_of_day
 from orchestrator.study_file.study_spec import StudySpec
+from orchestrator.typed_command import command, typed
 from trainables import Finding
 from tune.detached import readiness
 from tune.live import RunView
-from tune.next_command import home_option
+from tune.outcome import show_outcome
 from tune.run_log import NAME
 from tune.run_output import RunOutput
-from tune.show import console, show_outcome
+from tune.show import console
 from tune.study_report import report_of_run
 
 
@@ -35,9 +34,9 @@ def run_study(
     file: str,
 ) -> int:
     """Runs the study; returns the exit code. Whatever becomes of the terminal, the study goes on."""
-    words = command(sys.argv)
+    words = str(typed())
     heading = f"{words}   process {os.getpid()} on {socket.gethostname()}"
-    with RunOutput(home.study(spec.study) / NAME, heading, advice(spec.study, words), readiness()) as output:
+    with RunOutput(home.study(spec.study) / NAME, heading, advice(spec.study, home), readiness()) as output:
         told = intent(spec, limits, time.time())
         view = RunView(output, console(), deadline_is_told="until" in told)
         view.announce(f"{spec.study}: {told}")
@@ -78,7 +77,6 @@ def intent(spec: StudySpec, limits: Limits, now: float) -> str:
     return ", ".join(parts + [until(min(ends), now)] if ends else parts)
 
 
-def advice(study: str, words: str) -> str:
-    """Says how to see and how to stop a study that has no terminal. words: the command that was typed."""
-    home = home_option(words)
-    return f"{study} goes on: `tune attach {study}{home}` shows it, `tune stop {study}{home}` pauses it"
+def advice(study: str, home: Home) -> str:
+    """Says how to see and how to stop a study that has no terminal."""
+    return f"{study} goes on: `{command(home, 'attach', study)}` shows it, `{command(home, 'stop', study)}` pauses it"

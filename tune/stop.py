@@ -15,6 +15,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.ledger.lease import Lease
 from orchestrator.mistake import duration
 from orchestrator.trial import State
+from orchestrator.typed_command import beside
 from tune.attach import lease_of
 
 POLL_SECONDS = 0.5
@@ -64,7 +65,7 @@ def _signal(study: str, lease: Lease) -> None:
         return  # It has just ended.
     except PermissionError as error:
         raise NightsweepError(
-            f"{study}: is run by {lease}, which belongs to another user; ask them to type tune stop {study}"
+            f"{study}: is run by {lease}, which belongs to another user; ask them to type {beside('stop', study)}"
         ) from error
 
 

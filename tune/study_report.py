@@ -13,6 +13,7 @@ from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.tracking.store import default_uri
 from orchestrator.trial import Outcome, Trial
+from orchestrator.typed_command import command
 from reports.numbers.repeats import may_hold_repeats
 from reports.numbers.study_view import StudyView, view
 from reports.pages.plain_text import escape
@@ -54,7 +55,8 @@ def write_study_report(
             uri, text = tracking_uri(home, rows[0]), description(page.parent / "report.json")
             tracking.log_report(ledger, rows[0].id, uri, home.path, files=files, name=default.name, description=text)
         except tracking.TrackingError as error:  # The files are written, and that is what was asked for.
-            print(visible(f"{error}; `tune report {rows[0].name}` shows the report there later"), file=sys.stderr)
+            again = command(home, "report", rows[0].name)
+            print(visible(f"{error}; `{again}` shows the report there later"), file=sys.stderr)
     return page
 
 
@@ -89,7 +91,8 @@ def report_of_run(home: Home, ledger: Ledger, trials: Sequence[Trial], outcome: 
         return write_study_report(home, ledger, [outcome.study])
     except OSError as error:  # The disk is full: the last lines of the run still say how the study stands.
         why = error.strerror or error
-        print(f"{page}: must be written, but {why}; then type: tune report {outcome.study}", file=sys.stderr)
+        again = command(home, "report", outcome.study)
+        print(f"{page}: must be written, but {why}; then type: {again}", file=sys.stderr)
         return page
 
 

@@ -16,6 +16,7 @@ from orchestrator.study.budget import used_of
 from orchestrator.study.failures import every_failure
 from orchestrator.study_file.yaml_file import write_yaml
 from orchestrator.trial import Objective, Trial, best_trial
+from orchestrator.typed_command import command
 from reports.numbers.symptoms import symptom_of
 
 
@@ -111,8 +112,11 @@ def _best_summary(trial: Trial, objective: Objective, checkpoint: str | None) ->
     }
 
 
-def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
-    """Returns YAML: the study's trainable, data and objective, every value of `space` fixed, and where it came from."""
+def best_config(row: StudyRow, trial: Trial, home: Home, file: str = "best.yaml") -> str:
+    """Returns YAML: the study's trainable, data and objective, every value of `space` fixed, and where it came from.
+
+    file: as it will be called.
+    """
     objective = row.objective
     best = trial.best_report(objective)
     assert best is not None
@@ -141,5 +145,5 @@ def best_config(row: StudyRow, trial: Trial, home: Home) -> str:
     if warning is not None:
         said.append(f"{warning[0].upper()}{warning[1:]}.")
     # Whatever a metric is called, its line stays a comment.
-    heading = "".join(f"# {one_line(line, 1000)}\n" for line in said)
-    return heading + "# Train it again: tune train FILE\n" + write_yaml(content)
+    said.append(f"Train it again: {command(home, 'train', file)}")
+    return "".join(f"# {one_line(line, 1000)}\n" for line in said) + write_yaml(content)

@@ -119,7 +119,7 @@ def resource_mistakes(spec: StudySpec, available: Mapping[str, float]) -> list[s
     if gpu > gpus:
         found.append(
             f"resources.gpu: must be at most the {gpus:g} GPUs there are, but got {gpu:g}; "
-            "add --set resources.gpu=0 to train on the CPU, or --smoke to try the wiring"
+            "add --set resources.gpu=0 to train on the CPU, or type `tune run FILE --smoke` to try the wiring"
         )
     if spec.resources.cpu > cpus:
         found.append(

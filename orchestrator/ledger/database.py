@@ -29,6 +29,7 @@ class Database:
     """
 
     def __init__(self, url: str | Path) -> None:
+        self.url = url
         self._address = address = address_of(url)
         self.shown = _shown(address)
         self.dialect = address.get_backend_name()

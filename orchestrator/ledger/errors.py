@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from orchestrator.disk import is_full
 from orchestrator.errors import NightsweepError
+from orchestrator.home import Home
 from orchestrator.secret import HIDDEN, mask
+from orchestrator.typed_command import command
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another
 NO_ROOM = "has no room left to write; free some and start again: every report before is safe"
@@ -96,9 +98,11 @@ def _postgresql_meaning(cause: str, address: sa.URL) -> str:
 class UnknownStudy(LedgerError):
     exit_code = 2
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        known_ones = f"Known studies: {', '.join(known)}. Try `tune list`."
-        super().__init__(f"No study named {name!r}. {known_ones if known else 'There is none yet. Try `tune run`.'}")
+    def __init__(self, name: str, known: Sequence[str], ledger: str | Path) -> None:
+        home = Home.of_ledger(ledger)
+        known_ones = f"Known studies: {', '.join(known)}. Try `{command(home, 'list')}`."
+        none = f"There is none yet. Try `{command(home, 'run', 'SPACE.yaml')}`."
+        super().__init__(f"No study named {name!r}. {known_ones if known else none}")
 
 
 class StudyExists(LedgerError):

@@ -23,6 +23,7 @@ from orchestrator.study.continuation import fingerprint_of, forbidden_changes, i
 from orchestrator.study.outlook import Outlook, outlook
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Trial
+from orchestrator.typed_command import beside, typed
 from trainables import Finding, Trainable, load_trainable, signature_mistake
 from trainables.trainable import BUILT_IN
 
@@ -125,7 +126,8 @@ def _refuse_what_is_wrong(spec: StudySpec, file: str, findings: Sequence[Finding
     say(f"{spec.study}: looked at {looked_at}: {'something is wrong' if wrong else 'nothing wrong'}")
     if wrong:
         lines = [f"{file}: {line}" for finding in wrong for line in _lines(finding)]
-        hint = f"no trial was started; see tune check {file}{way_out(wrong)}"
+        see = typed().as_verb("check") if typed().argument == file else beside("check", file)
+        hint = f"no trial was started; see {see}{way_out(wrong)}"
         raise InputMistake(*dict.fromkeys(lines), f"{file}: {hint}")
 
 

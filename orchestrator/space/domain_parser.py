@@ -11,6 +11,7 @@ from orchestrator.mistake import Mistakes, did_you_mean, quoted, shown, unknown_
 from orchestrator.plain_data import canonical, is_number, plain_mistake, plain_scalar, with_whole_keys
 from orchestrator.space.config_field import ConfigField, WrongValue
 from orchestrator.space.domain import Categorical, Domain, Fixed, Float, Int, range_mistakes
+from orchestrator.space.other_words import in_our_words
 
 # The keys of a domain that is a mapping, each with its meaning.
 KEYS = {
@@ -103,6 +104,12 @@ class DomainParser:
             return Fixed(value[0]) if value else None
         if "by" in raw or "when" in raw:
             self._mistakes.add(path, "must hold no `by` or `when` of its own, but got one; write it at the name itself")
+            return None
+        meant = in_our_words(raw)
+        if meant is not None:
+            self._mistakes.add(
+                path, f"must be a domain in the words of a study file, but got {shown(raw)}; write {meant}"
+            )
             return None
         form = next((FORMS[key] for key in raw if key in FORMS), None)
         if form is None:

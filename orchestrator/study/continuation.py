@@ -21,6 +21,7 @@ from orchestrator.study.budget import Limits
 from orchestrator.study.code_change import code_facts
 from orchestrator.study_file.study_spec import StudySpec, section_of
 from orchestrator.trial import Extension, Objective, Role, State, Status, Trial
+from orchestrator.typed_command import beside
 from trainables import Trainable
 
 # While trials hang on them.
@@ -201,7 +202,8 @@ def news(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revisio
     if new:
         listed = ", ".join(str(number) for number in sorted(new)[:8]) + (", ..." if len(new) > 8 else "")
         count = f"{len(new)} of {len(trials)} trials ({listed}) {'lies' if len(new) == 1 else 'lie'}"
-        said.append(f"{row.name}: {count} outside the space as it is now and no longer count; see tune show {row.name}")
+        see = beside("show", row.name)
+        said.append(f"{row.name}: {count} outside the space as it is now and no longer count; see {see}")
     back = [trial.number for trial in trials if trial.left_out and trial.number not in found.left_out]
     if back:
         said.append(f"{row.name}: {len(back)} trials that were left out count again")

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from orchestrator.disk import GB
 from orchestrator.mistake import Mistakes, did_you_mean, join, shown, unknown_field
 from orchestrator.plain_data import LARGEST_WHOLE
+from orchestrator.study_file.other_words import advice_for, key_in_our_words, value_in_our_words
 from orchestrator.trial import Objective
 
 
@@ -253,20 +254,28 @@ def report_field(model: type[BaseModel], name: str, raw: Mapping[str, Any], path
     """Adds to `mistakes`, in our words rather than pydantic's, what is wrong with one field of a section."""
     field = model.model_fields.get(name)
     if field is None:
-        mistakes.add(path, unknown_field(name, model.model_fields), key=name)
+        mistakes.add(path, unknown_field(name, model.model_fields, advice_for(path, name, raw[name])), key=name)
     elif name not in raw:
-        near = [key for key in raw if key not in model.model_fields and did_you_mean(key, [name])]
+        near = [key for key in raw if key not in model.model_fields and _is_meant(path, key, raw[key], name)]
         if not near:  # Otherwise the unknown field is reported, with this one as a suggestion.
             mistakes.add(
                 join(path, name), f"must be given, as {field_words(field)}; add `{name}: {_plain(example_of(field))}`"
             )
     else:
         choices = [choice for choice in _literals(field.annotation) if isinstance(choice, str)]
+        meant = value_in_our_words(join(path, name), raw[name])
         hint = did_you_mean(raw[name], choices)
+        hint = f"; write `{meant}`" if meant and f"`{meant}`" not in hint else hint
         most, value = _upper_bound(field.annotation, field.metadata), raw[name]
         beyond = most is not None and isinstance(value, (int, float)) and most < value != math.inf
         words = f"at most {most}" if beyond else field_words(field)
         mistakes.add(join(path, name), f"must be {words}, but got {shown(value)}{hint}")
+
+
+def _is_meant(section: str, key: Any, value: Any, name: str) -> bool:
+    """Returns whether an unknown key of a section is reported with `name` as what was meant."""
+    meant = key_in_our_words(section, key, value) if isinstance(key, str) else None
+    return bool(did_you_mean(key, [name])) or (meant or "").startswith(f"{name}:")
 
 
 def field_words(field: FieldInfo) -> str:

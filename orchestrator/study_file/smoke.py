@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from orchestrator.errors import InputMistake
+from orchestrator.home import Home
 from orchestrator.space.search_space import as_fixed
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import load_trainable
@@ -34,6 +36,12 @@ def smoke_version(spec: StudySpec) -> StudySpec:
     raw.pop("warm_start", None)
     raw.pop("storage", None)
     return parse_study(raw, f"{spec.study} (--smoke)")
+
+
+def forget_checkpoints(home: Home, study: str) -> None:
+    """Deletes the checkpoints of a smoke test that has ended: they can be written, which was to be proved."""
+    for folder in home.study(study).glob("trials/*/checkpoint"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _without_conditions(domain: Any, fixed: dict[str, Any]) -> Any:

@@ -21,6 +21,7 @@ from orchestrator.space.search_space import SearchSpace, Unsatisfiable
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study_file.baselines import Baseline, parse_baselines
 from orchestrator.study_file.composition import Sources, read_study_file
+from orchestrator.study_file.other_words import advice_for, section_meant
 from orchestrator.study_file.sections import (
     NAME_PATTERN,
     BudgetSpec,
@@ -151,7 +152,7 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
     raw = {key: value for key, value in raw.items() if value is not None or key not in _OPTIONAL}
     for key in raw:
         if key not in WRITTEN:
-            mistakes.add("", unknown_field(key, (*WRITTEN, "extends")), key=key)
+            mistakes.add("", unknown_field(key, (*WRITTEN, "extends"), advice_for("", key, raw[key])), key=key)
     _report_secrets(raw, mistakes)
     found: dict[str, Any] = {key: _scalar(key, raw, mistakes) for key in ("study", "trainable")}
     if found["study"] is not None and is_own(found["study"]):
@@ -191,7 +192,7 @@ def _report_missing(key: str, raw: Mapping[str, Any], mistakes: Mistakes) -> Non
     example = {"objective": "{metric: val/hmean, mode: max}", "space": "{lr: {low: 1e-4, high: 1e-3, log: true}}"}.get(
         key
     )
-    if any(did_you_mean(other, [key]) for other in raw if other not in WRITTEN):
+    if any(did_you_mean(other, [key]) or section_meant(str(other)) == key for other in raw if other not in WRITTEN):
         return  # The unknown key is reported, with this one as a suggestion.
     if example is None:
         report_field(StudySpec, key, raw, "", mistakes)
@@ -306,7 +307,9 @@ def _read_space(
     mistakes: Mistakes,
 ) -> None:
     """Reads `space`, `constraints` and `baselines` into `found`. fields: None if the trainable could not be loaded."""
-    space_raw, texts = raw.get("space"), raw.get("constraints", [])
+    # A search space under another tool's name is read, too, so that all of its words are answered at once.
+    others = (raw[key] for key in raw if key not in WRITTEN and section_meant(str(key)) == "space")
+    space_raw, texts = raw.get("space", next(others, None)), raw.get("constraints", [])
     if "space" not in raw:
         _report_missing("space", raw, mistakes)
     elif not isinstance(space_raw, dict):

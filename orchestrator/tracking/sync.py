@@ -8,12 +8,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.ledger import Ledger, LedgerError
+from orchestrator.ledger import Ledger, LedgerError, StudyRow
 from orchestrator.secret import mask
-from orchestrator.tracking.mlflow_client import connect, describe, store_files
-from orchestrator.tracking.projection import environment
+from orchestrator.tracking.mlflow_client import connect, describe, experiment_or_none, is_deleted, runs_of, store_files
+from orchestrator.tracking.projection import UID, environment
 from orchestrator.tracking.sender import Busy, Sender, SyncResult
-from orchestrator.tracking.store import TrackingError, explaining
+from orchestrator.tracking.store import TrackingError, explaining, file_of
 
 TRIES, TRIES_APART_SECONDS = 2, 1.0  # So many tries without any progress.
 
@@ -39,6 +39,27 @@ def sync(ledger: Ledger, study_id: int, uri: str, home: Path) -> SyncResult:
                 if not tries:
                     raise
                 time.sleep(TRIES_APART_SECONDS)
+
+
+def forget(row: StudyRow, uri: str) -> None:
+    """Deletes the study's runs in MLflow, and its experiment where no other run is in it; both can be restored there.
+
+    May be repeated. Raises TrackingError.
+    """
+    file = file_of(uri)
+    if row.mlflow_experiment_id is None or (file is not None and not file.exists()):
+        return
+    with explaining(uri):
+        client = connect(uri)
+        experiment = experiment_or_none(client, row.mlflow_experiment_id)
+        if experiment is None:
+            return
+        for run in runs_of(client, experiment.experiment_id, row.uid):
+            if run.info.lifecycle_stage == "active":
+                client.delete_run(run.info.run_id)
+        own = experiment.tags.get(UID) == row.uid and not is_deleted(experiment)
+        if own and not client.search_runs([experiment.experiment_id], max_results=1):
+            client.delete_experiment(experiment.experiment_id)
 
 
 def log_report(

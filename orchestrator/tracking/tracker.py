@@ -6,12 +6,15 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.home import Home
 from orchestrator.ledger import Ledger, LedgerError
 from orchestrator.secret import mask
 from orchestrator.tracking.sender import Busy, Refused, Sender
 from orchestrator.tracking.store import gist_of
+from orchestrator.typed_command import command
 
 ROUND_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 60.0  # Between two tries while MLflow does not answer.
@@ -114,5 +117,6 @@ class Tracker:
             return True
         if missing is not None:
             why = self._why or "it took too long"
-            self._warn(f"{name}: MLflow at {mask(self._uri)} lacks {missing} ({why}); send it with: tune sync {name}")
+            send = command(replace(Home.of_ledger(self._ledger_url), path=self._home.absolute()), "sync", name)
+            self._warn(f"{name}: MLflow at {mask(self._uri)} lacks {missing} ({why}); send it with: {send}")
         return missing is not None

@@ -14,6 +14,7 @@ from orchestrator.job import Workplace
 from orchestrator.ledger import StudyRow
 from orchestrator.study_file.study_spec import parse_study
 from orchestrator.trial import Trial, best_trial
+from orchestrator.typed_command import command
 from orchestrator.worker.run import WorkerRun
 from trainables import UnknownTrainable, load_trainable
 from trainables.data.image_file import EXTENSIONS, MAC_NOTES, UNKNOWN_FORMATS
@@ -42,8 +43,9 @@ def predict(
         raise StorageError(kept.error)
     epoch = None if best is None else kept.best_epoch(best, row.objective)
     if best is None or epoch is None:
+        see = command(home, "show", row.name)
         raise InputMistake(
-            f"{row.name}: must have a trial with a checkpoint to predict with, but has none; see `tune show {row.name}`"
+            f"{row.name}: must have a trial with a checkpoint to predict with, but has none; see `{see}`"
         )
     spec = parse_study(row.raw, row.name)
     directory = home.study(row.name)

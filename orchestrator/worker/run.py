@@ -64,7 +64,9 @@ class WorkerRun:
             yield self
         except CorruptCheckpoint as corrupt:
             name = self._storage.address(self._number, epoch)
-            raise CorruptCheckpoint(f"{name} is corrupt: {corrupt}; train it again: see `tune best`") from corrupt
+            raise CorruptCheckpoint(
+                f"{name} is corrupt: {corrupt}; `tune best STUDY` writes its config to train it again"
+            ) from corrupt
         finally:
             self.close()
 

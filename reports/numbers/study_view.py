@@ -58,6 +58,7 @@ class StudyView:
     checkpoint: str | None = None  # of the best trial's best epoch: its folder or URL
     failed_steps: tuple[Step, ...] = ()  # such as a scoring on the test split
     used: Mapping[str, float] = field(default_factory=dict)  # of the budget: hours, gpu_hours, ...
+    sampler: str = "auto"  # as the study file has it
     more_until: int | None = None  # trials in all, while there are fewer than `--trials +N` asked for
     space: SearchSpace = field(default_factory=lambda: SearchSpace({}))  # with its constraints
     repeats: tuple[Repeat, ...] = ()  # of the best trial, with other seeds, in studies of their own
@@ -118,6 +119,7 @@ def view(
         searched=searched,
         fixed=fixed,
         scheduler=_scheduler(row),
+        sampler=str((raw.get("search") or {}).get("sampler", "auto")),
         facts=row.facts,
         seconds=row.seconds,
         trial_directory=trial_directory(Home.at(home).study(row.name), 1).parent,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestrator.policies.build import sampler_of
 from orchestrator.study.code_change import KEPT_ASIDE
 from orchestrator.study.failures import every_failure
 from reports.numbers.quantity import Quantity
@@ -27,6 +28,7 @@ def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
     seeds = sorted({trial.seed for trial in view.trials})
     if seeds:
         yield words("facts.seed"), ", ".join(map(str, seeds[:8]))
+    yield words("facts.sampler"), _sampler(view.sampler, words)
     yield words("facts.scheduler"), _scheduler(view.scheduler, words)
     for key, mapping in (("facts.budget", view.budget), ("facts.resources", view.resources)):
         told = ", ".join(f"{one_line(k)} {short(v)}" for k, v in mapping.items() if v is not None)
@@ -54,6 +56,12 @@ def environment(view: StudyView, words: Words) -> Iterator[tuple[str, str]]:
         count = Quantity("trials", len(view.trials))
         yield words("facts.attempts"), words("facts.attempts_detail", attempts=attempts, trials=count)
     yield from flattened({name: value for name, value in view.facts.items() if name not in _SAID_ELSEWHERE})
+
+
+def _sampler(sampler: str, words: Words) -> str:
+    """Names the sampler by what it is; `auto` beside it where the file leaves the choice to us."""
+    named = words("facts.sampler_random") if sampler_of(sampler) == "random" else one_line(sampler_of(sampler))
+    return words("facts.sampler_auto", sampler=named) if sampler == "auto" else named
 
 
 def _scheduler(scheduler: Mapping[str, Any], words: Words) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
+
+import typer
+
+from tune.command import app
 
 Started = subprocess.Popen[str]
 Tune = Callable[..., Started]
@@ -65,3 +71,23 @@ def shown(tune: Tune, study: str = "toy") -> dict[str, Any]:
     code, out, err = ended(tune("show", study, "--json", "--history"))
     assert code == 0, err
     return json.loads(out)
+
+
+def parsed(line: str) -> tuple[str, dict[str, Any]]:
+    """Parses one command by the program's own parser, and runs nothing; returns the verb and its parameters.
+
+    Fails for what the program would refuse.
+    """
+    program, verb, *words = shlex.split(line)
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # It is a group.
+    assert program in ("tune", "nightsweep") and verb in known, line
+    with known[verb].make_context(verb, words) as context:
+        return verb, dict(context.params)
+
+
+def commands_in(text: str) -> list[str]:
+    """Returns every command that a text proposes: each ends at its line's end, a backtick, `&&` or some prose."""
+    found = re.findall(r"(?<![\w/-])((?:tune|nightsweep) [a-z]+(?: [^\n`]*)?)", text)
+    ends = r"\s&&\s|\s{2,}|[;,] |\.$"
+    pieces = [piece for line in found for piece in re.split(r"\s&&\s", line)]
+    return [re.split(ends, piece)[0].strip() for piece in pieces if re.match(r"tune|nightsweep", piece.strip())]

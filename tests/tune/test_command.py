@@ -169,9 +169,10 @@ def test_a_home_that_is_a_file_is_said_and_stays_as_it_is(
 
 
 def test_a_file_that_searches_cannot_be_trained(typed: Typed, home: Path, toy_study: Callable[..., Path]):
-    ended = typed("train", str(toy_study()))
+    file = toy_study()
+    ended = typed("train", str(file))
     assert ended.code == 2
-    assert "space.lr: must be one value, but is searched; use `tune run`" in ended.err
+    assert f"space.lr: must be one value, but is searched; use `tune run {file}`" in ended.err
 
 
 def test_check_finds_what_the_trainable_finds(typed: Typed, home: Path, toy_study: Callable[..., Path]):

@@ -142,7 +142,7 @@ def test_a_report_in_korean_lies_beside_the_english_one(
 ):
     shown: list[tuple[set[str], str]] = []
     monkeypatch.setattr(
-        tracking, "log_report", lambda *_, files, name: shown.append(({file.name for file in files}, name))
+        tracking, "log_report", lambda *_, files, name, **_more: shown.append(({file.name for file in files}, name))
     )
     english = Path(typed("report", "toy").out.strip())
     text = english.read_text()

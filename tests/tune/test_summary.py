@@ -11,7 +11,8 @@ from orchestrator.home import Home
 from orchestrator.job import FailureClass
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.trial import FailedAttempt, Objective, Outcome, Report, State, Status, Trial
-from tune.show import show_outcome, show_study, show_trial
+from tune.outcome import show_outcome
+from tune.show import show_study, show_trial
 from tune.summary import study_summary
 
 

@@ -11,14 +11,10 @@ from tune.options import HOME, HomeOption, LedgerOption, StudyName, home_with_le
 
 def attach(study: StudyName, home_folder: HomeOption = HOME, ledger_url: LedgerOption = None) -> None:
     """Show what a running study says, as its terminal would; Ctrl-C leaves the study running."""
-    import sys
-
-    from orchestrator.machine.provenance import command
     from tune.attach import attach
-    from tune.next_command import home_option
 
     home, ledger = home_with_ledger(home_folder, ledger_url)
-    attach(home, ledger, study, home_option(command(sys.argv)))
+    attach(home, ledger, study)
 
 
 def stop(

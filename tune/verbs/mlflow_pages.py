@@ -17,11 +17,15 @@ def sync(
     """Make MLflow equal to the ledger."""
     from orchestrator import tracking
     from orchestrator.secret import mask
+    from orchestrator.study.trash import is_deleted
     from tune.study_report import tracking_uri
 
     home, ledger = home_with_ledger(home_folder, ledger_url)
     for row in [ledger.study(study)] if study else ledger.studies():
         uri = tracking_uri(home, row)
+        if is_deleted(row):
+            tracking.forget(row, uri)
+            continue
         result = tracking.sync(ledger, row.id, uri, home.path)
         print(f"{row.name}: {result} in {mask(uri)}")
 

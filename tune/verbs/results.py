@@ -44,6 +44,7 @@ def best(
     """Print the best config as a file for `tune train`, with its checkpoint."""
     from orchestrator.errors import NightsweepError
     from orchestrator.trial import best_trial
+    from orchestrator.typed_command import command
     from tune.output_file import written_to
     from tune.summary import best_config
 
@@ -51,8 +52,10 @@ def best(
     row = ledger.study(study)
     trial = best_trial(ledger.trials(row.id), row.objective)
     if trial is None:
-        raise NightsweepError(f"{study}: no trial has reported {row.objective.metric} yet; see `tune show {study}`")
-    text = best_config(row, trial, home)
+        raise NightsweepError(
+            f"{study}: no trial has reported {row.objective.metric} yet; see `{command(home, 'show', study)}`"
+        )
+    text = best_config(row, trial, home, str(output or "best.yaml"))
     with written_to(output, home, force=force) as stream:
         stream.write(text)
 

@@ -48,7 +48,7 @@ def run(
 ) -> None:
     """Run a study, or go on with it: every start is a resume."""
     from orchestrator.study.budget import Limits
-    from orchestrator.study_file.smoke import smoke_version
+    from orchestrator.study_file.smoke import forget_checkpoints, smoke_version
 
     limits = Limits.parse(trials, hours, until)
     spec = load(space, changes, name)
@@ -56,8 +56,13 @@ def run(
         spec = smoke_version(spec)
     home = home_at(home_folder, ledger_url)
     if detach:
-        _detach(spec)
-    _run(spec, home, limits, fresh=fresh or smoke, skip_preflight=skip_preflight, address=address, file=space)
+        _detach(spec, home_at(home_folder, ledger_url))
+    try:
+        _run(spec, home, limits, fresh=fresh or smoke, skip_preflight=skip_preflight, address=address, file=space)
+    except typer.Exit:  # It ran. Where it could not, the checkpoints are those of another process that runs it.
+        if smoke:
+            forget_checkpoints(home, spec.study)
+        raise
 
 
 def train(
@@ -74,27 +79,26 @@ def train(
     """Train one config, without a search, by the same engine."""
     from orchestrator.errors import InputMistake
     from orchestrator.study.budget import Limits
+    from orchestrator.typed_command import typed
 
     spec = load(config, changes, name)
     if spec.space.searched:
+        run = typed().as_verb("run")
         raise InputMistake(
-            *(f"{config}: space.{n}: must be one value, but is searched; use `tune run`" for n in spec.space.searched)
+            *(f"{config}: space.{n}: must be one value, but is searched; use `{run}`" for n in spec.space.searched)
         )
     if detach:
-        _detach(spec)
+        _detach(spec, home_at(home_folder, ledger_url))
     home, once = home_at(home_folder, ledger_url), Limits(trials=1)
     _run(spec, home, once, fresh=fresh, skip_preflight=skip_preflight, address=address, file=config)
 
 
-def _detach(spec: StudySpec) -> None:
+def _detach(spec: StudySpec, home: Home) -> None:
     """Starts the command that was typed without its terminal, and ends this one."""
-    import sys
-
-    from orchestrator.machine.provenance import command
     from tune.detached import start_detached
     from tune.start import advice
 
-    raise typer.Exit(start_detached(spec.study, advice(spec.study, command(sys.argv))))
+    raise typer.Exit(start_detached(spec.study, advice(spec.study, home)))
 
 
 def _run(

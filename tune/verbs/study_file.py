@@ -28,9 +28,10 @@ def check(
 ) -> None:
     """Find every mistake of file, machine and ledger, then try data, labels and one batch; no study is created."""
     from orchestrator.preflight import Start, examine
+    from orchestrator.typed_command import typed
     from tune.show import show_check
 
     spec = load(space, changes, name)
     start = Start(spec, home_at(home_folder, ledger_url), str(space), address=address)
-    if not show_check(space, examine(start)):
+    if not show_check(space, examine(start), str(typed().as_verb("run"))):
         raise typer.Exit(2)

@@ -416,7 +416,7 @@ nightly: {}
         "warm_start, search, scheduler, budget, failures, resources, checkpoints, storage, tracking, source, extends",
         "objective.mode: must be `max` or `min`, but got 'maximum', did you mean `max`?",
         "objective: unknown field `weight`; known are: metric, mode",
-        "search.sampler: must be `auto` or `random`, but got 'tpe'",
+        "search.sampler: must be `auto` or `random`, but got 'tpe'; write `auto`",
         "scheduler.eta: must be a whole number, at least 2, but got 1",
         "scheduler: unknown field `grace`, did you mean `grace_epochs`?",
         "budget.trials: must be a whole number, at least 1, or null, but got 2.5",
@@ -435,7 +435,7 @@ nightly: {}
         "space.ema: must be true or false, but got 'yes'; write true or false",
         "space: `size` must be given, as a whole number, because the trainable has no default for `size`; "
         "add `size: ...`",
-        "constraints[0]: must be about names of `space`, but got `bs`",
+        "constraints[0]: must be about names of `space`, but got `bs`, did you mean `batch_size`?",
         "constraints[1]: syntax error at the end of 'lr <': invalid syntax; write arithmetic (+ - * / % **), "
         "comparisons, and, or, not, names, numbers and quoted text",
         "baselines[0].lr: must be a number, above 0, at most 1, but got 5",

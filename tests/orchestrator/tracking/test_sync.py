@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.ledger import Ledger
-from orchestrator.tracking import TrackingError, log_report, sync
+from orchestrator.tracking import TrackingError, forget, log_report, sync
 from orchestrator.tracking.sender import Sender
 from orchestrator.trial import Report
 from tests.harness.mlflow_runs import FACTS, assert_equal
@@ -99,3 +99,21 @@ def test_a_store_that_mlflow_does_not_know_is_said_in_one_line(ledger: Ledger, s
     assert str(refused.value).startswith("MLflow at ftp://ada:***@host/x: ")
     assert "hunter2" not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_study_that_is_forgotten_is_deleted_and_a_sync_brings_it_back(
+    ledger: Ledger, study: int, uri: str, home: Path
+) -> None:
+    sync(ledger, study, uri, home)
+    row, client = ledger.study("hrnet"), MlflowClient(uri)
+    other = client.create_run(row.mlflow_experiment_id or "")
+    for _ in range(2):
+        forget(row, uri)
+        left = [run.info.run_id for run in client.search_runs([row.mlflow_experiment_id or ""])]
+        assert left == [other.info.run_id]  # somebody else's
+    client.delete_run(other.info.run_id)
+    forget(row, uri)
+    assert client.get_experiment(row.mlflow_experiment_id or "").lifecycle_stage == "deleted"
+    sync(ledger, study, uri, home)
+    client.delete_run(other.info.run_id)  # MLflow restores it with the experiment.
+    assert_equal(ledger, study, uri)

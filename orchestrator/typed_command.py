@@ -1,0 +1,116 @@
+"""The command that was typed, and the commands that may be typed next: for the same home, file, --set and name."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.home import Home
+from orchestrator.secret import mask_arguments
+
+LIMITS = ("--trials", "--hours", "--until")  # They hold for one run of the command.
+FLAGS = ("--fresh", "--smoke", "--skip-preflight", "--detach")  # These options have no value.
+# The options of a verb that may follow another; a test holds them to the command's own.
+OPTIONS = {
+    "run": ("--set", "--name", "--address", "--home", "--ledger", *LIMITS, *FLAGS),
+    "train": ("--set", "--name", "--address", "--home", "--ledger", "--fresh", "--skip-preflight", "--detach"),
+    "check": ("--set", "--name", "--address", "--home", "--ledger"),
+}
+
+
+@dataclass(frozen=True)
+class TypedCommand:
+    """A command line: `tune run s.yaml --set space.lr=1`. parts: the arguments, and each option with its value."""
+
+    program: str
+    verb: str
+    parts: tuple[tuple[str, ...], ...]
+
+    @staticmethod
+    def read(line: str) -> TypedCommand:
+        """Returns the command of a line as a shell reads it."""
+        words = shlex.split(line) or ["tune"]
+        return TypedCommand(words[0], words[1] if len(words) > 1 else "", tuple(_parts(iter(words[2:]))))
+
+    def __str__(self) -> str:
+        """Writes the command for a shell, with what stands behind `--` at its end."""
+        parts = sorted(self.parts, key=lambda part: part[0] == "--")
+        return shlex.join([self.program, self.verb, *(word for part in parts for word in part)])
+
+    @property
+    def argument(self) -> str | None:
+        """Returns the first word that is no option, such as the study file."""
+        return next((part[-1] for part in self.parts if not part[0].startswith("--") or part[0] == "--"), None)
+
+    def has(self, option: str) -> bool:
+        return any(part[0] == option for part in self.parts)
+
+    def plus(self, *words: str) -> TypedCommand:
+        """Returns the command with one more option."""
+        return replace(self, parts=(*self.parts, words))
+
+    def without(self, options: Iterable[str]) -> TypedCommand:
+        left_out = set(options)
+        return replace(self, parts=tuple(part for part in self.parts if part[0] not in left_out))
+
+    def as_verb(self, verb: str) -> TypedCommand:
+        """Returns another verb for the same file, with those options that it knows."""
+        kept = [part for part in self.parts if not part[0].startswith("--") or part[0] in ("--", *OPTIONS[verb])]
+        return TypedCommand(self.program, verb, tuple(kept))
+
+    def go_on(self) -> TypedCommand:
+        """Returns the same command without what would move the study aside, or what would mean another day by now."""
+        return self.without(["--fresh", "--until"])
+
+    def more(self, name: str, seed: int) -> TypedCommand:
+        """Returns the command for four more trials of the same study; for one config, that with another seed.
+
+        name: of the study. seed: that it was trained with.
+        """
+        again = self.without(["--fresh", *LIMITS])
+        if self.verb != "train":
+            return again.plus("--trials", "+4")
+        kept = (part for part in again.parts if part[0] != "--name" and not part[-1].startswith("search.seed="))
+        again = replace(again, parts=tuple(kept))
+        return again.plus("--set", f"search.seed={seed + 1}").plus("--name", f"{name}-seed{seed + 1}")
+
+
+def typed() -> TypedCommand:
+    """Returns the command that runs in this process, without its secrets; `tune` alone for another program."""
+    program = _program()
+    if program is None:
+        return TypedCommand("tune", "", ())
+    return TypedCommand.read(shlex.join([program, *mask_arguments(sys.argv[1:])]))
+
+
+def command(home: Home, *words: str) -> str:
+    """Returns a command for this home, as one line for a shell: `tune show hrnet --home other`."""
+    return shlex.join([_program() or "tune", *words, *home.options])
+
+
+def beside(*words: str) -> str:
+    """Returns a command for the home of the command that runs in this process."""
+    same = (word for part in typed().parts if part[0] in ("--home", "--ledger") for word in part)
+    return shlex.join([_program() or "tune", *words, *same])
+
+
+def _program() -> str | None:
+    """Returns the name by which the command was called; None where another program runs."""
+    name = Path(sys.argv[0]).name if sys.argv else ""
+    return name if name in ("tune", "nightsweep") else "tune" if name in ("tune.py", "__main__.py") else None
+
+
+def _parts(words: Iterator[str]) -> Iterator[tuple[str, ...]]:
+    """Yields each argument, and each option with its value: ("a.yaml",), ("--set", "space.lr=1"), ("--fresh",)."""
+    for word in words:
+        if word == "--":
+            yield (word, *words)
+        elif word.startswith("--") and "=" in word:
+            yield tuple(word.split("=", 1))
+        elif word.startswith("--") and word not in FLAGS:
+            yield (word, *([value] if (value := next(words, None)) is not None else []))
+        else:
+            yield (word,)
