@@ -49,7 +49,7 @@ class Home:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Returns what must be added to a command that is to find this home: `--home DIR`, `--ledger URL`, or nothing."""
+        """Returns what a command must have to find this home: `--home DIR`, `--ledger URL`, or nothing."""
         usual = Home.usual()
         home = () if self.path == usual.path else ("--home", self.shown(self.path))
         if self.shared is None or self.ledger == usual.ledger:
