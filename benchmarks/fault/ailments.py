@@ -99,7 +99,7 @@ def last_words(stage: Stage) -> None:
 
 def moved_checkpoints(stage: Stage) -> None:
     """Moves the folder that a trainable is to fill: its trial fails, and no other waits for the storage."""
-    scene = stage.scene(space={"family": ["a", "b"]})
+    scene = stage.scene(space={"family": ["a", "b"]}, failures={"equal_exceptions": None})
     scene.sections["data"] = {"diary": str(scene.diary), "moves": "b"}
     scene.write()
     stage.finish(scene)
