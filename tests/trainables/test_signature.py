@@ -80,7 +80,7 @@ ALL_RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("train", ALL_RIGHT, ids=repr)
+@pytest.mark.parametrize("train", ALL_RIGHT, ids=lambda train: type(train).__name__)
 def test_whatever_may_be_a_generator_over_config_and_run_is_let_through(train: Any):
     assert signature_mistake(train) is None
 

@@ -52,7 +52,7 @@ def test_packages_of_the_user_do_not_stand_in_for_ours(tune: Tune, home: Path):
 def test_a_trainable_of_the_user_is_found_in_the_folder_where_the_command_is_started(tune: Tune):
     code, out, err = ended(tune("check", "own.yaml"))
     assert (code, err) == (0, "")
-    assert "trainable `net_of_the_user` has no `check`" in out
+    assert "one report: with the one config" in out
 
 
 @pytest.mark.ray

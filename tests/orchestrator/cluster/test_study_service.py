@@ -23,7 +23,12 @@ TWO_CORES = [{"CPU": 2.0, "GPU": 0.0}]
 
 @pytest.fixture
 def study(tmp_path: Path, toy_study: Callable[..., Path]) -> Study:
-    spec = load_study(toy_study(space={"epochs": 9}, scheduler={"name": "none"}, budget={"trials": 6}), [])
+    spec = load_study(
+        toy_study(
+            space={"epochs": 9}, scheduler={"name": "none"}, budget={"trials": 6}, resources={"gpu": 0, "cpu": 1}
+        ),
+        [],
+    )
     ledger = Ledger(tmp_path / "ledger.db")
     row = ledger.create_study("toy", spec.raw, spec.objective.objective, {})
     study = Study(spec, load_trainable("tests.toy"), ledger, row.id, tmp_path / "toy", concurrency=2)
