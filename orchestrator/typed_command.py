@@ -1,4 +1,4 @@
-"""The command that was typed, and the commands that may be typed next: for the same home, file, --set and name."""
+"""Knows the command that was typed, and what may be typed next: for the same home, file, --set and name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class TypedCommand:
-    """A command line: `tune run s.yaml --set space.lr=1`. parts: the arguments, and each option with its value."""
+    """Holds a command line: `tune run s.yaml --set space.lr=1`. parts: arguments, and each option with its value."""
 
     program: str
     verb: str

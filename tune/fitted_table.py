@@ -15,7 +15,7 @@ LEAST = 6  # A column that shrinks further says nothing, and is left out.
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. yields: it may become narrower, and at last be left out."""
+    """Holds one column of a table. yields: it may become narrower, and at last be left out."""
 
     heading: str
     cells: Sequence[str]

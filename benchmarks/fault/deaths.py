@@ -45,13 +45,14 @@ def bad_night(stage: Stage) -> None:
     """Does one thing after another to one study: the version of the test suite."""
     like, scene = stage.references.of(SMALL), stage.scene(**SMALL)
     session = scene.start()
-    scene.wait_for_epochs(2, session)
+    scene.wait_for(lambda: "starting Ray" in session.said, "start of Ray", session)
     second = scene.start()
-    kill_worker(scene.begun()[-1].pid)
-    stage.ended(second, 2)
-    stage.expect(f"process {session.process.pid} " in second.said, "a second driver is told who the first is")
+    scene.wait_for_epochs(2, session)
+    stage.expect(kill_worker(scene.begun()[-1].pid), "a worker is there to be killed")
     scene.wait_for_epochs(2, session)
     session.kill()
+    stage.ended(second, 2)
+    stage.expect(f"process {session.process.pid} " in second.said, "a second driver is told who the first is")
     stage.caused = 3
     snapshot = audit.snapshot(scene)
     stage.finish(scene)
@@ -163,7 +164,7 @@ def kill_worker(pid: int) -> bool:
     """Returns whether it did; not if it has ended already, or its number is another process's now."""
     try:
         worker = psutil.Process(pid)
-        if not any("ray" in word for word in worker.cmdline()[:1]):
+        if not any("trial_main" in word for word in worker.cmdline()):
             return False
         worker.kill()
         return True

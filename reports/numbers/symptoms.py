@@ -14,7 +14,7 @@ from statistics import fmean
 
 from orchestrator.study.endings import early_stop
 from orchestrator.trial import Objective, Report, State, Trial
-from reports.numbers.evidence import FLAT, improved
+from reports.numbers.evidence import FLAT, courses, improved, is_error
 
 FEWEST = 6  # With fewer reports a curve says nothing.
 LEARNT = 0.5  # Nobody calls a trial with a better score stuck.
@@ -24,6 +24,7 @@ SPENT_EPOCHS = 0.25  # A larger share of all epochs with a spent learning rate i
 GOOD = 0.95  # A trial with a better score may rest, its learning rate spent.
 LOST = 0.02  # A score from 0 to 1 is lost that falls so far below its best while the training loss still falls.
 GAP = 0.1  # A score in training that is so far ahead of the same one in validation is overfitting.
+CHANCE = 0.4  # A share of characters may get better by so much through guesses alone.
 CARRIED_OVER = 0.1  # A smaller share of the score in training is nothing in validation.
 RISEN = 2.0  # The loss has diverged when it is more than so many times its smallest value.
 
@@ -96,7 +97,7 @@ def symptom_of(trial: Trial, objective: Objective) -> Symptom | None:
     ):
         return Symptom(Kind.LR_SPENT, numbers | {"peak": peak, "epoch": reports[spent].epoch, "share": SPENT_LR})
     trained = _trained(reports[-1], objective.metric)
-    if trained > GAP and max(score) < CARRIED_OVER * trained and improved(reports, objective) is None:
+    if trained > GAP and max(score) < CARRIED_OVER * trained and not _learnt_elsewhere(reports, objective):
         return Symptom(Kind.LABELS, numbers)  # The data were learnt by heart, and validation knows nothing of it.
     later = reports[quarter:]
     if (
@@ -153,6 +154,22 @@ def _trained(report: Report, metric: str) -> float:
     if not metric.startswith("val/"):
         return math.nan
     return report.metrics.get(metric.replace("val/", "train/", 1), math.nan)
+
+
+def _learnt_elsewhere(reports: Sequence[Report], objective: Objective) -> bool:
+    """Returns whether another metric shows that validation learns from the data.
+
+    A share must come past the half, or by more than chance: where texts belong to other pictures, guesses of their
+    length and of frequent characters take val/ned to about 0.3.
+    """
+    better = [course for course in courses(reports, objective) if course.got == "better"]
+    return any(
+        not 0 <= course.last <= 1
+        or "loss" in course.metric
+        or (1 - course.last if is_error(course.metric) else course.last) >= LEARNT
+        or abs(course.last - course.first) > CHANCE
+        for course in better
+    )
 
 
 def _diverged(loss: Sequence[float], early: float, late: float) -> bool:

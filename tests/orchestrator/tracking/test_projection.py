@@ -33,7 +33,7 @@ def row(status: str = "running") -> StudyRow:
         "versions": {"torch": "2.15.0"},
         "gpus": ["H200"],
     }
-    return StudyRow(1, "uid", "hrnet", raw, HMEAN, status, None, 0.0, facts, 0.0, None, None, None, None)
+    return StudyRow(1, "uid", "hrnet", raw, HMEAN, status, None, 0.0, facts, 0.0, None, None, None, None, None)
 
 
 @pytest.mark.parametrize(
