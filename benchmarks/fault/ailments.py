@@ -85,9 +85,10 @@ LAST_WORDS = {
 
 def last_words(stage: Stage) -> None:
     """Ends the process by an exit code or a signal, or by an exception without a text: the reason names it."""
-    policy = {"lost_workers": 1, "equal_exceptions": None}
+    sections = {"failures": {"lost_workers": 1, "equal_exceptions": None}, "budget": {"trials": 3}}
+    sections["baselines"] = [{"name": "sound", "lr": 0.1, "fail_at": 0}]  # Without a value a study has failed.
     for fault, cause in LAST_WORDS.items():
-        scene = stage.scene(space=SOMETIMES | {"fault": fault}, failures=policy, budget={"trials": 3})
+        scene = stage.scene(space=SOMETIMES | {"fault": fault}, **sections)
         stage.finish(scene)
         ill = [trial for trial in trials_in(scene) if trial.config["fail_at"]]
         stage.caused += len(ill)
