@@ -11,11 +11,13 @@ from pathlib import Path
 from orchestrator.home import Home
 from orchestrator.secret import mask_arguments
 
+PLACE = ("--home", "--ledger")
 LIMITS = ("--trials", "--hours", "--until")  # They hold for one run of the command.
-FLAGS = ("--fresh", "--smoke", "--skip-preflight", "--detach")  # These options have no value.
+RUN_FLAGS = ("--fresh", "--smoke", "--skip-preflight", "--detach")
+FLAGS = (*RUN_FLAGS, "--force", "--json", "--history", "--now", "--restore", "--excel")  # Options without a value.
 # The options of a verb that may follow another; a test holds them to the command's own.
 OPTIONS = {
-    "run": ("--set", "--name", "--address", "--home", "--ledger", *LIMITS, *FLAGS),
+    "run": ("--set", "--name", "--address", "--home", "--ledger", *LIMITS, *RUN_FLAGS),
     "train": ("--set", "--name", "--address", "--home", "--ledger", "--fresh", "--skip-preflight", "--detach"),
     "check": ("--set", "--name", "--address", "--home", "--ledger"),
 }
@@ -31,19 +33,38 @@ class TypedCommand:
 
     @staticmethod
     def read(line: str) -> TypedCommand:
-        """Returns the command of a line as a shell reads it."""
-        words = shlex.split(line) or ["tune"]
-        return TypedCommand(words[0], words[1] if len(words) > 1 else "", tuple(_parts(iter(words[2:]))))
+        """Returns the command of a line as a shell reads it; cut at its blanks where a shell would not take it."""
+        try:
+            words = shlex.split(line)
+        except ValueError:
+            words = line.split()
+        program, *rest = words or ["tune"]
+        verb = rest.pop(0) if rest and not rest[0].startswith("--") else ""
+        return TypedCommand.of(program, verb, rest)
+
+    @staticmethod
+    def of(program: str, verb: str, words: Iterable[str]) -> TypedCommand:
+        return TypedCommand(program, verb, tuple(_parts(iter(words))))
 
     def __str__(self) -> str:
         """Writes the command for a shell, with what stands behind `--` at its end."""
         parts = sorted(self.parts, key=lambda part: part[0] == "--")
-        return shlex.join([self.program, self.verb, *(word for part in parts for word in part)])
+        verb = [self.verb] if self.verb else []
+        return shlex.join([self.program, *verb, *(word for part in parts for word in part)])
 
     @property
     def argument(self) -> str | None:
         """Returns the first word that is no option, such as the study file."""
         return next((part[-1] for part in self.parts if not part[0].startswith("--") or part[0] == "--"), None)
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Returns `--home DIR` and `--ledger URL` as they were typed, a password masked."""
+        return tuple(mask_arguments([word for part in self.parts if part[0] in PLACE for word in part]))
+
+    def values_of(self, option: str) -> list[str]:
+        """Returns what was given to an option, in the order typed."""
+        return [part[1] for part in self.parts if part[0] == option and len(part) == 2]
 
     def has(self, option: str) -> bool:
         return any(part[0] == option for part in self.parts)
@@ -83,7 +104,8 @@ def typed() -> TypedCommand:
     program = _program()
     if program is None:
         return TypedCommand("tune", "", ())
-    return TypedCommand.read(shlex.join([program, *mask_arguments(sys.argv[1:])]))
+    verb, *words = mask_arguments(sys.argv[1:]) or [""]
+    return TypedCommand.of(program, verb, words)
 
 
 def command(home: Home, *words: str) -> str:
@@ -93,8 +115,7 @@ def command(home: Home, *words: str) -> str:
 
 def beside(*words: str) -> str:
     """Returns a command for the home of the command that runs in this process."""
-    same = (word for part in typed().parts if part[0] in ("--home", "--ledger") for word in part)
-    return shlex.join([_program() or "tune", *words, *same])
+    return shlex.join([_program() or "tune", *words, *typed().place])
 
 
 def _program() -> str | None:

@@ -116,7 +116,7 @@ def answer(arguments: Sequence[str], verbs: Sequence[str], options: Callable[[st
             from orchestrator.typed_command import TypedCommand
 
             kept = [other for other in rest if other != "--dry-run"]
-            check = TypedCommand.read(shlex.join(["tune", verb, *kept])).as_verb("check")
+            check = TypedCommand.of("tune", verb, kept).as_verb("check")
             return f"--dry-run: this looks at everything and creates no study: {check}"
         if name in _OPTIONS and verb in _WITH_FILE:
             return f"{name}: {_OPTIONS[name]}"
@@ -132,8 +132,9 @@ def began(study: str, words: Sequence[str]) -> str | None:
     from orchestrator.ledger import Ledger
     from orchestrator.typed_command import TypedCommand
 
-    given = TypedCommand.read(shlex.join(["tune", "run", *words])).parts
-    home = next((Home.at(part[-1]) for part in given if part[0] == "--home"), Home.usual())
+    usual, given = Home.usual(), TypedCommand.of("tune", "run", words)
+    folder, ledger = given.values_of("--home"), given.values_of("--ledger")
+    home = Home.at(folder[-1] if folder else usual.path, ledger[-1] if ledger else usual.shared)
     if not home.has_ledger:
         return None
     try:
@@ -144,11 +145,11 @@ def began(study: str, words: Sequence[str]) -> str | None:
 
 
 def _home_of(words: Sequence[str]) -> str:
-    """Returns ` --home DIR` and ` --ledger URL` as they were typed."""
+    """Returns ` --home DIR` and ` --ledger URL` as they were typed, a password masked."""
     from orchestrator.typed_command import TypedCommand
 
-    parts = TypedCommand.read(shlex.join(["tune", "show", *words])).parts
-    return "".join(f" {shlex.join(part)}" for part in parts if part[0] in ("--home", "--ledger"))
+    place = TypedCommand.of("tune", "show", words).place
+    return f" {shlex.join(place)}" if place else ""
 
 
 def help_for(arguments: Sequence[str], verbs: Sequence[str]) -> list[str] | None:
@@ -187,7 +188,7 @@ def _arguments(words: Sequence[str]) -> list[str]:
     """Returns what is no option and no value of one."""
     from orchestrator.typed_command import TypedCommand
 
-    parts = TypedCommand.read(shlex.join(["tune", "show", *words])).parts
+    parts = TypedCommand.of("tune", "show", words).parts
     return [word for part in parts if not part[0].startswith("-") for word in part]
 
 

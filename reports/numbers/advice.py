@@ -9,13 +9,13 @@ from orchestrator.home import Home
 from orchestrator.study.endings import early_stop
 from orchestrator.study.proposals import is_used_up
 from orchestrator.trial import State, Trial
+from orchestrator.typed_command import TypedCommand
 from reports.numbers.alike import Alike
 from reports.numbers.comparison import Comparison, Row
 from reports.numbers.quantity import Quantity, Sentence, sentence
 from reports.numbers.repeats import ENOUGH, values_of
 from reports.numbers.search_quality import Slice
 from reports.numbers.study_view import StudyView
-from reports.numbers.typed_command import values_of_option, without
 from reports.numbers.verdict import is_smoke
 from reports.numbers.widening import wider
 
@@ -45,7 +45,7 @@ def advice(comparison: Comparison, slices: tuple[Slice, ...]) -> Advice:
     if best is None:
         return Advice(sentence("next.mend"), _mend(view))
     if is_smoke(comparison):
-        return Advice(sentence("next.real"), (original_command(view).replace(" --smoke", ""),))
+        return Advice(sentence("next.real"), (_without(original_command(view), "--smoke"),))
     if comparison.alike is not None:
         return _look_closer(comparison.alike, best, view)
     leaning = next((each for each in slices if each.leaning and not each.natural), None)
@@ -65,7 +65,7 @@ def original_command(view: StudyView) -> str:
     command = view.facts.get("command")
     if isinstance(command, str) and command.strip():
         # Typed again, --fresh would move this study aside, and a time of day has passed.
-        return without(command.strip(), "--fresh", "--until")
+        return str(TypedCommand.read(command).go_on())
     return _tune(view, "run" if view.searched else "train", _file(view))
 
 
@@ -78,6 +78,11 @@ def _tune(view: StudyView, verb: str, *words: str) -> str:
     """Returns a command for the study's home."""
     home = () if view.home is None else ("--home", Home.at(view.home).shown(Home.at(view.home).path))
     return shlex.join(["tune", verb, *words, *home])
+
+
+def _without(command: str, *options: str) -> str:
+    """Returns the command without these options and their values."""
+    return str(TypedCommand.read(command).without(options))
 
 
 def _file(view: StudyView) -> str:
@@ -171,7 +176,7 @@ def _go_further(comparison: Comparison) -> Advice:
     count = max(4, len(view.trials) // 2)
     seconds = comparison.cost.seconds / len(view.trials) * count
     words = ["--trials", f"+{count}", *_raised_limits(view)]
-    command = without(original_command(view), "--trials", "--hours")
+    command = _without(original_command(view), "--trials", "--hours")
     more = f"{command} {shlex.join(words)}"
     return Advice(sentence("next.search_on", count=str(count)), (more,), comparison.cost.hours_of(seconds) or None)
 
@@ -191,7 +196,7 @@ def _raised_limits(view: StudyView) -> list[str]:
 
 def _changes_of(view: StudyView, *but: str) -> list[str]:
     """Returns the `--set KEY=VALUE` with which the study was begun, except those of these keys."""
-    changes = values_of_option(str(view.facts.get("command") or ""), "--set")
+    changes = TypedCommand.read(str(view.facts.get("command") or "")).values_of("--set")
     return [word for change in changes if change.partition("=")[0] not in but for word in ("--set", change)]
 
 

@@ -33,6 +33,11 @@ def answer(line: str) -> str | None:
         ("logs toy", "tune show toy --trial N"),
         ("logs toy 3 --home h", "tune show toy --trial 3 --home h"),
         ("rm --home h toy", "tune delete toy --home h"),
+        ("status --json toy", "tune show toy"),
+        (
+            "status toy --ledger postgresql://me:word@host/runs",
+            "tune show toy --ledger 'postgresql://me:***@host/runs'",
+        ),
         ("export toy --home=h", "tune best toy --output best.yaml --home h"),
         ("resume s.yaml", "tune run s.yaml"),
         ("start 's.yaml'", "tune run s.yaml"),

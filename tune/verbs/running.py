@@ -56,7 +56,7 @@ def run(
         spec = smoke_version(spec)
     home = home_at(home_folder, ledger_url)
     if detach:
-        _detach(spec, home_at(home_folder, ledger_url))
+        _detach(spec, home)
     try:
         _run(spec, home, limits, fresh=fresh or smoke, skip_preflight=skip_preflight, address=address, file=space)
     except typer.Exit:  # It ran. Where it could not, the checkpoints are those of another process that runs it.
@@ -87,9 +87,9 @@ def train(
         raise InputMistake(
             *(f"{config}: space.{n}: must be one value, but is searched; use `{run}`" for n in spec.space.searched)
         )
-    if detach:
-        _detach(spec, home_at(home_folder, ledger_url))
     home, once = home_at(home_folder, ledger_url), Limits(trials=1)
+    if detach:
+        _detach(spec, home)
     _run(spec, home, once, fresh=fresh, skip_preflight=skip_preflight, address=address, file=config)
 
 
