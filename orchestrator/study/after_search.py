@@ -10,7 +10,7 @@ from orchestrator.step import Step
 from orchestrator.study import failures
 from orchestrator.study.budget import Allowance
 from orchestrator.study.event import Event
-from orchestrator.study.outages import LostWorkers, StorageOutage
+from orchestrator.study.outages import LAST_PAUSES, LostWorkers, StorageOutage
 from orchestrator.study.steps import DueStep, Steps, due, ref_of
 from orchestrator.study.trials import Trials
 from orchestrator.study_file.sections import FailuresSpec
@@ -44,9 +44,8 @@ class AfterSearch:
         found = due(best, self.trials.listed, self.steps.listed, self.kept_epoch)
         return [each for each in found if not any(map(each.is_of, running))]
 
-    def next_job(self, best: Trial | None) -> Job:
-        """Starts the first step that is due."""
-        work = self.due(best)[0]
+    def start(self, work: DueStep) -> Job:
+        """Starts a step that is due."""
         trial = self.trials[work.trial]
         step = self.steps.start(work, trial.accumulation_steps, self.allowance.gpus)
         self.allowance.start(ref_of(step))
@@ -78,10 +77,10 @@ class AfterSearch:
         else:
             config = self.trainable.build_config(self.trials[step.trial].config)
             verdict = failures.judge(failure, step, config, self.policy)
-            machines = failures.may_be_the_machines(failure)
+            machines, lost = failures.may_be_the_machines(failure), self.lost_workers
             if machines:
-                self.lost_workers.lost(ref_of(step), failure.message)
-            if verdict.again or (machines and self.lost_workers.of_several):
+                lost.lost(ref_of(step), failure.message)
+            if verdict.again or (machines and lost.of_several and lost.pauses < LAST_PAUSES):
                 paused = self.steps.pause(number, verdict.reason, failure, verdict.accumulation_steps)
                 self._ended(step, paused, "retried")
             else:

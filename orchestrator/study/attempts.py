@@ -89,6 +89,8 @@ class Attempts:
 
     def take_back(self, numbers: Iterable[int]) -> None:
         """Lets those of the trials that failed go on, now or at the next start."""
-        for trial in [self._trials[n] for n in sorted(numbers) if self._trials[n].state is State.FAILED]:
+        failed = [self._trials[n] for n in sorted(numbers) if self._trials[n].state is State.FAILED]
+        for trial in failed:
             self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
-        self._leader.find()
+        if failed:
+            self._leader.find()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from orchestrator.job import JobKind, JobRef
 
 STORAGE_SECONDS, WORKERS_SECONDS, LONGEST_SECONDS = 30.0, 10.0, 600.0
+LAST_PAUSES = 3  # after which that fails whose workers are lost in a row, where nothing else is left to be tried
 OWN_OUTAGES = 4  # in a row, after which a trial fails that cannot write although the study's storage takes files
 
 

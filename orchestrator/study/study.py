@@ -29,7 +29,7 @@ from orchestrator.study.event import Event
 from orchestrator.study.failures import Streak, failure_of, never_reported
 from orchestrator.study.last_epoch import LastEpoch
 from orchestrator.study.leader import Leader
-from orchestrator.study.outages import LostWorkers, StorageOutage
+from orchestrator.study.outages import LAST_PAUSES, LostWorkers, StorageOutage
 from orchestrator.study.pace import Pace
 from orchestrator.study.proposals import Proposals
 from orchestrator.study.replay import unsettled
@@ -40,7 +40,6 @@ from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Objective, PausedBy, Report, State, Status, Trial
 from trainables import Trainable
 
-LAST_PAUSES = 3  # after which those fail whose workers are lost in a row, where no other trial is left to be tried
 MOST_PAUSES, MOST_PAUSES_AT_FIRST = 15, 6  # of a machine that loses every worker; at first: before any report
 
 
@@ -74,7 +73,9 @@ class Study:
         self.attempts_started = 0  # in this session
         self.stopping: str | None = None  # why no new job starts, once the session was asked to stop
         self._ending = Status.PAUSED  # how it leaves the study then
-        self.outage = StorageOutage(now, lambda: all(map(takes_files, self.folders)))
+        # Whether an object store takes files cannot be seen at once: what it refuses is the storage's matter.
+        local = storage is None or "://" not in storage
+        self.outage = StorageOutage(now, lambda: local and all(map(takes_files, self.folders)))
         self.lost_workers = LostWorkers(now)
         self._ledger, self._id = ledger, study_id
         self._trainable = trainable
@@ -202,10 +203,9 @@ class Study:
             return self._next_step()
         left = self.allowance.seconds
         again = [number for number in self._waiting if self._pace.seconds_needed(self._trials[number]) <= left]
-        last = [number for number in again if failures.was_spared(self._trials[number], self.spec.failures)]
-        for number in again:
-            if number not in last:
-                return self._job(self._trials.start_again(number, self.allowance.gpus))
+        sound = (number for number in again if not failures.was_spared(self._trials[number], self.spec.failures))
+        if (first := next(sound, None)) is not None:
+            return self._job(self._trials.start_again(first, self.allowance.gpus))
         move = self._next_move()
         match move:
             case Proposal() if self._pace.seconds_needed(None, move.until) <= left:
@@ -221,8 +221,8 @@ class Study:
                 return self._next_step()
             case Wait() if not self._attempts.numbers and not self._waiting:
                 raise AssertionError(f"{type(self.policy).__name__} waits, but nothing runs that it could wait for")
-        for number in last:  # Another trial was to show first whether the machine or this one is at fault.
-            return self._job(self._trials.start_again(number, self.allowance.gpus))
+        if again:  # Another trial was to show first whether the machine or this one is at fault.
+            return self._job(self._trials.start_again(again[0], self.allowance.gpus))
         if move is not None and not self._attempts.numbers and not self.finished:
             self.stop("no trial would get far enough in what is left of the budget")
         return None
@@ -381,13 +381,14 @@ class Study:
         )
 
     def _next_step(self) -> Job | None:
-        if self._attempts.numbers or not self._after.due(self.best):
+        due = self._after.due(self.best)
+        if self._attempts.numbers or not due:
             return None
         self._stop_if_used_up()
         if self.stopping:
             return None
         self.attempts_started += 1
-        return self._after.next_job(self.best)
+        return self._after.start(due[0])
 
     def _stop_if_used_up(self) -> None:
         if not self.stopping and self.allowance.used_up:
@@ -442,8 +443,7 @@ class Study:
         missing = never_reported({self.objective.metric, self.policy.metric}, self.trials)
         if not missing:
             return
-        for trial in [each for each in self.trials if each.state is State.FAILED and each.reports]:
-            self._trials.finish(trial.number, State.PAUSED, trial.reason, trial.error)
+        self._attempts.take_back(trial.number for trial in self.trials if trial.reports)
         key = "objective.metric" if self.objective.metric in missing else "scheduler.metric"
         if not self.stopping:
             self.stop(f"{failure.message}; mend `{key}` in the study file", Status.FAILED)

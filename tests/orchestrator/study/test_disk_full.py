@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
+from orchestrator.checkpoints.open_storage import open_storage
 from orchestrator.job import Failure, FailureClass, Job
 from orchestrator.policies.policy import Decision
+from orchestrator.study.outages import OWN_OUTAGES
 from orchestrator.study.study import Study
 from orchestrator.trial import State
 from tests.harness.fake_cluster import FakeCluster, report, run_out
+from trainables import load_trainable
 
+FULL = Failure(FailureClass.STORAGE, "it does not answer")
 NO_SCHEDULER = {"scheduler": {"name": "none"}}
 
 
@@ -58,3 +64,16 @@ def test_a_trial_that_cannot_write_though_the_storage_takes_files_fails_after_a_
     assert study.trials[0].reason == "storage: no room left to write: /dev/full"
     run_out(study)
     assert [trial.state for trial in study.trials[1:]] == [State.COMPLETED] * 5
+
+
+def test_an_object_store_that_is_away_fails_no_trial_however_long_it_takes(
+    cluster: Callable[..., FakeCluster], monkeypatch: pytest.MonkeyPatch
+):
+    c = cluster(**NO_SCHEDULER)
+    monkeypatch.setattr("orchestrator.study.study.open_storage", lambda address, local: open_storage(None, local))
+    trainable = load_trainable("tests.toy")
+    study = Study(c.spec, trainable, c.ledger, c.id, c.directory / "toy", concurrency=1, storage="s3://bucket/runs")
+    for _ in range(2 * OWN_OUTAGES):
+        study.fail(start(study).number, FULL)
+        study.outage.end()
+    assert [trial.state for trial in study.trials] == [State.PAUSED]

@@ -179,3 +179,15 @@ def test_gpu_hours_count_what_is_scored_and_end_it(searched: Callable[..., FakeC
     assert d.study.outcome == (Status.PAUSED, "the 1 GPU-hours of the budget are used up")
     [scored] = d.ledger.steps.of(d.id)
     assert scored.state is State.PAUSED and d.ledger.gpu_seconds(d.id) > 0.0
+
+
+def test_winner_and_baseline_whose_workers_die_each_time_fail_in_the_end(searched: Callable[..., FakeCluster]):
+    d = searched()
+    d.open(now=count(step=1000).__next__)
+    ends = 0
+    while not d.study.finished:
+        for job in [job for job in (d.study.next_job(), d.study.next_job()) if job is not None]:
+            d.study.end_step(job.ref.number, Ended(LOST))
+            ends += 1
+        assert ends < 50
+    assert [step.state for step in d.ledger.steps.of(d.id)] == [State.FAILED] * 2
