@@ -44,9 +44,12 @@ class BestSender:
         changed = max((change["at"] for change in row.facts.get("changes", ())), default=0.0)
         points = study_best_points(trials, row.objective, changed)
         checkpoints = Checkpoints(row, self._home)
-        log(client, row.mlflow_run_id, points, {}, best_tags(best, row.objective, checkpoints.of(best, best.number)))
-        self._sent = BestSent(best.number, points[-1].value)
-        for trial in former_leaders(trials, row.objective):
+        before, unsent = self._sent, [point for point in points if look or point.at >= self._sent.at]
+        log(client, row.mlflow_run_id, unsent, {}, best_tags(best, row.objective, checkpoints.of(best, best.number)))
+        self._sent = BestSent(best.number, points[-1].value, points[-1].at)
+        # Whoever led between two rounds is sent after this, and its tag with it.
+        leaders = former_leaders(trials, row.objective) if look else [t for t in trials if t.number == before.trial]
+        for trial in leaders:
             if trial.mlflow_run_id is None or not trial.state.final:
                 continue
             try:  # A pruned trial keeps its checkpoint only while it leads.

@@ -7,6 +7,7 @@ best. Metrics of their own therefore hold the best, with a point wherever it cha
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -61,9 +62,9 @@ def study_best_points(trials: Sequence[Trial], objective: Objective, changed: fl
     """
     counting = [trial for trial in trials if trial.counts and trial.state is not State.FAILED]
     events = sorted((report for trial in counting for report in trial.reports), key=lambda report: report.at)
-    name, begun = best_name(objective), [trial.created for trial in trials]
+    name, begun = best_name(objective), sorted(trial.created for trial in trials)
     points = [
-        Point(name, report.metrics[objective.metric], milliseconds(report.at), sum(at <= report.at for at in begun))
+        Point(name, report.metrics[objective.metric], milliseconds(report.at), bisect_right(begun, report.at))
         for report in _improvements(events, objective)
     ]
     if not points:
@@ -75,10 +76,11 @@ def study_best_points(trials: Sequence[Trial], objective: Objective, changed: fl
 
 @dataclass(frozen=True)
 class BestSent:
-    """Remembers what MLflow was told of the study's best. trial: its number; 0 for none."""
+    """Remembers what MLflow was told of the study's best. trial: its number; 0 for none. at: of the last point."""
 
     trial: int = 0
     value: float | None = None
+    at: int = 0
 
     def changed_by(self, trial: Trial, reports: Sequence[Report], objective: Objective) -> bool:
         """Returns whether another trial may be the best, now that `trial` has given these reports."""
