@@ -176,16 +176,14 @@ class Trial:
 
     def value(self, objective: Objective) -> float | None:
         """Returns the best of the objective over the trial's reports."""
-        report = self.best_report(objective)
-        return None if report is None else report.metrics[objective.metric]
+        given = (report.metrics.get(objective.metric, math.nan) for report in self.reports)
+        finite = [value for value in given if math.isfinite(value)]
+        return objective.best(finite) if finite else None
 
     def _best_reports(self, objective: Objective) -> list[Report]:
         """Returns all reports with the best finite value, by epoch."""
-        scored = [r for r in self.reports if math.isfinite(r.metrics.get(objective.metric, math.nan))]
-        if not scored:
-            return []
-        best = objective.best([r.metrics[objective.metric] for r in scored])
-        return [r for r in scored if r.metrics[objective.metric] == best]
+        best = self.value(objective)
+        return [] if best is None else [r for r in self.reports if r.metrics.get(objective.metric) == best]
 
 
 def best_trial(trials: list[Trial], objective: Objective) -> Trial | None:

@@ -19,7 +19,6 @@ class Clock:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._began: dict[int, tuple[float, float]] = {}  # trial -> when its attempt began, its seconds until then
-        self._last_epoch: dict[int, float] = {}
 
     def event(self, event: Event) -> None:
         """Takes what happened to a trial."""
@@ -35,10 +34,7 @@ class Clock:
 
     def epochs(self, trial: Trial, study: Study) -> str:
         """Writes `3/6`: of a running trial the epoch that runs, of another the last one that it reported."""
-        number = trial.number
-        if number not in self._last_epoch:
-            self._last_epoch[number] = study.last_epoch.of(trial)
-        last = self._last_epoch[number]
+        last = study.last_epoch.of(trial)
         epoch = trial.epochs + (trial.state is State.RUNNING and trial.epochs < last)
         return f"{epoch}" if math.isinf(last) else f"{epoch}/{last:.0f}"
 

@@ -45,6 +45,7 @@ class Worker(ray.tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         job, workplace = config["job"], config["workplace"]
+        self.config: dict[str, Any] = {}  # Ray would send it back with every result.
         self._in_sight = workplace.in_sight
         if not self._in_sight:
             return
@@ -144,9 +145,8 @@ class ReportScheduler(_Unpickled, TrialScheduler):
             self._watch.reported(trial.trial_id, said.seconds)
             if self._driver.service.report(ref, said):
                 return TrialScheduler.CONTINUE
-            self._watch.end(trial.trial_id)
-            return TrialScheduler.STOP
-        self._driver.service.end(ref, said)
+        else:
+            self._driver.service.end(ref, said)
         self._watch.end(trial.trial_id)
         return TrialScheduler.STOP
 
