@@ -13,12 +13,12 @@ from orchestrator.policies.build import build_policy
 from orchestrator.space.config_field import defaults_of
 from orchestrator.space.domain import Categorical, Domain, Fixed
 from orchestrator.space.membership import LIMIT
+from orchestrator.study_file.smoke import SMOKE
 from orchestrator.study_file.study_spec import StudySpec
 from trainables import Trainable
 
 PATIENCE = "early_stopping_patience"  # what the configs of the built-in trainables call it
 WARM_UP = "warmup_epochs"
-SMOKE = "-smoke"  # how the name of a study of `tune run --smoke` ends
 
 
 def notes_on_course(spec: StudySpec, trainable: Trainable) -> Iterator[str]:

@@ -19,7 +19,14 @@ from orchestrator.preflight.data_check import Workbench, due, examine_apart
 from orchestrator.preflight.this_machine import check_machine
 from orchestrator.space.config_field import defaults_of
 from orchestrator.study.budget import Limits
-from orchestrator.study.continuation import fingerprint_of, forbidden_changes, is_measured, wanted_trials, wrong_data
+from orchestrator.study.continuation import (
+    INSTEAD,
+    fingerprint_of,
+    forbidden_changes,
+    is_measured,
+    wanted_trials,
+    wrong_data,
+)
 from orchestrator.study.outlook import Outlook, outlook
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Trial
@@ -63,7 +70,11 @@ class Standing:
 
     row: StudyRow | None = None
     trials: tuple[Trial, ...] = ()
-    measured: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Returns whether any trial has a value by which others were judged."""
+        return self.row is not None and is_measured(self.trials, self.row.objective)
 
 
 def examine(start: Start) -> Iterator[Finding]:
@@ -161,7 +172,7 @@ def _standing(start: Start) -> Standing:
         row = next((row for row in ledger.studies() if row.name == start.spec.study), None)
         if row is None:
             return Standing()
-        return Standing(row, tuple(ledger.trials(row.id)), is_measured(ledger, row))
+        return Standing(row, tuple(ledger.trials(row.id)))
 
 
 def _quick(
@@ -185,8 +196,7 @@ def _quick(
         yield Finding("ledger", f"no trials of a study {spec.study!r} yet: all begin anew")
         return
     mistakes = forbidden_changes(row, spec, defaults_of(trainable), measured=standing.measured)
-    advice = "give the changed study another --name, or move the old one aside with --fresh"
-    wrong = [f"{mistake}; {advice}" for mistake in mistakes]
+    wrong = [f"{mistake}; {INSTEAD}" for mistake in mistakes]
     with contextlib.suppress(InputMistake):  # Data that cannot be read are told of by their own check.
         if compare_data and (other := wrong_data(row, fingerprint_of(trainable, spec, start.file))):
             wrong.append(other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from trainables import Trainable
 # While trials hang on them.
 NEVER_CHANGE = ("study", "trainable", "objective", "data", "search", "scheduler", "storage", "source")
 MEASURED_BY = ("objective", "scheduler")  # While a trial has a value.
+INSTEAD = "give the changed study another --name, or move the old one aside with --fresh"
 _UNTOLD = ("tracking", "storage")  # addresses, which may hold passwords
 
 
@@ -79,10 +80,11 @@ def open_study(ledger: Ledger, spec: StudySpec, trainable: Trainable, fingerprin
             row.id, facts=_facts(spec, trainable, fingerprint, file)
         )  # no trial hangs on what it was begun with
         return row
-    mistakes = forbidden_changes(row, spec, defaults_of(trainable), measured=is_measured(ledger, row))
+    asks_more = not set(MEASURED_BY).isdisjoint(changed(row.raw, spec.raw))
+    measured = asks_more and is_measured(ledger.trials(row.id), row.objective)
+    mistakes = forbidden_changes(row, spec, defaults_of(trainable), measured=measured)
     if mistakes:
-        advice = "give the changed study another --name, or move the old one aside with --fresh"
-        raise InputMistake(*(f"{file or spec.study}: {mistake}; {advice}" for mistake in mistakes))
+        raise InputMistake(*(f"{file or spec.study}: {mistake}; {INSTEAD}" for mistake in mistakes))
     wrong = wrong_data(row, fingerprint)
     if wrong is not None:
         raise InputMistake(f"{file or spec.study}: {wrong}")
@@ -100,9 +102,9 @@ def wrong_data(row: StudyRow, fingerprint: str | None) -> str | None:
     )
 
 
-def is_measured(ledger: Ledger, row: StudyRow) -> bool:
+def is_measured(trials: Iterable[Trial], objective: Objective) -> bool:
     """Returns whether any trial has a value by which others were judged."""
-    return any(trial.value(row.objective) is not None for trial in ledger.trials(row.id))
+    return any(trial.value(objective) is not None for trial in trials)
 
 
 def forbidden_changes(
@@ -195,10 +197,15 @@ def _ask_for_another_metric(ledger: Ledger, row: StudyRow, objective: Objective,
             ledger.finish(row.id, trial.number, State.PAUSED, "goes on under the objective that the file has now")
 
 
+def newly_left_out(trials: Sequence[Trial], found: Revision) -> list[int]:
+    """Returns the numbers of those that counted until now."""
+    return [trial.number for trial in trials if trial.number in found.left_out and not trial.left_out]
+
+
 def news(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revision) -> list[str]:
     """Returns what the user should know of a changed file, a line each."""
     said = []
-    new = [number for number in found.left_out if not any(t.number == number and t.left_out for t in trials)]
+    new = newly_left_out(trials, found)
     if new:
         listed = ", ".join(str(number) for number in sorted(new)[:8]) + (", ..." if len(new) > 8 else "")
         count = f"{len(new)} of {len(trials)} trials ({listed}) {'lies' if len(new) == 1 else 'lie'}"

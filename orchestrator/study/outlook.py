@@ -11,7 +11,7 @@ from orchestrator.ledger import StudyRow
 from orchestrator.mistake import duration
 from orchestrator.policies.build import build_policy
 from orchestrator.space.membership import limit_of
-from orchestrator.study.continuation import Revision, news, revision
+from orchestrator.study.continuation import Revision, newly_left_out, news, revision
 from orchestrator.study_file.study_spec import StudySpec
 from orchestrator.trial import Role, Trial
 
@@ -26,7 +26,6 @@ class Outlook:
     """
 
     counting: int
-    wanted: int | None
     going_on: int
     new: int | None
     lost: int  # trials that counted before the file was changed
@@ -81,7 +80,6 @@ def outlook(
     each = sum(trial.seconds for trial in trials) / done if done else None
     return Outlook(
         counting=len(counting),
-        wanted=wanted,
         going_on=len(open_ones),
         new=new,
         lost=sum(trial.counts for trial in searched if trial.number in found.left_out),
@@ -101,7 +99,7 @@ def _epochs(spec: StudySpec, limit: int | None, open_ones: Sequence[Trial], new:
 def _changes(row: StudyRow, spec: StudySpec, trials: Sequence[Trial], found: Revision) -> tuple[str, ...]:
     """Lists what became of trials, and why the first of those that are left out is."""
     lines = news(row, spec, trials, found)
-    fresh = [trial.number for trial in trials if trial.number in found.left_out and not trial.left_out]
+    fresh = newly_left_out(trials, found)
     if fresh:
         lines.append(f"{row.name}: trial {fresh[0]}: {found.left_out[fresh[0]]}")
     return tuple(lines)

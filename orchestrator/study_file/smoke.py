@@ -11,6 +11,8 @@ from orchestrator.space.search_space import as_fixed
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import load_trainable
 
+SMOKE = "-smoke"  # how the name of such a study ends
+
 
 def smoke_version(spec: StudySpec) -> StudySpec:
     """Returns `spec` with the trainable's smoke overrides and two trials of one CPU each, under the name STUDY-smoke.
@@ -25,7 +27,7 @@ def smoke_version(spec: StudySpec) -> StudySpec:
         )
     raw: dict[str, Any] = dict(spec.raw)
     fixed = {name: as_fixed(value) for name, value in overrides.get("space", {}).items()}
-    raw["study"] = f"{spec.study}-smoke"
+    raw["study"] = f"{spec.study}{SMOKE}"
     raw["space"] = {name: _without_conditions(domain, fixed) for name, domain in raw.get("space", {}).items()} | fixed
     raw["data"] = dict(overrides.get("data", raw.get("data", {})))
     raw["budget"] = {"trials": 2}
