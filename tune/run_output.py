@@ -65,8 +65,9 @@ class RunOutput:
                 outlet.copied = True
                 if not outlet.reaches_its_reader:
                     self._move(outlet)
-            if self._begun is not None:
-                self._begun(self)
+            begun, self._begun = self._begun, None  # Where the log cannot be opened, this is called again.
+            if begun is not None:
+                begun(self)
 
     def end_of_views(self) -> None:
         """Lets the log have what is printed from now on."""

@@ -42,7 +42,7 @@ class Session:
         return self.process.poll() is not None
 
     def ended(self) -> int:
-        """Its exit status, once it has come to its own end."""
+        """Returns its exit status, once it has come to its own end."""
         try:
             return self.process.wait(LONGEST_SECONDS)
         except subprocess.TimeoutExpired:

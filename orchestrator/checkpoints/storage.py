@@ -105,13 +105,13 @@ def fill_folder(fill: Callable[[Path], None], directory: Path, root: Path) -> No
             raise StorageError(failure_line(error, directory.parent)) from error
         raise
     if directory.is_symlink() or not directory.is_dir():
-        if not _takes_files(root):
+        if not disk.takes_files(root):
             raise StorageError(f"{root} is away, which held a checkpoint that was being written; is its disk mounted?")
         raise ValueError(f"{_FILL}, but the folder is gone afterwards; copy it where else it is needed, do not move it")
     try:
         write_manifest(directory)
     except OSError as error:
-        if error.errno not in _OF_FILES or not _takes_files(root):
+        if error.errno not in _OF_FILES or not disk.takes_files(root):
             raise StorageError(failure_line(error, directory.parent)) from error
         name = Path(str(error.filename or directory)).name
         raise ValueError(f"{_FILL}, but {name} cannot be read afterwards: {error.strerror}") from error
@@ -119,10 +119,6 @@ def fill_folder(fill: Callable[[Path], None], directory: Path, root: Path) -> No
 
 _FILL = "save_checkpoint: `fill` must write files into the folder that it is given and leave them there"
 _OF_FILES = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR)
-
-
-def _takes_files(root: Path) -> bool:
-    return root.is_dir() and disk.takes_files(root)
 
 
 def failure_line(error: BaseException, folder: Path) -> str:

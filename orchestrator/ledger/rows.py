@@ -12,6 +12,7 @@ from orchestrator.ledger.lease import Lease
 from orchestrator.trial import Extension, FailedAttempt, Objective, PausedBy, Report, Role, State, Trial
 
 ROWS_AT_ONCE = 1000
+DELETED = "deleted"  # in a study's facts: the name that it had, and when it was deleted
 
 
 @dataclass(frozen=True, slots=True)

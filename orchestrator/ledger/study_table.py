@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from orchestrator.ledger.errors import StudyExists, UnknownStudy
 from orchestrator.ledger.lease import Lease
 from orchestrator.ledger.lease_table import StudyInUse
-from orchestrator.ledger.rows import MoreTrials, StudyRow, from_json, storable, study_row, to_json
+from orchestrator.ledger.rows import DELETED, MoreTrials, StudyRow, from_json, storable, study_row, to_json
 from orchestrator.ledger.table import Table, retried
 from orchestrator.ledger.tables import STUDIES, studies
 from orchestrator.trial import Objective
@@ -60,7 +60,7 @@ class StudyTable(Table):
             row = connection.execute(STUDIES.where(studies.c.name == name)).one_or_none()
             if row is None:
                 names = connection.execute(sa.select(studies.c.name, studies.c.facts).order_by(studies.c.name)).all()
-                known = [each.name for each in names if "deleted" not in from_json(each.facts)]
+                known = [each.name for each in names if DELETED not in from_json(each.facts)]
                 raise UnknownStudy(name, known, self._database.url)
         return study_row(row)
 

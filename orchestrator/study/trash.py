@@ -12,13 +12,12 @@ from typing import Any
 from orchestrator.errors import InputMistake, NightsweepError
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow, UnknownStudy
+from orchestrator.ledger.rows import DELETED
 from orchestrator.trial import Status
-
-_MARK = "deleted"  # of the study's facts: the name that it had, and when it was deleted
 
 
 def is_deleted(row: StudyRow) -> bool:
-    return _MARK in row.facts
+    return DELETED in row.facts
 
 
 def move_to_trash(ledger: Ledger, home: Home, name: str, now: float | None = None) -> StudyRow:
@@ -33,21 +32,21 @@ def move_to_trash(ledger: Ledger, home: Home, name: str, now: float | None = Non
     new = f"{name[:60]}.deleted-{time.strftime('%Y%m%d', time.localtime(now))}-{row.uid[:8]}"
     # The folder first: killed in between, the study is still there to be deleted once more.
     _move(home.study(name), home.trash(new))
-    _rename(ledger, row, new, dict(row.facts) | {_MARK: {"name": name, "at": now}})
+    _rename(ledger, row, new, dict(row.facts) | {DELETED: {"name": name, "at": now}})
     return ledger.study(new)
 
 
 def restore(ledger: Ledger, home: Home, name: str) -> StudyRow:
     """Brings back the study that had this name and was deleted last. Raises InputMistake, NightsweepError."""
-    deleted = [row for row in ledger.studies() if is_deleted(row) and name in (row.name, row.facts[_MARK]["name"])]
+    deleted = [row for row in ledger.studies() if is_deleted(row) and name in (row.name, row.facts[DELETED]["name"])]
     if not deleted:
         raise InputMistake(f"--restore: must be a study that was deleted, but {name!r} is none")
-    row = max(deleted, key=lambda each: each.facts[_MARK]["at"])
-    old = row.facts[_MARK]["name"]
+    row = max(deleted, key=lambda each: each.facts[DELETED]["at"])
+    old = row.facts[DELETED]["name"]
     if any(other.name == old for other in ledger.studies()):
         raise InputMistake(f"--restore: must find its name free, but there is a study {old!r}; move it aside first")
     _move(home.trash(row.name), home.study(old))
-    _rename(ledger, row, old, {key: fact for key, fact in row.facts.items() if key != _MARK})
+    _rename(ledger, row, old, {key: fact for key, fact in row.facts.items() if key != DELETED})
     return ledger.study(old)
 
 

@@ -78,7 +78,7 @@ class Trials(Mapping[int, Trial]):
         failure: FailureClass | None = None,
         accumulation_steps: int | None = None,
     ) -> Trial:
-        """Its attempt came to an end, by a `failure` if one is given. state: any but running.
+        """Ends its attempt, by a `failure` if one is given. state: any but running.
 
         paused_by: of a trial that is paused; None: the session. accumulation_steps: that it goes on with; None: as
         before.

@@ -11,7 +11,7 @@ from orchestrator.worker.traceback_text import Frame, place_of
 from orchestrator.worker.trial_log import stacks_in
 
 # A process causes these itself; any other signal came from outside.
-_CRASHES = {
+_CRASHES: dict[int, str] = {
     signal.SIGSEGV: "a library read memory that is not its own",
     signal.SIGABRT: "a library gave up",
     signal.SIGBUS: "a file that it had mapped is gone, or /dev/shm is full",
@@ -20,7 +20,7 @@ _CRASHES = {
     signal.SIGTRAP: "a library gave up",
     signal.SIGSYS: "a library made a forbidden system call",
 }
-_FROM_OUTSIDE = {
+_FROM_OUTSIDE: dict[int, str] = {
     signal.SIGKILL: "as the kernel does when memory runs out",
     signal.SIGALRM: "an alarm that the trainable had set",
 }
@@ -42,9 +42,9 @@ def why_ended(code: int, seconds: float, silence: Silence | None, log: Path) -> 
     number, name = -code, _name(-code)
     if number in _CRASHES:
         where = "; its stacks are in log.txt" if stacks else ""
-        message = f"the worker process crashed with {name}: {_CRASHES[signal.Signals(number)]}{where}"
+        message = f"the worker process crashed with {name}: {_CRASHES[number]}{where}"
         return Failure(FailureClass.CRASH, message, stacks, _place(stacks), name)
-    hint = _FROM_OUTSIDE.get(signal.Signals(number)) if number in _FROM_OUTSIDE else None
+    hint = _FROM_OUTSIDE.get(number)
     return Failure(
         FailureClass.WORKER_LOST, f"the worker process was killed by {name}" + (f", {hint}" if hint else ""), cause=name
     )

@@ -31,6 +31,5 @@ def serve(connection: Connection) -> None:
             assert attempt is not None
             connection.send(Said(attempt.step(), dict(attempt.facts)))
         else:
-            assert attempt is not None
-            connection.send(attempt.close(surroundings.put_back))
+            connection.send(None if attempt is None else attempt.close(surroundings.put_back))
             attempt = None
