@@ -50,6 +50,13 @@ def descriptor_of(stream: TextIO) -> int | None:
         return None
 
 
+def lead_nowhere(descriptor: int, mode: int = os.O_WRONLY) -> None:
+    """Lets a descriptor lead to /dev/null. Raises OSError."""
+    nothing = os.open(os.devnull, mode)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+
+
 class Outlet(io.TextIOBase):
     """Takes the place of a stream: a thread of its own writes what is printed to the stream's file.
 

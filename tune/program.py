@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tune.command import VERBS, app, options_of
 from tune.habits import answer, help_for
-from tune.outlet import descriptor_of, lose_no_character
+from tune.outlet import descriptor_of, lead_nowhere, lose_no_character
 from tune.python_options import restart_with_docstrings
 
 
@@ -96,9 +96,7 @@ def _leave_standard_output() -> None:
     """Lets what is still in its buffer go nowhere."""
     descriptor = descriptor_of(sys.stdout)
     if descriptor is not None:
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, descriptor)
-        os.close(nothing)
+        lead_nowhere(descriptor)
 
 
 def _look_in_the_current_folder_last() -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tune.outlet import Outlet, descriptor_of
+from tune.outlet import Outlet, descriptor_of, lead_nowhere
 from tune.run_log import RunLog
 
 SETTLE_SECONDS = 2.0  # for a reader to take what was printed before he is left
@@ -83,9 +83,7 @@ class RunOutput:
             self.log.write(f"the terminal is gone; {self._advice}\n")
         if os.isatty(0):
             with suppress(OSError):
-                nothing = os.open(os.devnull, os.O_RDONLY)
-                os.dup2(nothing, 0)
-                os.close(nothing)
+                lead_nowhere(0, os.O_RDONLY)
         self._leave(terminals)
 
     def leave_everything(self) -> None:

@@ -15,7 +15,7 @@ from trainables.data.picture_folder import PictureFolder
 from trainables.data.splits import SPLITS, Split
 from trainables.recognition.charset import name_character, normalise
 from trainables.recognition.data_section import CropSection, LabelFile
-from trainables.recognition.invisible import strip
+from trainables.recognition.invisible import hidden, strip
 from trainables.recognition.label_table import Mistakes, read_rows
 
 
@@ -100,6 +100,8 @@ def _path(given: str, file: LabelFile, folder: PictureFolder) -> str:
     if not given.strip():
         return ""
     path = folder.relative(given)
+    if path is not None and folder.has(path):
+        return path
     found = None if path is None else folder.spelled(path)
     if found is None or not folder.has(found):
         beside = folder.relative(str(Path(os.path.abspath(file.path)).parent / given))
@@ -110,7 +112,7 @@ def _path(given: str, file: LabelFile, folder: PictureFolder) -> str:
 
 def _mistakes(label: Label, row: dict[str, str], need_split: bool) -> Iterator[str]:
     """Yields what is wrong with the split or the text of a label."""
-    given = row.get("split", "").strip()
+    given = strip(row.get("split", ""))
     if label.split is None and given:
         yield f"`split` must be train, val or test, but got {given!r}{meant_split(given)}"
     elif label.split is None and need_split:
@@ -132,15 +134,15 @@ def _crop_mistakes(folder: PictureFolder, label: Label, need_crops: bool, before
     if not outside and not (need_crops and not folder.has(path)):
         return
     meant = folder.suggest(path) if before < SHOWN else ""
-    hidden = next((c for c in path if unicodedata.category(c) in ("Cf", "Zs", "Zl", "Zp") and c != " "), None)
+    unseen = next((path[place] for place in hidden(path)), None)
     if meant:
         hint = f"did you mean `{meant}`?"
     elif outside:
         hint = "give it from there"
     elif "\\" in path:
         hint = "write / in place of \\"
-    elif hidden is not None:
-        hint = f"it holds {name_character(hidden)}, which cannot be seen: remove it"
+    elif unseen is not None:
+        hint = f"it holds {name_character(unseen)}, which cannot be seen: remove it"
     else:
         hint = "correct the path, or remove the line"
     if outside:
