@@ -10,8 +10,9 @@ from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.moment import until
 from orchestrator.runner import run
-from orchestrator.study.budget import Limits, time_of_day
+from orchestrator.study.budget import Limits
 from orchestrator.study_file.study_spec import StudySpec
+from orchestrator.time_of_day import moment_of
 from orchestrator.typed_command import command, typed
 from trainables import Finding
 from tune.detached import readiness
@@ -73,7 +74,7 @@ def intent(spec: StudySpec, limits: Limits, now: float) -> str:
         parts = ["trials without a limit" if trials is None else f"up to {trials} trial{'' if trials == 1 else 's'}"]
     text = limits.until or spec.budget.until
     ends = [] if limits.hours is None else [now + 3600 * limits.hours]
-    ends += [] if text is None else [time_of_day(text, now)]
+    ends += [] if text is None else [moment_of(text, now)]
     return ", ".join(parts + [until(min(ends), now)] if ends else parts)
 
 

@@ -7,12 +7,12 @@ import re
 import time
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.errors import InputMistake
 from orchestrator.ledger import StudyRow
 from orchestrator.study_file.sections import BudgetSpec
+from orchestrator.time_of_day import moment_of
 from orchestrator.trial import Objective, State, Trial, best_trial
 
 
@@ -23,7 +23,7 @@ class Limits:
     trials: int | None = None  # in all
     more_trials: int | None = None  # on top of those in the ledger
     hours: float | None = None  # from now
-    until: str | None = None  # "07:00"
+    until: str | None = None  # "07:00", or with a date
 
     @staticmethod
     def parse(trials: str | None, hours: float | None, until: str | None) -> Limits:
@@ -32,25 +32,12 @@ class Limits:
             raise InputMistake(f"--trials: must be a whole number N, or +N for N more, but got {trials!r}")
         if until is not None:
             try:
-                time_of_day(until, time.time())
+                moment_of(until, time.time())
             except ValueError as error:
                 raise InputMistake(f"--until: {error}") from error
         more = trials is not None and trials.startswith("+")
         number = None if trials is None else int(trials)
         return Limits(None if more else number, number if more else None, hours, until)
-
-
-def time_of_day(text: str, now: float) -> float:
-    """Returns the unix time at which a local clock next shows `text` ("07:00"); tomorrow's if it has passed.
-
-    Raises ValueError for anything but HH:MM.
-    """
-    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text)
-    if match is None:
-        raise ValueError(f"must be a time of day such as 07:00, but got {text!r}")
-    today = datetime.fromtimestamp(now)
-    then = today.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
-    return (then if then > today else then + timedelta(days=1)).timestamp()
 
 
 @dataclass(frozen=True)
@@ -75,7 +62,7 @@ def deadline(
     """
     limits = [] if hours_in_all is None else [max(0.0, hours_in_all * 3600 - seconds_used)]
     limits += [] if hours is None else [hours * 3600]
-    return Deadline(now + min(limits, default=math.inf), math.inf if until is None else time_of_day(until, wall))
+    return Deadline(now + min(limits, default=math.inf), math.inf if until is None else moment_of(until, wall))
 
 
 def over(budget: BudgetSpec, objective: Objective, best: Trial, trials_since_best: int) -> str | None:

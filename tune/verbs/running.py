@@ -34,7 +34,10 @@ def run(
     changes: SetOption = NO_CHANGES,
     trials: Annotated[str | None, typer.Option(metavar="N|+N", help="Trials in all, or +N more.")] = None,
     hours: Annotated[float | None, typer.Option(min=0.0, help="Stop gracefully after so many hours from now.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="HH:MM", help="Stop gracefully at this time of day.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="HH:MM", help="Stop gracefully at this time of day, or at '2026-03-10 07:00'."),
+    ] = None,
     name: NameOption = None,
     fresh: FreshOption = False,
     smoke: Annotated[

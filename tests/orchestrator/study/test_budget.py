@@ -10,26 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.study.budget import Allowance, deadline, over, time_of_day, trials_since_best
+from orchestrator.errors import InputMistake
+from orchestrator.study.budget import Allowance, Limits, deadline, over, trials_since_best
 from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.trial import Objective, Report, State, Trial
 
 NOON = datetime(2026, 3, 10, 12, 0).timestamp()
-
-
-def test_a_time_of_day_still_to_come_is_todays():
-    assert datetime.fromtimestamp(time_of_day("13:30", NOON)) == datetime(2026, 3, 10, 13, 30)
-
-
-def test_a_time_of_day_that_has_passed_is_tomorrows():
-    assert datetime.fromtimestamp(time_of_day("07:00", NOON)) == datetime(2026, 3, 11, 7, 0)
-    assert datetime.fromtimestamp(time_of_day("12:00", NOON)) == datetime(2026, 3, 11, 12, 0)
-
-
-@pytest.mark.parametrize("text", ["7", "24:00", "07:60", "seven", "07:00:00", ""])
-def test_anything_else_is_refused_with_an_example(text: str):
-    with pytest.raises(ValueError, match="such as 07:00"):
-        time_of_day(text, NOON)
 
 
 def test_the_earliest_limit_counts():
@@ -122,3 +108,11 @@ def test_one_trial_more_has_until_the_deadline_or_until_all_have_used_up_the_gpu
     assert allowance.seconds == 500.0
     now = 1600.0
     assert allowance.seconds == -100.0
+
+
+def test_a_moment_with_a_date_that_has_passed_ends_the_session_at_once_and_not_a_day_later():
+    limits = Limits.parse(None, None, "2026-03-10T11:59:30")
+    ended = deadline(50.0, NOON, hours_in_all=None, seconds_used=0, hours=None, until=limits.until)
+    assert ended.left(50.0, NOON) == -30
+    with pytest.raises(InputMistake, match="--until: must be a time of day such as 07:00, or a moment"):
+        Limits.parse(None, None, "7 am")
