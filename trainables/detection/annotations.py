@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.data.conventions import DO_NOT_CARE, meant_split
+from trainables.data.conventions import do_not_care, meant_split, said_not_to_care
 from trainables.data.image_file import ImageFile
 from trainables.data.label_mistakes import group_mistakes, raise_mistakes
 from trainables.data.picture_folder import PictureFolder
@@ -29,7 +29,8 @@ def read_annotations(folder: Path, *, need_split: bool) -> dict[str | None, list
     The file is a list of {"image", "width", "height", "split", "instances": [{"points", "transcription", "ignore"}]}:
     `image` a path below the folder, `points` three or more [x, y] in pixels; `transcription` and `ignore` are optional,
     and so is `split` unless `need_split`. Without `ignore`, a transcription of ### or * says that the text is to be
-    ignored. Other keys are left alone. Raises ValueError with the first mistakes found.
+    ignored, and so does a key that other tools have for it (DO_NOT_CARE_KEYS). Other keys are left alone. Raises
+    ValueError with the first mistakes found.
     """
     file = folder / ANNOTATIONS
     entries = _read_json(file)
@@ -74,9 +75,12 @@ def _page(pictures: PictureFolder, entry: Mapping[str, Any]) -> Page:
 
 
 def _is_ignored(instance: Mapping[str, Any]) -> bool:
-    """Returns what `ignore` says; where it says nothing, whether the transcription stands for "do not care"."""
+    """Returns what `ignore` says; where it says nothing, whether its text or another key means "do not care"."""
     said = instance.get("ignore")
-    return (instance.get("transcription") or "").strip() in DO_NOT_CARE if said is None else bool(said)
+    if said is not None:
+        return bool(said)
+    marked = do_not_care(instance.get("transcription") or "", page=True)
+    return marked is not None or said_not_to_care(instance) is not None
 
 
 def _mistakes(entries: list[Any], need_split: bool, pictures: PictureFolder) -> Iterator[tuple[str, str]]:

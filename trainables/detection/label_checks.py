@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from trainables.data.conventions import DO_NOT_CARE, UNREADABLE
+from trainables.data.conventions import DO_NOT_CARE, UNREADABLE, do_not_care
 from trainables.data.label_checks import Problem, Twins, findings_of, judge_unreadable, name_first
 from trainables.data.look import Look, look_at
 from trainables.detection.dataset import Split
@@ -53,7 +53,7 @@ def _count(splits: Splits) -> list[Finding]:
         for pages in splits.values()
         for page in pages
         for index, text in enumerate(page.transcriptions)
-        if text.strip() == UNREADABLE and not page.ignore[index]
+        if do_not_care(text) is not None and not page.ignore[index]
     ]
     if learnt:
         problems.append(
@@ -71,10 +71,10 @@ def _ignored(pages: Sequence[Page], ignored: int) -> str:
     if not ignored:
         return ""
     said = [
-        text.strip()
+        mark
         for page in pages
         for text, ignore in zip(page.transcriptions, page.ignore, strict=bool(page.transcriptions))
-        if ignore and text.strip() in DO_NOT_CARE
+        if ignore and (mark := do_not_care(text, page=True)) is not None
     ]
     words = " or ".join(word for word in DO_NOT_CARE if word in said)
     return f" ({ignored} ignored" + (f", {len(said)} of them transcribed as {words})" if said else ")")

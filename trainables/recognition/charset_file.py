@@ -62,7 +62,7 @@ def read_charset_file(file: Path) -> CharsetFile:
     mistakes, cut, blank = [], 0, 0
     for number, line in enumerate(lines, start=1):
         where = f"{file}:{number}"
-        given = line if len(line) == 1 else line.strip()
+        given = _character(line)
         cut += 0 < len(given) < len(line)
         composed = normalise(given)
         if line == "":
@@ -76,14 +76,22 @@ def read_charset_file(file: Path) -> CharsetFile:
                 f"{where}: must be given once, but {composed!r} is line {seen[composed][0]} too; remove one"
             )
         else:
-            if composed in seen or len(composed) > 1:
-                folded.append((given, composed))
+            if len(composed) > 1 or given != composed:
+                twin = composed in seen or len(composed) > 1
+                folded += [(given, composed)] if twin else []
+            elif composed in seen and (first := _character(seen[composed][1])) != composed:
+                folded.append((first, composed))  # This line is the character itself, and the one before is folded.
             for character in composed:
                 seen.setdefault(character, (number, line))
     if not seen and not mistakes:
         mistakes.append(f"{file}: must hold one character a line, but is empty; leave `charset` out to take train's")
     raise_mistakes(file, mistakes)
     return CharsetFile(Charset(tuple(seen)), folded, cut, blank)
+
+
+def _character(line: str) -> str:
+    """Returns a line without the blanks beside its character; a line of one blank is this blank."""
+    return line if len(line) == 1 else line.strip()
 
 
 def _points(text: str) -> str:

@@ -10,10 +10,10 @@ import io
 from collections.abc import Iterator
 
 from trainables.data.conventions import meant_columns
+from trainables.data.invisible import strip
 from trainables.data.spreadsheet import written
 from trainables.data.text_file import read_utf8
 from trainables.recognition.data_section import LabelFile
-from trainables.recognition.invisible import strip
 
 Mistakes = list[tuple[str, str]]  # where, and what is wrong
 
@@ -35,9 +35,9 @@ def read_rows(file: LabelFile, mistakes: Mistakes) -> Iterator[tuple[str, dict[s
 
 def _csv_rows(file: LabelFile, text: str, mistakes: Mistakes) -> Iterator[tuple[int, dict[str, str]]]:
     """Yields the line and the fields of each row of a table, by the names in its header."""
-    # A quote counts after a blank only in a file that has blanks after its commas.
-    spaced = ", " in next((line for line in text.splitlines() if line.strip()), "")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=spaced)
+    # A quote counts after a blank as well in a file that has such: programs quote a text that begins with a quote, so
+    # somebody typed both. In any other file a blank may be the first character of the name of a crop.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=', "' in text)
     header: list[str] | None = None
     while True:
         line = reader.line_num + 1  # A quoted field may span several lines; here the row begins.

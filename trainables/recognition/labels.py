@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from trainables.data.conventions import UNREADABLE, meant_split
+from trainables.data.conventions import do_not_care, meant_split
+from trainables.data.invisible import hidden, strip
 from trainables.data.label_mistakes import SHOWN, group_mistakes, raise_mistakes
 from trainables.data.picture_folder import PictureFolder
 from trainables.data.splits import SPLITS, Split
 from trainables.recognition.charset import name_character, normalise
 from trainables.recognition.data_section import CropSection, LabelFile
-from trainables.recognition.invisible import hidden, strip
 from trainables.recognition.label_table import Mistakes, read_rows
 
 
@@ -38,7 +38,7 @@ class Label:
     @property
     def unreadable(self) -> bool:
         """Returns whether the label says that nobody can read the crop: it is neither learnt nor scored."""
-        return self.text == UNREADABLE
+        return do_not_care(self.text) is not None
 
 
 def read_labels(section: CropSection, *, strict: bool = True) -> tuple[Label, ...]:
@@ -95,19 +95,24 @@ def _label(where: str, row: dict[str, str], file: LabelFile, folder: PictureFold
 def _path(given: str, file: LabelFile, folder: PictureFolder) -> str:
     """Returns the path of a crop from the root, as the disk spells it; as given where it is not there.
 
-    It starts from the root or, as in the tables of `tune predict`, from the folder of the labels.
+    What is blank or invisible at its ends is cut where only the path without it is there. It starts from the root or,
+    as in the tables of `tune predict`, from the folder of the labels.
     """
     if not given.strip():
         return ""
-    path = folder.relative(given)
-    if path is not None and folder.has(path):
-        return path
-    found = None if path is None else folder.spelled(path)
-    if found is None or not folder.has(found):
-        beside = folder.relative(str(Path(os.path.abspath(file.path)).parent / given))
+    found: list[str] = []
+    for name in dict.fromkeys((given, strip(given))):
+        path = folder.relative(name)
+        if path is not None and folder.has(path):
+            return path
+        if path is not None:
+            found.append(folder.spelled(path))
+            if folder.has(found[-1]):
+                return found[-1]
+        beside = folder.relative(str(Path(os.path.abspath(file.path)).parent / name))
         if beside is not None and folder.has(beside := folder.spelled(beside)):
             return beside
-    return given if found is None else found
+    return found[0] if found else given
 
 
 def _mistakes(label: Label, row: dict[str, str], need_split: bool) -> Iterator[str]:

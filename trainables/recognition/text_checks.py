@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainables.data.invisible import describe, hidden
 from trainables.data.label_checks import Problem, findings_of, name_first
 from trainables.data.splits import SPLITS
 from trainables.recognition.data_section import LABELS, CropSection
-from trainables.recognition.invisible import describe, hidden
 from trainables.recognition.labels import Label, read_labels
 from trainables.trainable import Finding
 

@@ -98,10 +98,18 @@ def test_labels_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
 
 def test_text_that_is_transcribed_as_do_not_care_is_ignored_unless_ignore_says_otherwise(tmp_path: Path) -> None:
     said = [("###", None), (" ### ", None), ("*", None), ("#", None), ("###", False), ("text", True), (None, None)]
+    said += [("####", None), ("\u200b###", None), ("\uff03\uff03\uff03", None)]
     instances = [{"points": SQUARE, "transcription": text, "ignore": ignore} for text, ignore in said]
     (page,) = read_annotations(write(tmp_path, [entry(instances=instances)]), need_split=True)["train"]
-    assert page.ignore.tolist() == [True, True, True, False, False, True, False]
-    assert page.transcriptions == ("###", " ### ", "*", "#", "###", "text", "")
+    assert page.ignore.tolist() == [True, True, True, False, False, True, False, True, True, True]
+    assert page.transcriptions == tuple(text or "" for text, _ in said)
+
+
+def test_other_tools_keys_for_do_not_care_are_understood_unless_ignore_says_otherwise(tmp_path: Path) -> None:
+    said = [{"difficult": True}, {"illegibility": 1}, {"difficult": False}, {"illegible": True, "ignore": False}, {}]
+    instances = [{"points": SQUARE, "transcription": "text", **keys} for keys in said]
+    (page,) = read_annotations(write(tmp_path, [entry(instances=instances)]), need_split=True)["train"]
+    assert page.ignore.tolist() == [True, True, False, False, False]
 
 
 def test_images_are_found_under_both_unicode_forms_and_by_absolute_paths_in_the_folder(tmp_path: Path) -> None:

@@ -96,6 +96,18 @@ def test_absolute_paths_that_lie_in_the_root_are_taken_from_there(tmp_path: Path
 def test_a_crop_labelled_as_unreadable_is_known(tmp_path: Path) -> None:
     labels = read(tmp_path, HEADER + "a.jpg,###,train\nb.jpg,*,val\ndeep/c.jpg,### ,test\n")
     assert [label.unreadable for label in labels] == [True, False, True]
+    labels = read(tmp_path, HEADER + "a.jpg,####,train\nb.jpg,#,val\ndeep/c.jpg,\uff03\uff03\uff03\u200b,test\n")
+    assert [label.unreadable for label in labels] == [True, False, True]
+
+
+def test_quotes_after_a_blank_are_no_part_of_a_text_whatever_the_header_looks_like(tmp_path: Path) -> None:
+    labels = read(tmp_path, HEADER + 'a.jpg, "1, 2",train\nb.jpg,"7",val\ndeep/c.jpg, 3 "x", test\n')
+    assert [label.text for label in labels] == ["1, 2", "7", '3 "x"']
+
+
+def test_a_path_is_found_without_what_is_invisible_at_its_ends(tmp_path: Path) -> None:
+    labels = read(tmp_path, HEADER + "\u00a0a.jpg\u200b,1,train\n\u200bdeep/c.jpg,2,val\n")
+    assert [label.path for label in labels] == ["a.jpg", "deep/c.jpg"]
 
 
 def test_where_pictures_are_left_out_a_missing_crop_is_no_mistake(tmp_path: Path) -> None:

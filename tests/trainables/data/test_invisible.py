@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainables.recognition.invisible import describe, hidden, strip
+from trainables.data.invisible import describe, hidden, strip
 
 INVISIBLE = (
     "\u00a0\u00ad\u034f\u061c\u115f\u1160\u180e\u2000\u200a\u200b\u200e\u2028\u2029\u202e\u202f"
