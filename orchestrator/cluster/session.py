@@ -33,7 +33,7 @@ def work(study: Study, upkeep: Upkeep, address: str | None, progress: Progress) 
     with signals(study, progress):
         for left in reversed(range(RESTARTS + 1)):
             try:
-                with session(address, max(1, int(study.spec.resources.cpu)), waits) as ray:
+                with session(address, study.spec.resources.threads, waits) as ray:
                     where = "this machine" if address is None else f"the cluster at {address}"
                     _ClusterSession(study, ray, upkeep, progress, where, alone=address is None).run()
                 return

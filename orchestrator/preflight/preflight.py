@@ -233,7 +233,7 @@ def _look_ahead(start: Start, trainable: Trainable, row: StudyRow, trials: tuple
 def _bench(spec: StudySpec, available: dict[str, float] | None, *, report: bool = False) -> Workbench:
     """Returns what a trial would have, as far as this machine has it."""
     if available is None:
-        return Workbench(max(1, int(spec.resources.cpu)), report=report)
+        return Workbench(spec.resources.threads, report=report)
     threads = max(1, int(min(spec.resources.cpu, available["CPU"])))
     cuda = min(gpus_wanted(spec, available), available["GPU"]) > 0
     return Workbench(threads, "cuda" if cuda else "cpu", report)

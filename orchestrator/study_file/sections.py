@@ -179,6 +179,11 @@ class ResourcesSpec(Section):
         "start of Python and the trainable's imports for each trial, with torch some seconds.",
     )
 
+    @property
+    def threads(self) -> int:
+        """Returns how many threads the numeric libraries of one trial use."""
+        return max(1, int(self.cpu))
+
 
 class CheckpointsSpec(Section):
     """Says what checkpoints may take of the disk."""
