@@ -138,6 +138,12 @@ def _crop_mistakes(folder: PictureFolder, label: Label, need_crops: bool, before
     outside = folder.relative(path) is None
     if not outside and not (need_crops and not folder.has(path)):
         return
+    if outside and os.path.isfile(path):
+        yield (
+            f"`path` must lie in {folder.root}, but its crop lies in {os.path.dirname(os.path.abspath(path))}; "
+            f"set data.root to that folder, or one above it, and data.labels to {label.where.rpartition(':')[0]}"
+        )
+        return
     meant = folder.suggest(path) if before < SHOWN else ""
     unseen = next((path[place] for place in hidden(path)), None)
     if meant:

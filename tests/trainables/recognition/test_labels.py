@@ -93,6 +93,18 @@ def test_absolute_paths_that_lie_in_the_root_are_taken_from_there(tmp_path: Path
         assert [label.path for label in read(tmp_path / root, HEADER + rows)] == ["a.jpg", "b.jpg", "deep/c.jpg"]
 
 
+def test_crops_that_lie_in_another_folder_are_told_once_with_the_root_to_give(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "b.jpg").touch()
+    wanted = (
+        f"^{tmp_path}/root/labels.csv:2: `path` must lie in {tmp_path}/root, but its crop lies in {tmp_path}; set "
+        rf"data.root to that folder, or one above it, and data.labels to {tmp_path}/root/labels.csv \(1 more like it\)$"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        read(tmp_path / "root", HEADER + f"{tmp_path}/a.jpg,1,train\n{tmp_path}/b.jpg,2,val\n")
+
+
 def test_a_crop_labelled_as_unreadable_is_known(tmp_path: Path) -> None:
     labels = read(tmp_path, HEADER + "a.jpg,###,train\nb.jpg,*,val\ndeep/c.jpg,### ,test\n")
     assert [label.unreadable for label in labels] == [True, False, True]
