@@ -10,7 +10,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -20,21 +20,28 @@ from typing import Any
 from orchestrator.ledger import StudyRow
 from orchestrator.mistake import duration
 from orchestrator.policies.build import build_policy
-from orchestrator.preflight.first_report import first_report
+from orchestrator.preflight.first_report import CHECK, first_report
 from orchestrator.study_file.study_spec import StudySpec, parse_study, section_of
 from trainables import Finding, Trainable, load_trainable
 from trainables.trainable import BUILT_IN
 
+REPORT_SECONDS = 300.0  # A trial of hours must not make a check of hours.
+_TRAINING = "training"  # what the other process sends before it trains until a first report
+_TO_END = 5.0  # seconds that it has to end
 CHECKED = ("trainable", "data", "space")  # the sections of a study file that a check depends on
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """Says with what the check works: threads, "cpu" or "cuda", and whether it trains until a first report."""
+    """Says with what the check works: threads, "cpu" or "cuda".
+
+    report: it trains until a first report, for report_seconds at most.
+    """
 
     threads: int = 1
     device: str = "cpu"
     report: bool = False
+    report_seconds: float = REPORT_SECONDS
 
 
 def due(spec: StudySpec, row: StudyRow | None, trials: int) -> bool:
@@ -44,7 +51,9 @@ def due(spec: StudySpec, row: StudyRow | None, trials: int) -> bool:
     """
     if load_trainable(spec.trainable).check is None:
         return False
-    return row is None or trials == 0 or any(section_of(row.raw, key) != section_of(spec.raw, key) for key in CHECKED)
+    if row is None or trials == 0 or (row.raw.get("data") or {}).get("on_bad") != spec.data.get("on_bad"):
+        return True
+    return any(section_of(row.raw, key) != section_of(spec.raw, key) for key in CHECKED)
 
 
 def stops(spec: StudySpec, finding: Finding) -> bool:
@@ -61,20 +70,31 @@ def examine_apart(spec: StudySpec, directory: Path, bench: Workbench = Workbench
         process.start()
     there.close()
     try:
-        while (finding := here.recv()) is not None:
-            yield finding
+        limit = None
+        while limit is None or here.poll(limit):
+            said = here.recv()
+            limit = bench.report_seconds if said == _TRAINING else None
+            if said is None:
+                return
+            if said != _TRAINING:
+                yield said
+        yield _no_report(bench.report_seconds)
     except EOFError:
         process.join()
         yield Finding("data and model", "", _death(process.exitcode or 0))
     finally:
         process.terminate()
+        process.join(_TO_END)
+        process.kill()
         process.join()
 
 
-def examine_data(spec: StudySpec, directory: Path, bench: Workbench) -> Iterator[Finding]:
+def examine_data(
+    spec: StudySpec, directory: Path, bench: Workbench, training: Callable[[], None] = lambda: None
+) -> Iterator[Finding]:
     """Yields the trainable's own findings for the first config of the study, then the cost.
 
-    Pictures go into `directory`.
+    Pictures go into `directory`. training: is called before the trainable trains until its first report.
     """
     trainable = load_trainable(spec.trainable)
     os.environ.setdefault("OMP_NUM_THREADS", str(bench.threads))  # as a trial's worker has it
@@ -82,7 +102,7 @@ def examine_data(spec: StudySpec, directory: Path, bench: Workbench) -> Iterator
     given = spec.baselines[0].values if spec.baselines else {}
     values = spec.space.complete(given, random.Random(spec.search.seed))
     config, measured, good = trainable.build_config(values), None, True
-    for finding in _findings(spec, trainable, config, values, directory, bench):
+    for finding in _findings(spec, trainable, config, values, directory, bench, training):
         measured = finding.epoch_seconds if finding.epoch_seconds is not None else measured
         good = good and not stops(spec, finding)
         yield finding
@@ -97,6 +117,7 @@ def _findings(
     values: Mapping[str, Any],
     directory: Path,
     bench: Workbench,
+    training: Callable[[], None],
 ) -> Iterator[Finding]:
     own, good = trainable.name not in BUILT_IN, True
     if trainable.check is not None:
@@ -113,6 +134,7 @@ def _findings(
     elif not own:
         yield Finding("data and model", f"not tried: trainable `{spec.trainable}` has no `check`")
     if own and good and bench.report:
+        training()
         yield first_report(spec, trainable, config, values, bench.device)
 
 
@@ -128,9 +150,19 @@ def _hang_ups_blocked() -> Iterator[None]:
 def _send_findings(raw: Mapping[str, Any], directory: Path, bench: Workbench, findings: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the check without a traceback of its own
     del sys.argv[1:]  # A trainable that parses arguments has its own defaults, as in a trial.
-    for finding in examine_data(parse_study(dict(raw), ""), directory, bench):
+    for finding in examine_data(parse_study(dict(raw), ""), directory, bench, lambda: findings.send(_TRAINING)):
         findings.send(finding)
     findings.send(None)
+
+
+def _no_report(seconds: float) -> Finding:
+    """Says that no report came in time: an epoch may be long, so that this alone is no mistake."""
+    return Finding(
+        CHECK,
+        f"none within {duration(seconds)}, and not waited for any longer",
+        note="what `train` yields was not seen: if its epochs are shorter than that, it hangs; else start and look at "
+        "the first report",
+    )
 
 
 def _death(exit_code: int) -> str:

@@ -125,10 +125,14 @@ WRITTEN = tuple(name for name in StudySpec.model_fields if name != "raw")  # The
 
 
 def section_of(raw: Mapping[str, Any], key: str) -> Any:
-    """Returns a section as far as trials depend on it: what is accepted of the data changes nothing in them."""
+    """Returns a section as far as the values of trials depend on it.
+
+    What is accepted of the data changes none, nor does what becomes of bad pictures: no trial has a value of them.
+    """
     section = raw.get(key)
     if key == "data" and isinstance(section, Mapping):
-        return {name: value for name, value in section.items() if name != "accept"}
+        needless = ("accept", "on_bad") if raw.get("trainable") in BUILT_IN else ("accept",)
+        return {name: value for name, value in section.items() if name not in needless}
     return section
 
 

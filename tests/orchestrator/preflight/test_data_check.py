@@ -10,15 +10,20 @@ import pytest
 from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
-from orchestrator.preflight import Start, check_before_start, due, examine, examine_apart
+from orchestrator.preflight import Start, check_before_start, data_check, due, examine, examine_apart
+from orchestrator.preflight.data_check import Workbench
+from orchestrator.study.continuation import forbidden_changes
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import Finding
 
 CHECKS = """
-import os, signal
+import os, signal, time
 from trainables import Finding
 
 def train(config, run):
+    if run.data["what"] == "slow":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(60)
     yield {"val/score": 1.0}
 
 def check(config, data, directory):
@@ -101,6 +106,29 @@ def test_a_finding_is_accepted_by_its_name_and_what_was_not_found_is_said(spec_o
     assert findings["accepted"].note == "data.accept: `frist` was not found"
     assert findings["one report"].detail.endswith("after 0 s: val/score 1")
     assert start.spec.data == {"what": "problem"}  # the trainable learns from the same data
+
+
+def test_a_first_report_is_not_waited_for_without_end(spec_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(data_check, "_TO_END", 0.1)
+    bench = Workbench(report=True, report_seconds=0.2)
+    (*checks, late) = examine_apart(spec_of(data={"what": "slow"}), tmp_path / "check", bench)
+    assert [finding.check for finding in checks] == ["first", "second"]
+    assert (late.check, late.problem) == ("one report", None)
+    assert late.detail == "none within 0 s, and not waited for any longer"
+
+
+def test_what_becomes_of_bad_pictures_may_change_and_is_checked_again(tmp_path: Path):
+    def build(**data: object) -> StudySpec:
+        sections = {"study": "s", "trainable": "recognition", "objective": {"metric": "val/acc", "mode": "max"}}
+        return parse_study(
+            {**sections, "space": {"lr": [1e-3]}, "data": {"root": "synthetic/plates", **data}}, "s.yaml"
+        )
+
+    ledger, before = Ledger(tmp_path / "ledger.db"), build(crops=8)
+    row = ledger.create_study("s", before.raw, before.objective.objective, {})
+    after = build(crops=8, on_bad="skip")
+    assert forbidden_changes(row, after, {}) == [] and due(after, row, 3) and not due(before, row, 3)
+    assert forbidden_changes(row, build(crops=9), {}) == ["data: must be what study 's' was begun with, but differs"]
 
 
 def test_accepting_more_of_the_data_asks_for_no_other_check(spec_of, tmp_path: Path):
