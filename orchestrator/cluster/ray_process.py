@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import IO, Concatenate, ParamSpec, TypeVar
 
 from orchestrator.cluster import ray_main
-from orchestrator.cluster.ray_host import HostFailed, LocalCluster, token_file, use_cluster
+from orchestrator.cluster.errors import RayLost, RayUnavailable, WorkFailed
+from orchestrator.cluster.local_cluster import HostFailed, LocalCluster, token_file, use_cluster
+from orchestrator.cluster.remote_cluster import RemoteCheck, check_listening
 from orchestrator.cluster.remote_service import Done, Question, Raised, Request, Service
-from orchestrator.errors import NightsweepError
 from orchestrator.job import Workplace
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 CHECK_SECONDS = 0.5  # Between two checks that the cluster of this machine lives.
-REMOTE_CHECK_SECONDS = 5.0  # The same for a cluster of other machines.
 TICK_SECONDS = 0.1
 CONNECT_SECONDS = 120.0  # Ray itself would try for longer, without a word.
 END_SECONDS = 10.0  # Ray gets so long to disconnect.
@@ -55,18 +55,6 @@ _NOT_FOR_WORKERS |= {"NIGHTSWEEP_HOME", "NIGHTSWEEP_LEDGER", "NIGHTSWEEP_NOTIFY"
 _NOT_FOR_WORKERS_PREFIXES = ("RAY_", "TUNE_", "SSH_", "XDG_SESSION", "TMUX", "DBUS_", "PYTEST_", "VSCODE_")
 
 
-class RayUnavailable(NightsweepError):
-    """Says that no Ray cluster could be started or reached."""
-
-
-class RayLost(NightsweepError):
-    """Says that the cluster on which the study ran is gone."""
-
-
-class WorkFailed(NightsweepError):
-    """Says what a request to the cluster raised."""
-
-
 @contextmanager
 def session(
     address: str | None, threads: int, waits: Callable[[float, str], None] = lambda seconds, what: None
@@ -81,7 +69,7 @@ def session(
     if address is None:
         environment |= _token(environment)
     else:
-        _check_listening(address)
+        check_listening(address)
         if _has_token_at_home() or "RAY_AUTH_TOKEN" in os.environ:
             # `ray start` asks for a token where this file exists, but ray.init(address) would not send it.
             environment.setdefault("RAY_AUTH_MODE", "token")
@@ -278,38 +266,6 @@ def differences(mine: Mapping[str, str], hosts: Mapping[str, str]) -> dict[str, 
         if name not in _NOT_FOR_WORKERS and not name.startswith(_NOT_FOR_WORKERS_PREFIXES)
     }
     return {name: mine.get(name, "") for name in sorted(names) if mine.get(name, "") != hosts.get(name, "")}
-
-
-class RemoteCheck:
-    """Tells whether the cluster at `address` is gone: it has not answered twice in a row."""
-
-    def __init__(self, address: str) -> None:
-        self._address, self._looked, self._missed = address, time.monotonic(), 0
-
-    def __call__(self) -> bool:
-        if time.monotonic() - self._looked >= REMOTE_CHECK_SECONDS:
-            self._looked = time.monotonic()
-            try:
-                _check_listening(self._address)
-            except RayUnavailable:
-                self._missed += 1
-            else:
-                self._missed = 0
-        return self._missed >= 2
-
-
-def _check_listening(address: str) -> None:
-    """Raises RayUnavailable where nobody listens at the address, because Ray itself would wait for minutes."""
-    host, _, port = address.rpartition(":")
-    if not port.isdigit() or "/" in address:  # It is `auto`, or a form that only Ray understands.
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except OSError as error:
-        raise RayUnavailable(
-            f"--address: a Ray cluster must listen at {address}, but: {error}; start one with `ray start --head`, "
-            "or leave --address out to work on this machine"
-        ) from error
 
 
 def local_resources() -> dict[str, float]:

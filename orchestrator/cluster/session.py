@@ -10,7 +10,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, session
+from orchestrator.cluster.errors import RayLost, RayUnavailable
+from orchestrator.cluster.ray_process import RayProcess, session
 from orchestrator.cluster.sharing import gpus_per_trial
 from orchestrator.cluster.study_service import StudyService
 from orchestrator.cluster.upkeep import Upkeep, signals

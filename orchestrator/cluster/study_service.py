@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.cluster.ray_process import RayUnavailable
+from orchestrator.cluster.errors import RayUnavailable
 from orchestrator.cluster.remote_service import Service
 from orchestrator.cluster.sharing import Claim, Node, allowed, shares
 from orchestrator.job import Ended, Job, JobKind, JobRef

@@ -101,7 +101,7 @@ import json, logging, os, sys, time
 start = time.monotonic()
 try:
     sys.path[:] = json.loads(sys.argv[1])
-    from orchestrator.cluster.ray_host import use_cluster
+    from orchestrator.cluster.local_cluster import use_cluster
     os.environ["RAY_AUTH_MODE"] = "token"
     with use_cluster(os.environ) as cluster:
         import ray

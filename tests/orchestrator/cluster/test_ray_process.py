@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from orchestrator.cluster import ray_process
-from orchestrator.cluster.ray_process import RayLost, RayProcess, RayUnavailable, WorkFailed, differences, session
+from orchestrator.cluster.errors import RayLost, RayUnavailable, WorkFailed
+from orchestrator.cluster.ray_process import RayProcess, differences, session
 from orchestrator.cluster.remote_service import Service
 from orchestrator.cluster.sharing import Claim, Node
 from orchestrator.job import Ended, Failure, Job, JobRef, Silence, Workplace

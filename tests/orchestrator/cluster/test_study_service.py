@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster.ray_process import RayUnavailable
+from orchestrator.cluster.errors import RayUnavailable
 from orchestrator.cluster.sharing import Claim
 from orchestrator.cluster.study_service import StudyService
 from orchestrator.job import Ended, Failure, FailureClass, Job
