@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,16 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from orchestrator.errors import InputMistake
 from orchestrator.home import is_own
 from orchestrator.mistake import Mistakes, did_you_mean, shown, unknown_field
-from orchestrator.plain_data import plain, plain_mistake, with_whole_keys
-from orchestrator.secret import addresses_with_secrets
+from orchestrator.plain_data import plain
 from orchestrator.space.config_field import ConfigField, config_fields
 from orchestrator.space.search_space import SearchSpace, Unsatisfiable
 from orchestrator.space.space_parser import parse_space
 from orchestrator.study_file.baselines import Baseline, parse_baselines
 from orchestrator.study_file.composition import Sources, read_study_file
+from orchestrator.study_file.keys import read_data, read_storage, read_warm_start, report_secrets
 from orchestrator.study_file.other_words import advice_for, section_meant
 from orchestrator.study_file.sections import (
-    NAME_PATTERN,
     BudgetSpec,
     CheckpointsSpec,
     FailuresSpec,
@@ -45,7 +42,6 @@ from trainables.trainable import BUILT_IN, Trainable, UnknownTrainable, load_tra
 __all__ = ["Baseline", "StudySpec", "load_study", "parse_study"]
 
 DEFAULT_TRIALS = 20
-_SECRETS_IN = {"storage": "AWS_SECRET_ACCESS_KEY", "tracking": "MLFLOW_TRACKING_PASSWORD"}
 _BUILT = 50  # So many configs are drawn and built by the trainable's Config before any is trained.
 SECTIONS: dict[str, type[Section]] = {
     "objective": ObjectiveSpec,
@@ -157,7 +153,7 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
     for key in raw:
         if key not in WRITTEN:
             mistakes.add("", unknown_field(key, (*WRITTEN, "extends"), advice_for("", key, raw[key])), key=key)
-    _report_secrets(raw, mistakes)
+    report_secrets(raw, mistakes)
     found: dict[str, Any] = {key: _scalar(key, raw, mistakes) for key in ("study", "trainable")}
     if found["study"] is not None and is_own(found["study"]):
         mistakes.add("study", f"must not be {shown(found['study'])}, which a home holds beside its studies; rename it")
@@ -168,11 +164,11 @@ def _parse(raw: dict[str, Any], sources: Sources) -> StudySpec:
             _report_missing(key, raw, mistakes)
     found["scheduler"] = _scheduler(found.get("scheduler"), found.get("objective"), mistakes)
     found["budget"] = _budget(found.get("budget"))
-    found["data"] = _data(raw.get("data", {}), mistakes)
+    found["data"] = read_data(raw.get("data", {}), mistakes)
     if "storage" in raw:
-        found["storage"] = _storage(raw["storage"], mistakes)
+        found["storage"] = read_storage(raw["storage"], mistakes)
         raw = raw | {"storage": found["storage"]}  # It is the same folder wherever `tune` is started next.
-    found["warm_start"] = _warm_start(raw.get("warm_start", []), found["study"], mistakes)
+    found["warm_start"] = read_warm_start(raw.get("warm_start", []), found["study"], mistakes)
     trainable, fields = _load(found["trainable"], mistakes) if found["trainable"] is not None else (None, None)
     _report_metrics(found, trainable, mistakes)
     _read_space(raw, trainable, fields, found, mistakes)
@@ -221,61 +217,6 @@ def _budget(budget: BudgetSpec | None) -> BudgetSpec:
     if all(limit is None for limit in (budget.trials, budget.hours, budget.gpu_hours, budget.patience)):
         return budget.model_copy(update={"trials": DEFAULT_TRIALS})
     return budget
-
-
-def _data(raw: Any, mistakes: Mistakes) -> dict[str, Any]:
-    """Reads `data`; a `root` that is a folder becomes an absolute path."""
-    if not isinstance(raw, dict):
-        mistakes.add("data", f"must be a mapping such as {{root: data/receipts}}, but got {shown(raw)}")
-        return {}
-    for key, value in raw.items():
-        mistake = plain_mistake(value)
-        if mistake:
-            mistakes.add(f"data.{key}", mistake)
-    data = {key: with_whole_keys(value) for key, value in raw.items()}
-    accept = data.pop("accept", None)
-    if accept is not None and not (isinstance(accept, list) and all(isinstance(kind, str) for kind in accept)):
-        must = "must be a list of findings to take as they are, such as [unseen_characters]"
-        mistakes.add("data.accept", f"{must}, but got {shown(accept)}; `tune check` names them")
-    root = data.get("root")
-    if root is not None and not (isinstance(root, str) and root and "\0" not in root):
-        mistakes.add("data.root", f"must be the path of a folder, or synthetic/..., but got {shown(root)}")
-    elif root is not None and not root.startswith("synthetic/"):
-        data["root"] = os.path.abspath(os.path.expanduser(root))
-    return data
-
-
-def _warm_start(raw: Any, study: str | None, mistakes: Mistakes) -> tuple[str, ...]:
-    if not isinstance(raw, list):
-        mistakes.add("warm_start", f"must be a list of studies such as [hrnet-last-month], but got {shown(raw)}")
-        return ()
-    for index, name in enumerate(raw):
-        path = f"warm_start[{index}]"
-        if not isinstance(name, str) or re.fullmatch(NAME_PATTERN, name) is None:
-            mistakes.add(path, f"must be the name of a study, as `tune list` prints it, but got {shown(name)}")
-        elif name == study:
-            mistakes.add(path, f"must be another study, but {shown(name)} is this one; remove it")
-        elif name in raw[:index]:
-            mistakes.add(path, f"must differ from the others, but {shown(name)} is there twice; remove one")
-    return tuple(name for name in raw if isinstance(name, str))
-
-
-def _storage(raw: Any, mistakes: Mistakes) -> str | None:
-    """Returns a URL as it is, and a folder as an absolute path."""
-    if not (isinstance(raw, str) and raw and "\0" not in raw):
-        mistakes.add("storage", f"must be a folder, or a URL such as s3://bucket/nightsweep, but got {shown(raw)}")
-        return None
-    if "://" not in raw:
-        return os.path.abspath(os.path.expanduser(raw))
-    return raw
-
-
-def _report_secrets(raw: Mapping[str, Any], mistakes: Mistakes) -> None:
-    """Reports every address with a password: the ledger keeps the file, and MLflow and the report show it."""
-    for path, masked in addresses_with_secrets(raw):
-        variable = _SECRETS_IN.get(path.partition(".")[0])
-        where = "the environment" + (f", such as {variable}" if variable else "")
-        mistakes.add(path, f"must hold no password: put it into {where}; got {masked}")
 
 
 def _load(name: str, mistakes: Mistakes) -> tuple[Trainable | None, dict[str, ConfigField] | None]:
