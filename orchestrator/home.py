@@ -52,9 +52,14 @@ class Home:
         """Returns what a command must have to find this home: `--home DIR`, `--ledger URL`, or nothing."""
         usual = Home.usual()
         home = () if self.path == usual.path else ("--home", self.shown(self.path))
-        if self.shared is None or self.ledger == usual.ledger:
-            return home
-        return (*home, "--ledger", mask_addresses(self.shared))
+        return home if self.named_ledger is None else (*home, "--ledger", self.named_ledger)
+
+    @property
+    def named_ledger(self) -> str | None:
+        """Returns what --ledger must be given for this home, a password masked; None where it finds its own ledger."""
+        if self.shared is None or self.ledger == Home.usual().ledger:
+            return None
+        return mask_addresses(self.shared)
 
     @property
     def ledger(self) -> str | Path:

@@ -68,6 +68,7 @@ def view_of(row: StudyRow, home: Home, ledger: Ledger) -> StudyView:
         row,
         ledger.trials(row.id),
         home.path,
+        ledger=home.named_ledger,
         gpu_seconds=ledger.gpu_seconds(row.id, row.counted_until),
         steps=ledger.steps.of(row.id),
         others=others,

@@ -75,9 +75,10 @@ def reproduction(view: StudyView) -> tuple[str, ...]:
 
 
 def _tune(view: StudyView, verb: str, *words: str) -> str:
-    """Returns a command for the study's home."""
+    """Returns a command for the study's home and ledger."""
     home = () if view.home is None else ("--home", Home.at(view.home).shown(Home.at(view.home).path))
-    return shlex.join(["tune", verb, *words, *home])
+    ledger = () if view.ledger is None else ("--ledger", view.ledger)
+    return shlex.join(["tune", verb, *words, *home, *ledger])
 
 
 def _without(command: str, *options: str) -> str:

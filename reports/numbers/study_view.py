@@ -52,6 +52,7 @@ class StudyView:
     trainable: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     home: Path | None = None  # None for the default, ./runs
+    ledger: str | None = None  # the team's, as --ledger takes it, without a password; None for the home's own
     created: float | None = None  # unix time
     source: Mapping[str, Any] = field(default_factory=dict)  # study and trial that a single config came from
     left_out: tuple[Trial, ...] = ()  # none of `trials`: they lie outside the space as it is now
@@ -94,6 +95,7 @@ def view(
     trials: Sequence[Trial],
     home: Path,
     *,
+    ledger: str | None = None,
     gpu_seconds: float = 0.0,
     steps: Sequence[Step] = (),
     others: Sequence[tuple[StudyRow, Sequence[Trial]]] = (),
@@ -101,7 +103,7 @@ def view(
 ) -> StudyView:
     """Reads the study of a ledger row. Nothing is imported for it: the trainable need not be there.
 
-    gpu_seconds: of all attempts. others: the studies that may hold repeats of the best trial, with their trials.
+    ledger: a team's, for the commands that are advised. gpu_seconds: of all attempts. others: the studies that may hold repeats of the best trial, with their trials.
     names: of all studies.
     """
     raw = row.raw
@@ -128,6 +130,7 @@ def view(
         trainable=str(raw.get("trainable", "")),
         data=raw.get("data") or {},
         home=None if Home.at(home) == Home.at("runs") else home,
+        ledger=ledger,
         created=row.created,
         source=raw.get("source") or {},
         left_out=tuple(trial for trial in trials if trial.left_out is not None),

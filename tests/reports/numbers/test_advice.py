@@ -207,4 +207,6 @@ def test_commands_name_a_home_that_is_not_the_default_and_quote_what_a_shell_wou
     assert original_command(view) == f"tune run 'my study.yaml' --home '{home}'"
     assert reproduction(view)[0] == f"tune best made_up --output best.yaml --home '{home}'"
     assert reproduction(study([], home=Path.cwd() / "runs2"))[1] == "tune train best.yaml --home runs2"
+    shared = study([], home=Path.cwd() / "runs2", ledger="postgresql://team@db/sweeps")
+    assert reproduction(shared)[1] == "tune train best.yaml --home runs2 --ledger postgresql://team@db/sweeps"
     assert_commands_exist(reproduction(view))
