@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.job import Ended, FailureClass, Job, JobRef, Silence
 from orchestrator.step import Step
@@ -80,6 +80,7 @@ class AfterSearch:
             machines, lost = failures.may_be_the_machines(failure), self.lost_workers
             if machines:
                 lost.lost(ref_of(step), failure.message)
+                failure = replace(failure, kind=failures.recorded_class(failure, of_several=lost.of_several))
             if verdict.again or (machines and lost.of_several and lost.pauses < LAST_PAUSES):
                 paused = self.steps.pause(number, verdict.reason, failure, verdict.accumulation_steps)
                 self._ended(step, paused, "retried")

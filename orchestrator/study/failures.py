@@ -76,6 +76,14 @@ def may_be_the_machines(failure: Failure) -> bool:
     return failure.kind is FailureClass.WORKER_LOST or failure.cause == MACHINES_MEMORY
 
 
+def recorded_class(failure: Failure, *, of_several: bool) -> FailureClass:
+    """Returns the class that the ledger keeps: a worker without memory is a lost one where others are lost, too.
+
+    of_several: workers of several trials were lost in a row, so that the machine is at fault and not a batch.
+    """
+    return FailureClass.WORKER_LOST if of_several and may_be_the_machines(failure) else failure.kind
+
+
 def was_spared(trial: Trial, policy: FailuresSpec) -> bool:
     """Returns whether the trial lost so many workers that it would have failed, had others not lost theirs, too."""
     return trial.failures.count(FailedAttempt(FailureClass.WORKER_LOST, trial.epochs)) >= policy.lost_workers

@@ -309,14 +309,15 @@ class Study:
         config = self._trainable.build_config(trial.config)
         verdict = failures.judge(failure, trial, config, self.spec.failures)
         machines = self._is_the_machines(trial, failure)
+        kind = failures.recorded_class(failure, of_several=self.lost_workers.of_several)
         if verdict.again or machines:
             steps = verdict.accumulation_steps
             self._attempts.end(
-                number, State.PAUSED, verdict.reason, event="retried", failure=failure.kind, accumulation_steps=steps
+                number, State.PAUSED, verdict.reason, event="retried", failure=kind, accumulation_steps=steps
             )
             return
         self._attempts.untidy.update(self._streak.failed(trial, failure))
-        self._attempts.end(number, State.FAILED, verdict.reason, failure.traceback, failure=failure.kind)
+        self._attempts.end(number, State.FAILED, verdict.reason, failure.traceback, failure=kind)
         if self._streak.too_long:
             self._give_up(failure)
 

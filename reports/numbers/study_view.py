@@ -103,8 +103,8 @@ def view(
 ) -> StudyView:
     """Reads the study of a ledger row. Nothing is imported for it: the trainable need not be there.
 
-    ledger: a team's, for the commands that are advised. gpu_seconds: of all attempts. others: the studies that may hold repeats of the best trial, with their trials.
-    names: of all studies.
+    ledger: a team's, for the commands that are advised. gpu_seconds: of all attempts. others: the studies that may hold
+    repeats of the best trial, with their trials. names: of all studies.
     """
     raw = row.raw
     counted = [trial for trial in trials if trial.counts]
