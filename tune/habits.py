@@ -38,6 +38,10 @@ _VERBS = {
     "rm": "tune delete {study}",
     "remove": "tune delete {study}",
     "del": "tune delete {study}",
+    "clean": "tune delete {study}",
+    "purge": "tune delete {study}",
+    "restore": "tune delete {study} --restore",
+    "undelete": "tune delete {study} --restore",
     "export": "tune best {study} --output best.yaml",
     "best-trial": "tune best {study}",
     "best-trials": "tune best {study}",
@@ -80,6 +84,8 @@ _OPTIONS = {
     "--study": "type --name NAME",
     "--n-trials": "type --trials N",
     "--num-samples": "type --trials N",
+    "--max-trials": "type --trials N",
+    "-n": "type --trials N",
     "--count": "type --trials N",
     "--timeout": "type --hours H",
     "--time": "type --hours H",
@@ -105,6 +111,10 @@ def answer(arguments: Sequence[str], verbs: Sequence[str], options: Callable[[st
     """
     verb, *rest = arguments
     if verb not in verbs:
+        if verb.endswith((".yaml", ".yml")):
+            from orchestrator.secret import mask_arguments
+
+            return f"A study file needs a verb. Type: {shlex.join(['tune', 'run', *mask_arguments(list(arguments))])}"
         return _of_verb(verb.lower().lstrip("-"), rest, verbs)
     for word in rest:
         if word == "--":
@@ -193,9 +203,16 @@ def _arguments(words: Sequence[str]) -> list[str]:
 
 
 def _second_change(verb: str, rest: Sequence[str]) -> str | None:
-    """Answers two values behind one --set, which the parser would take for one argument too many."""
+    """Answers changes without a --set of their own, which the parser would take for arguments too many."""
     for option, value, word in zip(rest, rest[1:], rest[2:], strict=False):
         is_change = not word.startswith("-") and "." in word.partition("=")[0] and "=" in word
         if option == "--set" and "=" in value and is_change and verb in _WITH_FILE:
             return f"--set takes one change; write it before each of them: --set {shlex.quote(word)}"
-    return None
+    if verb not in _WITH_FILE:
+        return None
+    words = [word for word in _arguments(rest)[1:] if word.partition("=")[0].replace(".", "").isidentifier()]
+    bare = [word if "." in word.partition("=")[0] else f"space.{word}" for word in words if "=" in word]
+    if not bare:
+        return None
+    changes = shlex.join(word for change in bare for word in ("--set", change))
+    return f"A change of the study file needs --set. Type: {changes}   (space. before a name that is searched)"

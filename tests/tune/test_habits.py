@@ -43,6 +43,8 @@ def answer(line: str) -> str | None:
         ("start 's.yaml'", "tune run s.yaml"),
         ("validate s.yaml", "tune check s.yaml"),
         ("compare a b", "tune report a b"),
+        ("s.yaml --trials 3", "tune run s.yaml --trials 3"),
+        ("restore toy --home h", "tune delete toy --restore --home h"),
         (
             "run s.yaml --dry-run --set a.b=1 --name x --fresh --home h",
             "tune check s.yaml --set a.b=1 --name x --home h",
@@ -51,7 +53,7 @@ def answer(line: str) -> str | None:
 )
 def test_a_verb_of_another_tool_is_answered_with_the_command_that_does_it(line: str, command: str):
     said = answer(line.replace("'", "")) or ""
-    assert commands_in(said)[-1 if line.startswith("run") else 1] == command
+    assert commands_in(said)[-1 if line.startswith(("run", "s.yaml")) else 1] == command
     if "N" not in command.split():
         parsed(command)
 
@@ -67,7 +69,13 @@ def test_a_verb_of_another_tool_is_answered_with_the_command_that_does_it(line: 
             "run s.yaml --set a.b=1 c.d=2",
             "--set takes one change; write it before each of them: --set c.d=2",
         ),
+        (
+            "run s.yaml lr=0.1 budget.trials=3 --home h",
+            "A change of the study file needs --set. Type: --set space.lr=0.1 --set budget.trials=3   "
+            "(space. before a name that is searched)",
+        ),
         ("run s.yaml --set a.b=1 --fresh", None),
+        ("run a=b.yaml --set a.b=1", None),
         ("run s.yaml --set a.b=1 other.yaml", None),
         ("best toy --force", None),
         ("run -- -v", None),
