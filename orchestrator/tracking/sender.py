@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,29 +13,20 @@ from orchestrator.ledger.mlflow_marks import Behind
 from orchestrator.tracking.best_sender import BestSender
 from orchestrator.tracking.best_so_far import trial_best_points
 from orchestrator.tracking.checkpoint_address import Checkpoints
-from orchestrator.tracking.experiment import find_or_make_experiment
 from orchestrator.tracking.mlflow_client import (
     ABOUT_ONE_RUN,
-    completeness,
     connect,
     epochs_of,
     log,
-    make_run,
-    number_of,
     own_tags,
-    remove_run,
     restored,
-    runs_of,
     set_status,
 )
 from orchestrator.tracking.projection import (
-    NUMBER,
-    UID,
     digest,
     milliseconds,
     points_of,
     status_of,
-    study_params,
     study_status,
     study_tags,
     test_points,
@@ -45,9 +35,9 @@ from orchestrator.tracking.projection import (
     trial_tags,
     valid_reports,
 )
-from orchestrator.tracking.relocation import bring_home
 from orchestrator.tracking.store import TrackingError, gist_of, identity
 from orchestrator.tracking.study_mark import StudyMark
+from orchestrator.tracking.study_runs import StudyRuns
 from orchestrator.trial import Report, State
 
 if TYPE_CHECKING:
@@ -82,19 +72,24 @@ class Refused(Exception):
 class Sender:
     """Brings MLflow up to date about one study. afresh: the first round sends everything again.
 
-    It connects to MLflow only when there is something to send. After an error the next round starts anew. result: what
-    was sent in all rounds.
+    It connects to MLflow only when there is something to send. After an error the next round starts anew.
     """
 
     def __init__(self, ledger: Ledger, study_id: int, uri: str, home: Path, *, afresh: bool = False) -> None:
-        self.result = SyncResult()
         self._ledger, self._id, self._uri, self._home, self._afresh = ledger, study_id, uri, home, afresh
         self._mark = StudyMark(ledger.marks, study_id, uri)
+        self._runs = StudyRuns(ledger, study_id, uri, home, self._mark)
+        self._trials_sent = self._reports_sent = 0
         self._client: MlflowClient | None = None
         self._file: tuple[int, int] | None = None  # The identity of the store's file when it was opened.
         self._compared: set[tuple[str, int, bool]] = set()  # Restarted trials whose run shows only valid reports.
         self._best = BestSender(ledger, study_id, home)
         self._tagged: dict[int, dict[str, str]] = {}  # By the number of an unfinished trial, the tags of its run.
+
+    @property
+    def result(self) -> SyncResult:
+        """Returns what was sent in all rounds."""
+        return SyncResult(self._runs.made, self._trials_sent, self._reports_sent, self._runs.removed)
 
     def has_news(self) -> bool:
         """Returns whether MLflow lacks a report, the end of a trial or a change of state."""
@@ -137,7 +132,7 @@ class Sender:
         row = self._row()
         self._take_turn(row)
         try:
-            run_id = self._study_run(connect(self._uri), row).mlflow_run_id
+            run_id = self._runs.own(connect(self._uri), row).mlflow_run_id
             assert run_id is not None
             return run_id
         finally:
@@ -154,12 +149,12 @@ class Sender:
             self._tagged.clear()
             if self._afresh:
                 self._mark.enter(afresh=True)
-            row = self._study_run(client, row)
+            row = self._runs.own(client, row)
         behind = self._behind(row)
         look = self._mark.look_is_due or (self._mark.uncertain_since and (first or closing)) or (first and self._afresh)
         known: Mapping[int, str] = {}
         if look or any(lack.unsure for lack in behind):
-            known = self._existing_runs(client, row)
+            known = self._runs.existing(client, row)
             self._mark.settle()
         self._client, self._afresh = client, False
         self._send_study(client, row)
@@ -203,31 +198,7 @@ class Sender:
         if other is not None:
             raise Busy(f"{row.name}: process {other.pid} on {other.host} is sending it just now")
 
-    def _count(self, *, made: int = 0, trials: int = 0, reports: int = 0, removed: int = 0) -> None:
-        done = self.result
-        self.result = SyncResult(
-            done.runs_created + made, done.trials_sent + trials, done.reports_sent + reports, done.removed + removed
-        )
-
-    # The study
-
-    def _study_run(self, client: MlflowClient, row: StudyRow) -> StudyRow:
-        """Returns the study's row with its experiment and its own run, which are found or created."""
-        run = restored(client, row.mlflow_run_id) if row.mlflow_run_id else None
-        if run is None:
-            # Where this run is not in the store, the others may not be there either.
-            self._mark.enter(afresh=True)
-        bring_home(self._uri, self._home, (other.uid for other in self._ledger.studies()))
-        experiment = find_or_make_experiment(
-            client, self._ledger, row, self._uri, self._home, holds_run=run.info.experiment_id if run else None
-        )
-        run_id = run.info.run_id if run else self._existing_runs(client, row, experiment).get(0)
-        if run_id is None:
-            run_id = self._make_run(client, experiment, row.name, row.created, {UID: row.uid, NUMBER: "0"})
-        self._ledger.update_study(self._id, mlflow_experiment_id=experiment, mlflow_run_id=run_id)
-        params = run.data.params if run else {}
-        log(client, run_id, [], {k: v for k, v in study_params(row).items() if k not in params}, {})
-        return self._ledger.study_of(self._id)
+    # What is sent
 
     def _send_study(self, client: MlflowClient, row: StudyRow) -> None:
         """Sends the study's state to its own run, if it has changed."""
@@ -238,41 +209,6 @@ class Sender:
         client.update_run(row.mlflow_run_id, name=row.name)
         set_status(client, row.mlflow_run_id, study_status(row), row.active)
         self._mark.sent = _state(row)
-
-    def _existing_runs(self, client: MlflowClient, row: StudyRow, experiment: str | None = None) -> dict[int, str]:
-        """Returns the study's runs in the store by trial number (0: its own); restores deleted ones, removes doubles.
-
-        A number has two runs where a process died, or a server answered too late, after a run was created and before
-        the ledger had its id. Whatever only the removed run shows is sent again.
-        """
-        ours = {trial.mlflow_run_id for trial in self._ledger.trials(self._id, reports=False)} | {row.mlflow_run_id}
-        runs = sorted(runs_of(client, experiment or row.mlflow_experiment_id or "", row.uid), key=number_of)
-        existing: dict[int, str] = {}
-        for number, group in groupby(runs, key=number_of):
-            kept, *doubles = sorted(group, key=lambda run: (run.info.run_id in ours, *completeness(run)), reverse=True)
-            existing[number] = kept.info.run_id
-            if kept.info.lifecycle_stage == "deleted":
-                client.restore_run(kept.info.run_id)
-            for double in doubles:
-                if double.info.lifecycle_stage != "deleted":
-                    remove_run(client, double.info.run_id)
-                    self._count(removed=1)
-        return existing
-
-    def _make_run(
-        self, client: MlflowClient, experiment: str, name: str, created: float, tags: Mapping[str, str]
-    ) -> str:
-        """Creates a run; returns its id. Where the server fails to answer, notes that the run may have been created."""
-        try:
-            run_id = make_run(client, experiment, name, created, tags)
-        except Exception as error:
-            if getattr(error, "error_code", None) not in ABOUT_ONE_RUN:
-                self._mark.uncertain_from_now()
-            raise
-        self._count(made=1)
-        return run_id
-
-    # A trial
 
     def _send_trial(self, client: MlflowClient, row: StudyRow, lack: Behind, found: str | None) -> None:
         """Sends what MLflow lacks of a trial. found: the id of its run, where runs were looked for and it has one."""
@@ -293,7 +229,7 @@ class Sender:
         if run_id is None:
             marks.expect_run(self._id, trial.number)
             experiment, name = row.mlflow_experiment_id or "", trial_name(trial)
-            run_id, tagged = self._make_run(client, experiment, name, trial.created, tags), tags
+            run_id, tagged = self._runs.make(client, experiment, name, trial.created, tags), tags
         if made or run_id != trial.mlflow_run_id:
             marks.known_run(self._id, trial.number, run_id)
         epochs = {report.epoch for report in unseen}
@@ -307,7 +243,8 @@ class Sender:
         marks.seen(self._id, trial.number, lack.revision, status)
         if not trial.state.final:
             self._tagged[trial.number] = tags
-        self._count(trials=1, reports=len(unseen))
+        self._trials_sent += 1
+        self._reports_sent += len(unseen)
 
     def _after_restart(
         self, client: MlflowClient, lack: Behind, run_id: str, tags: Mapping[str, str]
@@ -330,8 +267,7 @@ class Sender:
             return run_id, tuple(report for key, report in wanted.items() if key not in shown), {}
         run = restored(client, run_id)
         self._ledger.marks.known_run(self._id, trial.number, None)
-        remove_run(client, run_id)
-        self._count(removed=1)
+        self._runs.remove(client, run_id)
         return None, valid, own_tags(run, tags) if run else {}
 
     def _only_this(self, client: MlflowClient, row: StudyRow, lack: Behind, error: Exception) -> bool:
