@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from orchestrator.disk import in_gb
 from orchestrator.home import Home, trial_directory
@@ -19,11 +17,12 @@ from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.mistake import duration, short
 from orchestrator.step import Step
 from orchestrator.study.code_change import changes_of, sentence
-from orchestrator.trial import State, Trial
+from orchestrator.trial import Objective, State, Trial
 from orchestrator.typed_command import command
 from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
 from tune.endings import endings
+from tune.fitted_table import Column, blocks, fitted
 from tune.summary import study_summary
 from tune.terminal import Terminal
 from tune.trial_table import best_first, trial_table
@@ -91,7 +90,7 @@ def show_study(
     if history:
         for trial in trials:
             say(f"trial {trial.number}")
-            _show_reports(trial)
+            _show_reports(trial, row.objective)
 
 
 def show_trial(row: StudyRow, trial: Trial, home: Home, steps: Sequence[Step] = ()) -> None:
@@ -104,7 +103,7 @@ def show_trial(row: StudyRow, trial: Trial, home: Home, steps: Sequence[Step] = 
         say(f"  {name}: {value}")
     for line in _particulars(trial):
         say(f"it {line}")
-    _show_reports(trial)
+    _show_reports(trial, row.objective)
     if summary["symptom"]:
         say(f"its curves say {summary['symptom']}")
     if trial.test:
@@ -204,34 +203,44 @@ def print_symptoms(row: StudyRow, trials: Sequence[Trial]) -> None:
         say(f"trial {group.trials[0].number} is {group.first}" + (f"; so are trials {others}" if others else ""))
 
 
-def _show_reports(trial: Trial) -> None:
-    """Prints a table of all reports of a trial."""
+def _show_reports(trial: Trial, objective: Objective) -> None:
+    """Prints all reports of a trial, the objective first: as one table, or as several where a terminal is narrow."""
+    if not trial.reports:
+        return
     shown = [report.metrics_beside("epoch", "seconds") for report in trial.reports]
-    names = list(dict.fromkeys(name for metrics in shown for name in metrics))
-    table = _table("epoch", *names, "seconds")
-    for report, metrics in zip(trial.reports, shown, strict=True):
-        values = (short(metrics[name]) if name in metrics else "" for name in names)
-        table.add_row(str(report.epoch), *values, f"{report.seconds:.1f}")
-    console().print(table)
+    names = dict.fromkeys([objective.metric, *(name for metrics in shown for name in metrics)])
+    columns = [
+        Column("epoch", [str(report.epoch) for report in trial.reports]),
+        *(Column(name, [short(each[name]) if name in each else "" for each in shown]) for name in names),
+        Column("seconds", [f"{report.seconds:.1f}" for report in trial.reports]),
+    ]
+    screen = console()
+    for block in blocks(columns, screen.width):
+        screen.print(fitted(block, screen.width))
+
+
+def counting(trials: Sequence[Trial]) -> list[Trial]:
+    """Returns the trials that count: those that the report counts, too."""
+    return [trial for trial in trials if trial.left_out is None]
+
+
+def states(trials: Sequence[Trial]) -> str:
+    """Writes `3 completed, 2 pruned` of the trials that count, and then how many are left out."""
+    found = Counter(trial.state for trial in counting(trials))
+    out = len(trials) - len(counting(trials))
+    return ", ".join(
+        [*(f"{found[state]} {state}" for state in State if found[state]), *([f"{out} left out"] * (out > 0))]
+    )
 
 
 def count(trials: Sequence[Trial]) -> str:
-    """Writes `5 trials (3 completed, 2 pruned) and 4 left out`: those that count are what the report counts, too."""
-    counting = [trial for trial in trials if trial.left_out is None]
-    states = Counter(trial.state for trial in counting)
-    parts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
-    text = f"{len(counting)} trial{'' if len(counting) == 1 else 's'}" + (f" ({parts})" if parts else "")
-    return text + (f" and {len(trials) - len(counting)} left out" if len(counting) < len(trials) else "")
+    """Writes `5 trials (3 completed, 2 pruned) and 4 left out`."""
+    number, out = len(counting(trials)), len(trials) - len(counting(trials))
+    parts = states(counting(trials))
+    text = f"{number} trial{'' if number == 1 else 's'}" + (f" ({parts})" if parts else "")
+    return text + (f" and {out} left out" if out else "")
 
 
 def metrics(values: Mapping[str, float]) -> str:
     """Writes `test/hmean 0.9632, test/precision 0.9607`."""
     return ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-
-
-def _table(*columns: str) -> Table:
-    """Makes a table without lines whose cells stay whole."""
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column), no_wrap=True)
-    return table

@@ -11,7 +11,7 @@ from orchestrator.ledger import StudyRow
 from orchestrator.mistake import duration
 from orchestrator.trial import Trial, best_trial
 from tune.fitted_table import Column, fitted
-from tune.show import console, count
+from tune.show import console, counting, states
 
 Studies = Sequence[tuple[StudyRow, list[Trial]]]
 
@@ -62,10 +62,11 @@ def print_studies(studies: Studies) -> None:
         Column("last active", [_moment(_last(row)) for row, _ in studies]),
         Column("value", values),
         Column("best", ["" if best is None else f"{best.number:04d}" for best in bests]),
-        Column("trials", [count(trials) for _, trials in studies], yields=True),
-        Column("time", [duration(row.seconds) for row, _ in studies], yields=True),
-        Column("begun", [_moment(row.created) for row, _ in studies], yields=True),
-        Column("trainable", [str(row.raw["trainable"]) for row, _ in studies], yields=True),
+        Column("trials", [str(len(counting(trials))) for _, trials in studies]),
+        Column("states", [states(trials) for _, trials in studies], yields=True),
+        Column("time", [duration(row.seconds) for row, _ in studies], yields=True, whole=True),
+        Column("begun", [_moment(row.created) for row, _ in studies], yields=True, whole=True),
+        Column("trainable", [str(row.raw["trainable"]) for row, _ in studies], yields=True, whole=True),
     ]
     if studies:
         screen.print(fitted(columns, screen.width))

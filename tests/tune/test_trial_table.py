@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from orchestrator.trial import Objective, Report, State, Trial
-from tune.fitted_table import Column, widths
+from tune.fitted_table import Column, blocks, widths
 from tune.trial_table import best_first, trial_table
 
 OBJECTIVE = Objective("val/character_accuracy", "max")
@@ -71,5 +71,25 @@ def test_columns_give_way_from_the_right_and_are_left_out_at_last():
     assert widths(columns, 40) == [14, 20, 1]
     assert widths(columns, 30) == [14, 13, 1]
     assert widths(columns, 20) == [11, 6, 1]
-    assert widths(columns, 12) == [4, 6, 0]
+    assert widths(columns, 12) == [4, 7, 0]
     assert widths(columns, 3) == [4, 0, 0]
+
+
+def test_what_says_nothing_in_part_is_whole_or_left_out_and_its_room_goes_to_those_that_stay():
+    columns = [
+        Column("study", ["digits"]),
+        Column("states", ["5 completed, 11 pruned"], yields=True),
+        Column("begun", ["2026-11-28 04:47"], yields=True, whole=True),
+    ]
+    assert widths(columns, 46) == [6, 22, 16]
+    assert widths(columns, 34) == [6, 10, 16]
+    assert widths(columns, 29) == [6, 22, 0]
+    assert widths(columns, 20) == [6, 13, 0]
+
+
+def test_many_metrics_stand_in_tables_below_one_another_with_every_cell_whole():
+    columns = [Column(name, ["0.1234"]) for name in ("epoch", "val/hmean", "train/loss", "val/precision", "seconds")]
+    found = [[column.heading for column in block] for block in blocks(columns, 30)]
+    assert found == [["epoch", "val/hmean", "train/loss"], ["epoch", "val/precision", "seconds"]]
+    assert len(blocks(columns, 80)) == 1
+    assert [len(block) for block in blocks(columns, 3)] == [2, 2, 2, 2]
