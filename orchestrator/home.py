@@ -11,6 +11,7 @@ from orchestrator.mistake import shown
 from orchestrator.secret import mask_addresses
 
 TRASH = "trash"  # the folder of a home for what `tune delete` takes away
+NIGHTS = "nights"  # the folder of a home for what `tune nightly` did
 _PREFIX = "epoch-"
 
 _DATABASES = ("ledger.db", "mlflow.db")  # with what SQLite puts beside them: ledger.db-wal
@@ -18,7 +19,7 @@ _DATABASES = ("ledger.db", "mlflow.db")  # with what SQLite puts beside them: le
 
 def is_own(name: str) -> bool:
     """Returns whether that is the name of something else in a home than a study."""
-    return name in ("check", "mlartifacts", TRASH) or name.startswith(_DATABASES)
+    return name in ("check", "mlartifacts", TRASH, NIGHTS) or name.startswith(_DATABASES)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from orchestrator.secret import mask_arguments
 PLACE = ("--home", "--ledger")
 LIMITS = ("--trials", "--hours", "--until")  # They hold for one run of the command.
 RUN_FLAGS = ("--fresh", "--smoke", "--skip-preflight", "--detach")
-FLAGS = (*RUN_FLAGS, "--force", "--json", "--history", "--now", "--restore", "--excel")  # Options without a value.
+# Options without a value.
+FLAGS = (*RUN_FLAGS, "--force", "--json", "--history", "--now", "--restore", "--excel", "--wait")
 # The options of a verb that may follow another; a test holds them to the command's own.
 OPTIONS = {
     "run": ("--set", "--name", "--address", "--home", "--ledger", *LIMITS, *RUN_FLAGS),

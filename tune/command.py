@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tune.verbs import background, machine, mlflow_pages, results, running, studies, study_file
+from tune.verbs import background, machine, mlflow_pages, nightly, results, running, studies, study_file
 
 app = typer.Typer(
     name="tune",
@@ -23,6 +23,7 @@ app = typer.Typer(
 VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "run": (running.run, "tune run search_spaces/hrnet.yaml --until 07:00"),
     "train": (running.train, "tune train best.yaml"),
+    "nightly": (nightly.nightly, "tune nightly nightly.yaml --wait"),
     "attach": (background.attach, "tune attach quickstart"),
     "stop": (background.stop, "tune stop quickstart"),
     "check": (study_file.check, "tune check search_spaces/pages.yaml --set data.root=data/tapuscorpus"),

@@ -21,10 +21,8 @@ def start_detached(study: str, advice: str) -> int:
     0 once the study runs; what the command came to where it ended before. Ctrl-C until then ends it.
     """
     ready, theirs = os.pipe()
-    options = len(sys.argv) - 1
-    words = [*sys.orig_argv[1 : len(sys.orig_argv) - options], *(word for word in sys.argv[1:] if word != OPTION)]
     process = subprocess.Popen(
-        [sys.executable, *words],
+        [*own_program(), *(word for word in sys.argv[1:] if word != OPTION)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -44,6 +42,11 @@ def start_detached(study: str, advice: str) -> int:
         return process.wait()
     print(f"{study} runs as process {process.pid} and needs this terminal no more; {advice}", flush=True)
     return 0
+
+
+def own_program() -> list[str]:
+    """Returns the words by which this program was started, without its verb and options."""
+    return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
 
 
 def readiness() -> Callable[[RunOutput], None] | None:

@@ -23,5 +23,5 @@ def test_no_study_takes_the_place_of_what_a_home_holds(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     held = [Path(home.ledger), Path(default_uri(tmp_path, None).removeprefix("sqlite:///"))]
     names = [file.name + suffix for file in held for suffix in ("", "-wal", "-shm", "-journal")]
-    assert all(map(is_own, [*names, "check", "mlartifacts"]))
+    assert all(map(is_own, [*names, "check", "mlartifacts", "nights"]))
     assert not any(map(is_own, ["hrnet", "ledger", "checks", "my.db"]))
