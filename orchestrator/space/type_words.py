@@ -32,6 +32,8 @@ def words_of(kind: Any) -> str:
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Literal:
         return one_of(arguments)
+    if origin is tuple and arguments and Ellipsis not in arguments:  # Each place has a type of its own.
+        return f"a list of {len(arguments)}: " + ", ".join(map(type_words, arguments))
     if origin in (list, tuple, set, frozenset, Sequence):
         inner = [part for part in arguments if part is not Ellipsis]
         return "a list" + (f" of {_plural(inner[0])}" if inner else "")

@@ -145,7 +145,7 @@ def test_a_config_of_typed_values_and_one_of_none_stay_as_they_are():
         ("model", {"head": {"kind": "x"}}, "`head` `kind` must be one of 'adam', 'sgd', but got 'x'"),
         ("model", 3, "must be a mapping with `depth`, `head`, `weights`, but got 3"),
         ("either", {"knd": 1}, "must hold the fields of Head, but got unknown field `knd`, did you mean `kind`?"),
-        ("pair", [1], "must be a list of numbers, but got [1]"),
+        ("pair", [1], "must be a list of 2: a number, one of 'adam', 'sgd', but got [1]"),
         ("weights", 3, "must be a path, but got 3"),
         ("mode", "b", "must be one of 'a', 1, 'sgd', but got 'b'"),
     ],
