@@ -11,16 +11,22 @@ from orchestrator.nights.record import NightRecord, Standing, StudyRecord
 from orchestrator.trial import Objective
 
 
-def digest(record: NightRecord, last: NightRecord | None, zone: tzinfo | None, now: float) -> list[str]:
-    """Returns the lines, the result first. last: the night before, to say what changed since. now: unix time."""
+def digest(
+    record: NightRecord, last: NightRecord | None, zone: tzinfo | None, now: float, *, runs: bool = False
+) -> list[str]:
+    """Returns the lines, the result first.
+
+    last: the night before, to say what changed since. now: unix time. runs: whether a process runs this night.
+    """
     began = f"night of {moment(record.start, now, zone)}"
     if record.ended is not None:
         began += f", ended {moment(record.ended, now, zone)} ({record.why})"
     else:
-        began += f", until {moment(record.end, now, zone)}: it goes on, or was cut off"
+        began += f", until {moment(record.end, now, zone)}: {'it goes on' if runs else 'it was cut off'}"
     lines = [subject(record), began]
     for study in record.studies:
-        lines.append(f"  {study.name}: {_result(study)}")
+        turn_goes_on = runs and bool(study.turns) and study.turns[-1].code is None
+        lines.append(f"  {study.name}: {_result(study, runs=turn_goes_on)}")
         if study.state == "broken":
             code = study.full_turns[-1].code if study.full_turns else None
             how = [f"its run ended with {ending(code)}"] if code else []
@@ -52,13 +58,16 @@ def _better(study: StudyRecord) -> str | None:
     return f"{study.name}: {study.after.metric} {before:.4f} -> {after:.4f}"
 
 
-def _result(study: StudyRecord) -> str:
-    """Writes `paused (the deadline came); val/acc 0.8420 -> 0.8610; 4 trials ended, 3 h 10 min in 1 turn`."""
+def _result(study: StudyRecord, *, runs: bool) -> str:
+    """Writes `paused (the deadline came); val/acc 0.8420 -> 0.8610; 4 trials ended, 3 h 10 min in 1 turn`.
+
+    runs: whether its turn goes on.
+    """
     after, before = study.after, study.before
-    reason = (
-        f" ({after.reason})" if after is not None and after.reason and study.turns and study.state != "broken" else ""
-    )
-    parts = [f"{study.state}{reason}"]
+    tells = study.turns and study.state != "broken" and not runs  # The reason is that of a turn of this night.
+    reason = f" ({after.reason})" if tells and after is not None and after.reason else ""
+    state = "its turn now" if runs else study.state
+    parts = [f"{state}{reason}"]
     value = _value(after)
     if after is not None and value is not None:
         better = _better(study)

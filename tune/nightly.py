@@ -104,7 +104,8 @@ def show_status(night_file: NightFile, home: Home) -> None:
     if last is None:
         say("no night of this file has begun yet in this home")
         return
-    for line in digest(last, folder.last(before=last.start), zone, now):
+    runs = runner is not None and last.ended is None
+    for line in digest(last, folder.last(before=last.start), zone, now, runs=runs):
         say(line)
     say(f"log: {home.shown(folder.night(last.start) / 'night.log')}")
 

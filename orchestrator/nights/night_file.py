@@ -122,7 +122,8 @@ def _zone(window: Any, mistakes: Mistakes) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown, or a path, or a folder of zones such as America
-        hint = did_you_mean(name, sorted(available_timezones()))
+        known = sorted(available_timezones())
+        hint = did_you_mean(name, known) if known else "; this machine knows none: install the package tzdata"
         must = "must be the name of a time zone, such as Asia/Seoul or UTC, or null for this machine's own"
         mistakes.add("window.timezone", f"{must}, but got {shown(name)}{hint}")
         return None

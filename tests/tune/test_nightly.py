@@ -158,4 +158,7 @@ def test_a_digest_says_first_what_became_better_and_what_is_broken(tmp_path: Pat
     assert digest(record, None, SEOUL, seoul(14, 8))[0] == "no change"
     plates.before, record.ended = None, None
     lines = digest(record, None, SEOUL, seoul(14, 8))
-    assert lines[0] == "plates: val/acc 0.8420, its first" and lines[1].endswith("it goes on, or was cut off")
+    assert lines[0] == "plates: val/acc 0.8420, its first" and lines[1].endswith("until Sat 07:00: it was cut off")
+    turn.code = None
+    lines = digest(record, None, SEOUL, seoul(14, 6), runs=True)
+    assert lines[1].endswith(": it goes on") and lines[2].startswith("  plates: its turn now; val/acc 0.8420")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from orchestrator.errors import InputMistake
+from orchestrator.nights import night_file
 from orchestrator.nights.night_file import load_night_file
 from orchestrator.nights.window import Window
 
@@ -87,3 +88,9 @@ notify: [https://user:secret@example.org]
 def test_one_mistake_says_what_to_do(tmp_path: Path, text: str, said: str):
     [line] = mistakes_of(tmp_path, text)
     assert line.startswith(said)
+
+
+def test_a_machine_without_a_list_of_time_zones_is_told_what_to_install(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(night_file, "available_timezones", set)
+    text = "window: {start: 22:00, end: 07:00, timezone: Asia/Seul}\nstudies: [{file: a.yaml}]"
+    assert mistakes_of(tmp_path, text)[0].endswith("; this machine knows none: install the package tzdata")
