@@ -15,6 +15,7 @@ from reports.figures.slice_figure import slice_figure, survivors_range
 from reports.numbers.advice import advice, original_command, reproduction
 from reports.numbers.comparison import Comparison, shown_test_lead, value_on_test
 from reports.numbers.quantity import Quantity
+from reports.numbers.repeats import ENOUGH
 from reports.numbers.search_quality import FEW, Rung, Slice, failures, rungs, slices, stops_early
 from reports.numbers.symptoms import symptoms_of
 from reports.numbers.verdict import shown_lead, standing_of, verdict
@@ -189,8 +190,11 @@ def _tiles(comparison: Comparison, words: Words) -> Iterator[Tile]:
         key = "key.baseline" if lead.baseline is not None else "key.runner_up"
         if comparison.searched_best is not None:
             key = "key.behind_baseline"
-        detail = words(f"key.{standing_of(lead, comparison.noise)}")
-        if repeats is not None and repeats.standing in ("win", "no_win"):
+        standing = standing_of(lead, comparison.noise)
+        detail = words(f"key.{standing}")
+        if repeats is not None and repeats.standing == "open" and standing == "unknown":
+            detail = words("key.open", repeats=len(repeats.values), enough=ENOUGH)
+        elif repeats is not None and repeats.standing in ("win", "no_win"):
             detail = words(f"key.{repeats.standing}", ahead=repeats.ahead, repeats=len(repeats.values))
         yield Tile(words(key), words.quantity(shown_lead(lead, comparison.scale)), detail)
     test = None if best is None else value_on_test(best.trial, comparison.objective)
