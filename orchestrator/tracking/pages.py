@@ -67,7 +67,10 @@ def serve_ui(uri: str, home: Path, port: int, ledger: Ledger | None = None, stud
     print(f"{base}   Ctrl-C ends it", flush=True)
     _print_pages(pages)
     # With -P, no file of the current folder is imported as a module of MLflow's.
-    return subprocess.call([sys.executable, "-P", "-m", "mlflow", "ui", *words], env=os.environ | setting)
+    try:
+        return subprocess.call([sys.executable, "-P", "-m", "mlflow", "ui", *words], env=os.environ | setting)
+    except KeyboardInterrupt:  # The way that was told to end it.
+        return 0
 
 
 def _print_pages(pages: Iterable[str]) -> None:

@@ -30,6 +30,17 @@ def test_a_taken_port_is_said(home: Path) -> None:
             serve_ui(default_uri(home, None), home, port)
 
 
+def test_ctrl_c_ends_the_pages_as_it_was_told_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("subprocess.call", interrupted)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert serve_ui(default_uri(home, None), home, port) == 0
+
+
 def test_a_study_has_an_address_of_its_own_and_one_of_its_trials_best_first(
     ledger: Ledger, study: int, uri: str, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
