@@ -32,8 +32,10 @@ def failure_of(report: Report, required: set[str]) -> Failure | None:
     """Returns what is wrong with a report: a metric that must be there is not, or is no finite number."""
     for metric in sorted(required):
         if metric not in report.metrics:
-            given = (", ".join(sorted(report.metrics)) or "nothing") + did_you_mean(metric, report.metrics)
-            return Failure(FailureClass.EXCEPTION, f"epoch {report.epoch} must report `{metric}`, but reported {given}")
+            given = ", ".join(sorted(report.metrics)) or "nothing"
+            meant = did_you_mean(metric, report.metrics).replace(",", ";", 1)
+            said = f"epoch {report.epoch} must report `{metric}`, but reported {given}{meant}"
+            return Failure(FailureClass.EXCEPTION, said)
     for metric in sorted(required | {"train/loss"} & report.metrics.keys()):
         if not math.isfinite(report.metrics[metric]):
             message = f"`{metric}` is {report.metrics[metric]} at epoch {report.epoch}"

@@ -447,7 +447,8 @@ class Study:
         self._attempts.take_back(trial.number for trial in self.trials if trial.reports)
         key = "objective.metric" if self.objective.metric in missing else "scheduler.metric"
         if not self.stopping:
-            self.stop(f"{failure.message}; mend `{key}` in the study file", Status.FAILED)
+            mend = f" Mend `{key}`" if failure.message.endswith("?") else f"; mend `{key}`"
+            self.stop(f"{failure.message}{mend} in the study file", Status.FAILED)
 
     def _settle(self) -> None:
         """Carries out what followed from a report when the last driver died before it was written."""

@@ -131,8 +131,8 @@ def test_a_study_without_a_value_may_improve_another_metric_and_goes_on(cluster:
     report = Report(1, {"val/score": 0.5, "train/loss": 0.5}, 1.0, 0.0, True)
     assert d.study.report(job.number, report) is Decision.PRUNE
     assert d.study.next_job() is None  # the first report decides
-    said = "epoch 1 must report `val/loss`, but reported train/loss, val/score, did you mean `train/loss`?"
-    assert d.study.outcome == (Status.FAILED, f"{said}; mend `objective.metric` in the study file")
+    said = "epoch 1 must report `val/loss`, but reported train/loss, val/score; did you mean `train/loss`?"
+    assert d.study.outcome == (Status.FAILED, f"{said} Mend `objective.metric` in the study file")
     assert d.ledger.trial(d.id, 1).state is State.PAUSED
     d.start()  # the objective and the scheduler of the other tests
     row = d.ledger.study("toy")

@@ -124,7 +124,7 @@ def test_a_report_without_the_objective_fails_the_trial_and_names_what_came(clus
     assert job
     study.report(job.number, Report(1, {"val/acc": 0.5}, 1.0, 0.0))
     assert study.trials[0].reason == (
-        "exception: epoch 1 must report `val/score`, but reported val/acc, did you mean `val/acc`?"
+        "exception: epoch 1 must report `val/score`, but reported val/acc; did you mean `val/acc`?"
     )
 
 
