@@ -158,13 +158,15 @@ def show_check(file: Path, findings: Iterable[Finding], run: str) -> bool:
     return not wrong
 
 
-def show_health(findings: Sequence[HealthFinding]) -> bool:
-    """Prints what `tune doctor` found; returns whether nothing is wrong."""
+def show_health(findings: Iterable[HealthFinding]) -> bool:
+    """Prints what `tune doctor` finds, each as it comes; returns whether nothing is wrong."""
+    well = True
     for finding in findings:
         say(f"{finding.level:8}  {finding.check}: {finding.detail}")
         if finding.remedy:
             say(f"{'':8}  {finding.remedy}")
-    return not any(finding.level == "problem" for finding in findings)
+        well = well and finding.level != "problem"
+    return well
 
 
 def _used(used: Mapping[str, float], budget: Mapping[str, object]) -> str:

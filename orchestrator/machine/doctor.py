@@ -14,7 +14,7 @@ import sqlite3
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -63,8 +63,11 @@ def _problem(check: str, detail: str, remedy: str) -> Finding:
     return Finding(check, Level.PROBLEM, detail, remedy)
 
 
-def examine(home: Path) -> list[Finding]:
-    """Runs every check, in the order to read them. Changes nothing in `home`. About 10 s, most of them Ray's start."""
+def examine(home: Path) -> Iterator[Finding]:
+    """Yields what every check found as soon as it is known, in the order to read them.
+
+    Changes nothing in `home`. Takes about 10 s, most of them Ray's start.
+    """
     checks: dict[str, Callable[[], Finding]] = {
         "python": check_python,
         "packages": check_packages,
@@ -79,7 +82,7 @@ def examine(home: Path) -> list[Finding]:
         "clock": lambda: check_clock(home, time.time()),
     }
     with ThreadPoolExecutor(len(checks)) as pool:
-        return list(pool.map(lambda name: _made(name, checks[name]), checks))
+        yield from pool.map(lambda name: _made(name, checks[name]), checks)
 
 
 def _made(name: str, check: Callable[[], Finding]) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from orchestrator.home import Home
 from orchestrator.job import FailureClass
 from orchestrator.ledger import Ledger, StudyRow
+from orchestrator.machine.doctor import Finding, Level
 from orchestrator.trial import FailedAttempt, Objective, Outcome, Report, State, Status, Trial
 from tune.outcome import show_outcome
-from tune.show import show_study, show_trial
+from tune.show import show_health, show_study, show_trial
 from tune.summary import study_summary
 
 
@@ -153,3 +155,13 @@ def test_the_last_lines_of_a_study_that_learnt_nothing_say_so(home: Home, capsys
     again = Ledger(home.ledger).study("s")
     show_outcome(again, flat, outcome, page, home, "tune run s.yaml --smoke")
     assert "nothing was learnt" not in capsys.readouterr().out
+
+
+def test_the_doctor_says_each_finding_as_it_comes(capsys: pytest.CaptureFixture[str]):
+    def findings() -> Iterator[Finding]:
+        yield Finding("python", Level.PROBLEM, "3.9", "install 3.11")
+        assert capsys.readouterr().out == "problem   python: 3.9\n          install 3.11\n"
+        yield Finding("clock", Level.OK, "04:00 UTC")
+
+    assert show_health(findings()) is False
+    assert capsys.readouterr().out == "ok        clock: 04:00 UTC\n"

@@ -204,7 +204,7 @@ def test_the_file_system_is_the_one_that_findmnt_names(tmp_path):
 
 @pytest.mark.ray
 def test_this_machine_is_examined_within_a_minute(home):
-    findings = doctor.examine(home)
+    findings = list(doctor.examine(home))
     by_check = {finding.check: finding for finding in findings}
     assert list(by_check)[:5] == ["python", "packages", "command", "gpu", "ray"] and len(by_check) == 11
     assert by_check["ray"].level is Level.OK, by_check["ray"]
