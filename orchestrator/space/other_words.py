@@ -16,7 +16,9 @@ _LISTS = ("values", "categories", "options", "choice", "grid", "grid_search", "e
 _LOWS = ("min", "minimum", "lower", "lower_bound", "from", "start")
 _HIGHS = ("max", "maximum", "upper", "upper_bound", "to", "end", "stop")
 _STEPS = ("q", "quantum", "step_size", "stride")
-_PAIRS = ("bounds", "range", "uniform", "int", "randint", "loguniform", "log_uniform", "quniform", "qloguniform")
+_INTS = ("randint", "qrandint", "lograndint", "qlograndint")
+_PAIRS = ("bounds", "range", "uniform", "int", *_INTS, "loguniform", "log_uniform", "quniform", "qloguniform")
+_BELOW = ("randint", "lograndint")  # Their upper end is never drawn, by Ray Tune as by NNI.
 _KINDS = ("distribution", "type", "scale", "prior", "sampling")
 _LOGS = ("log_scale", "logarithmic")
 _ODDS = ("probabilities", "weights", "probs")
@@ -47,6 +49,8 @@ def in_our_words(raw: Mapping[str, Any]) -> str | None:
     low, high, step = ends
     log = "log" in kind or any(words.get(name) is True for name in _LOGS) or _by_logs(words)
     log = log or words.get("log") is True
+    if (kind in _BELOW or any(name in words for name in _BELOW)) and isinstance(high, int) and high - 1 > low:
+        high -= 1
     if log and low <= 0:  # W&B's log_uniform names the exponents of e.
         low, high = (float(f"{math.exp(end):.3g}") for end in (low, high))
     said = f"low: {shown(low)}, high: {shown(high)}"
@@ -75,7 +79,7 @@ def _ends(words: Mapping[str, Any], value: Any) -> tuple[Any, Any, Any] | None:
 
 def _by_logs(words: Mapping[str, Any]) -> bool:
     """Returns whether a key alone says that the range is logarithmic: `loguniform: [1e-4, 1e-1]`."""
-    return any(name in words for name in ("loguniform", "log_uniform", "qloguniform"))
+    return any(name in words for name in ("loguniform", "log_uniform", "qloguniform", *_INTS[2:]))
 
 
 def flow(value: Any) -> str:

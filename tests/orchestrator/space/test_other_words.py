@@ -30,6 +30,12 @@ from orchestrator.space.space_parser import parse_space
         ({"_type": "loguniform", "_value": [1e-4, 0.1]}, "low: 0.0001, high: 0.1, log: true"),
         ({"grid_search": [1, 2]}, "choices: [1, 2]"),  # Ray Tune
         ({"quniform": [0.0, 1.0, 0.25]}, "low: 0.0, high: 1.0, step: 0.25"),
+        ({"randint": [1, 5]}, "low: 1, high: 4"),  # Its upper end is never drawn,
+        ({"lograndint": [1, 101]}, "low: 1, high: 100, log: true"),
+        ({"qrandint": [2, 10, 2]}, "low: 2, high: 10, step: 2"),  # but with a step it is.
+        ({"qlograndint": [2, 10, 2]}, "low: 2, high: 10, log: true"),
+        ({"_type": "randint", "_value": [0, 8]}, "low: 0, high: 7"),  # NNI, whose upper end is left out too
+        ({"distribution": "int_uniform", "min": 0, "max": 8}, "low: 0, high: 8"),
         ({"type": "range", "bounds": [1, 8]}, "low: 1, high: 8"),  # Ax
         ({"scale": "log", "lower": 1, "upper": 8}, "low: 1, high: 8, log: true"),
         ({"low": 0, "high": 1}, None),  # ours
