@@ -20,9 +20,11 @@ from typing import Any
 from orchestrator.ledger import StudyRow
 from orchestrator.mistake import duration
 from orchestrator.policies.build import build_policy
+from orchestrator.preflight.course import largest, smallest
 from orchestrator.preflight.first_report import CHECK, first_report
+from orchestrator.space.membership import LIMIT
 from orchestrator.study_file.study_spec import StudySpec, parse_study, section_of
-from trainables import Finding, Trainable, load_trainable
+from trainables import Finding, Trainable, load_trainable, signature_mistake
 from trainables.trainable import BUILT_IN
 
 REPORT_SECONDS = 300.0  # A trial of hours must not make a check of hours.
@@ -107,7 +109,7 @@ def examine_data(
         good = good and not stops(spec, finding)
         yield finding
     if measured is not None and good:
-        yield _cost(spec, config, measured)
+        yield _cost(spec, trainable, config, measured)
 
 
 def _findings(
@@ -133,7 +135,7 @@ def _findings(
             return
     elif not own:
         yield Finding("data and model", f"not tried: trainable `{spec.trainable}` has no `check`")
-    if own and good and bench.report:
+    if own and good and bench.report and signature_mistake(trainable.train) is None:  # which the file's check tells
         training()
         yield first_report(spec, trainable, config, values, bench.device)
 
@@ -173,19 +175,27 @@ def _death(exit_code: int) -> str:
     return f"the check was killed by {name}; {hint}"
 
 
-def _cost(spec: StudySpec, config: Any, epoch_seconds: float) -> Finding:
-    """Returns what the whole study takes, evaluation and start-up aside, if every config is as quick as the first."""
-    epochs = config.get("epochs") if isinstance(config, Mapping) else getattr(config, "epochs", None)
-    trials = spec.budget.trials
-    if not isinstance(epochs, int) or trials is None:
+def _cost(spec: StudySpec, trainable: Trainable, config: Any, epoch_seconds: float) -> Finding:
+    """Returns what the whole study takes, evaluation and start-up aside, if every config is as quick as the first.
+
+    config: the first one, whose epochs count where the file does not say how many a trial has.
+    """
+    own = config.get(LIMIT) if isinstance(config, Mapping) else getattr(config, LIMIT, None)
+    most = largest(spec, trainable, LIMIT) or own
+    least = smallest(spec, trainable, LIMIT) or most
+    trials, size = spec.budget.trials, spec.space.size
+    if not isinstance(most, int) or least is None or trials is None:
         return Finding(
             "cost", f"about {duration(epoch_seconds)} an epoch; the budget has no number of trials to multiply"
         )
-    whole = min(trials, len(spec.baselines))  # A baseline is never stopped.
-    total = whole * epochs
-    if trials > whole:
-        total += round(build_policy(spec).expected_epochs(trials - whole, epochs))
-    detail = f"{trials} trials of at most {epochs} epochs take about {total} epochs, {duration(total * epoch_seconds)}"
+    if size is not None and size > 1:  # One config is trained with other seeds; of several each is tried once.
+        trials = min(trials, size)
+    baselines = spec.baselines[:trials]
+    middle = round((least + most) / 2)  # what a config that is drawn has on average
+    total = sum(baseline.values.get(LIMIT, middle) for baseline in baselines)  # A baseline is never stopped.
+    if trials > len(baselines):
+        total += round(build_policy(spec).expected_epochs(trials - len(baselines), middle))
+    detail = f"{trials} trials of at most {most} epochs take about {total} epochs, {duration(total * epoch_seconds)}"
     if spec.budget.hours is not None:
         detail += f", and the budget ends after {spec.budget.hours:g} hours"
     return Finding("cost", detail + "; n trials at once take an n-th of it")

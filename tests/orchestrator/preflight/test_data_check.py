@@ -11,7 +11,7 @@ from orchestrator.errors import InputMistake
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
 from orchestrator.preflight import Start, check_before_start, data_check, due, examine, examine_apart
-from orchestrator.preflight.data_check import Workbench
+from orchestrator.preflight.data_check import Workbench, examine_data
 from orchestrator.study.continuation import forbidden_changes
 from orchestrator.study_file.study_spec import StudySpec, parse_study
 from trainables import Finding
@@ -68,6 +68,40 @@ def test_the_check_runs_in_another_process_and_its_findings_arrive_in_order(spec
     assert [finding.check for finding in findings] == ["first", "second", "cost"]
     assert [finding.problem for finding in findings] == [None] * 3
     assert findings[0].detail != f"process {os.getpid()}"
+
+
+@pytest.mark.parametrize(
+    ("space", "trials", "cost"),
+    [
+        ({"lr": [0.1, 0.2, 0.3], "epochs": 4}, 50, "3 trials of at most 4 epochs take about 12 epochs, 24 s"),
+        ({"lr": [0.1, 0.2, 0.3], "epochs": 4}, 2, "2 trials of at most 4 epochs take about 8 epochs, 16 s"),
+        ({"lr": 0.1, "epochs": 4}, 5, "5 trials of at most 4 epochs take about 20 epochs, 40 s"),  # other seeds
+        (
+            {"lr": {"low": 0.1, "high": 1.0}, "epochs": {"low": 2, "high": 8}},
+            3,
+            "3 trials of at most 8 epochs take about 15 epochs, 30 s",
+        ),
+    ],
+)
+def test_the_cost_is_that_of_the_trials_that_there_will_be(spec_of, tmp_path: Path, space, trials: int, cost: str):
+    spec = spec_of(space=space, budget={"trials": trials}, scheduler={"name": "none"})
+    *_, finding = examine_data(spec, tmp_path / "check", Workbench())
+    assert finding.detail.partition(";")[0] == cost
+
+
+def test_a_baseline_costs_its_own_epochs(spec_of, tmp_path: Path):
+    baselines = [{"lr": 0.5, "epochs": 2}, {"lr": 0.6, "epochs": 8}]
+    space = {"lr": {"low": 0.1, "high": 1.0}, "epochs": {"low": 2, "high": 8}}
+    spec = spec_of(space=space, baselines=baselines, budget={"trials": 3}, scheduler={"name": "none"})
+    *_, finding = examine_data(spec, tmp_path / "check", Workbench())
+    assert finding.detail.startswith("3 trials of at most 8 epochs take about 15 epochs, ")
+
+
+def test_a_train_with_wrong_parameters_is_told_once(spec_of, tmp_path: Path):
+    (tmp_path / "of_one_parameter.py").write_text("def train(config):\n    yield {'val/score': 1.0}\n")
+    start = Start(spec_of(trainable="of_one_parameter:train"), Home.at(tmp_path), "checked.yaml")
+    wrong = [finding for finding in examine(start) if finding.problem is not None]
+    assert [finding.check for finding in wrong] == ["study file"]
 
 
 @pytest.mark.parametrize(
