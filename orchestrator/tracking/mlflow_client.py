@@ -13,7 +13,7 @@ import psutil
 
 from orchestrator.tracking.best_so_far import Point, milliseconds
 from orchestrator.tracking.projection import EPOCH_SECONDS, NUMBER, TAG_LENGTH, UID, batches, digest
-from orchestrator.tracking.store import QUIET, address, file_of, identity, is_database, quoted
+from orchestrator.tracking.store import QUIET, address, file_of, identity, is_database, is_embedded, quoted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,8 +28,9 @@ _SHORT_TIMEOUTS = {
 # The tag that MLflow's pages show as a run's description, and ours with a digest of what we wrote there: it begins as
 # those that the pages do not list.
 _DESCRIPTION, _DESCRIBED = "mlflow.note.content", "mlflow.nightsweep.description"
-# MLflow makes an experiment `Default` in every new store, where it would stand empty before those of the studies. It is
-# put in the bin, from which whoever logs runs without naming an experiment can restore it.
+# MLflow makes an experiment `Default` in every new store, where it would stand empty before those of the studies. In
+# the home's own store it is put in the bin. A store that the user named keeps it: a trial or another program that logs
+# there without naming an experiment needs it.
 EMPTY_EXPERIMENT = "0"
 # MLflow's codes of errors that concern one run only.
 ABOUT_ONE_RUN = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE")
@@ -38,8 +39,11 @@ ABOUT_ONE_RUN = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_
 _files: dict[str, tuple[tuple[int, int] | None, int]] = {}
 
 
-def connect(uri: str) -> MlflowClient:
-    """Returns a client for the store. Creates the tables of a database that has none; sends a server no request yet."""
+def connect(uri: str, home: Path | None = None) -> MlflowClient:
+    """Returns a client for the store. Creates the tables of a database that has none; sends a server no request yet.
+
+    home: the one whose own store it may be; None if it is none's.
+    """
     for name, value in (QUIET | _SHORT_TIMEOUTS).items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
@@ -52,7 +56,7 @@ def connect(uri: str) -> MlflowClient:
         mlflow.store.db.utils.MAX_RETRY_COUNT = 0  # No variable sets it; by default MLflow waits 100 s.
     path = file_of(uri)
     if path is not None and not path.exists() and path.parent.is_dir():
-        _make_store(path)
+        _make_store(path, own=home is not None and is_embedded(uri, home))
     file = identity(uri)
     last, generation = _files.get(uri, (file, 0))
     generation += file != last
@@ -62,8 +66,8 @@ def connect(uri: str) -> MlflowClient:
     return client
 
 
-def _make_store(path: Path) -> None:
-    """Creates a SQLite store with all of its tables at once.
+def _make_store(path: Path, *, own: bool) -> None:
+    """Creates a SQLite store with all of its tables at once. own: it is a home's, in which only studies stand.
 
     MLflow creates them in dozens of steps, which take seconds; killed in between, it could never go on. Therefore they
     are created in a file of another name.
@@ -77,7 +81,8 @@ def _make_store(path: Path) -> None:
             left.unlink(missing_ok=True)
     try:
         client = MlflowClient(f"sqlite:///{quoted(new)}")
-        client.delete_experiment(EMPTY_EXPERIMENT)
+        if own:
+            client.delete_experiment(EMPTY_EXPERIMENT)
         client._tracking_client.store.engine.dispose()
         os.link(new, path)
     except FileExistsError:  # Another process was faster.

@@ -132,7 +132,7 @@ class Sender:
         row = self._row()
         self._take_turn(row)
         try:
-            run_id = self._runs.own(connect(self._uri), row).mlflow_run_id
+            run_id = self._runs.own(connect(self._uri, self._home), row).mlflow_run_id
             assert run_id is not None
             return run_id
         finally:
@@ -143,7 +143,7 @@ class Sender:
         if self._client is not None and identity(self._uri) != self._file:
             self._client, self._afresh = None, True
         first = self._client is None
-        client = self._client or connect(self._uri)
+        client = self._client or connect(self._uri, self._home)
         if first:
             self._file = identity(self._uri)
             self._tagged.clear()

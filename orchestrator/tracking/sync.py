@@ -83,7 +83,7 @@ def log_report(
         try:
             with explaining(uri):
                 run_id = Sender(ledger, study_id, uri, home).study_run()
-                client, facts = connect(uri), environment(ledger.study_of(study_id))
+                client, facts = connect(uri, home), environment(ledger.study_of(study_id))
                 if description is not None:
                     describe(client, run_id, description)
                 text = json.dumps(facts, ensure_ascii=False, indent=1)
