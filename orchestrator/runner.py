@@ -98,7 +98,7 @@ def run(
             limit = _deadline_of(spec, row, limits, study.now(), typed)
             left = limit.left(study.now(), time.time())
             study.allowance.ends = study.now() + left
-            if left <= 0:
+            if left <= 0 and not study.finished:  # Where nothing is to run, nothing came too late.
                 used_up = spec.budget.hours is not None and row.seconds >= 3600 * spec.budget.hours
                 study.stop("no hours are left in the budget" if used_up else "the deadline came before any trial ran")
             work(study, Upkeep(ledger, row.id, study, progress, limit), address, progress)

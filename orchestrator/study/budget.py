@@ -15,6 +15,8 @@ from orchestrator.study_file.sections import BudgetSpec
 from orchestrator.time_of_day import moment_of
 from orchestrator.trial import Objective, State, Trial, best_trial
 
+_JUST_NOW = 60.0  # seconds: a moment that passed while the command started is no mistake of whoever typed it
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -32,9 +34,11 @@ class Limits:
             raise InputMistake(f"--trials: must be a whole number N, or +N for N more, but got {trials!r}")
         if until is not None:
             try:
-                moment_of(until, time.time())
+                moment = moment_of(until, time.time())
             except ValueError as error:
                 raise InputMistake(f"--until: {error}") from error
+            if moment < time.time() - _JUST_NOW:
+                raise InputMistake(f"--until: must be a moment to come, but got {until!r}")
         more = trials is not None and trials.startswith("+")
         number = None if trials is None else int(trials)
         return Limits(None if more else number, number if more else None, hours, until)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -111,8 +112,15 @@ def test_one_trial_more_has_until_the_deadline_or_until_all_have_used_up_the_gpu
 
 
 def test_a_moment_with_a_date_that_has_passed_ends_the_session_at_once_and_not_a_day_later():
-    limits = Limits.parse(None, None, "2026-03-10T11:59:30")
+    limits = Limits(until="2026-03-10T11:59:30")
     ended = deadline(50.0, NOON, hours_in_all=None, seconds_used=0, hours=None, until=limits.until)
     assert ended.left(50.0, NOON) == -30
     with pytest.raises(InputMistake, match="--until: must be a time of day such as 07:00, or a moment"):
         Limits.parse(None, None, "7 am")
+
+
+def test_a_moment_that_passed_before_the_command_was_typed_is_refused_and_one_of_just_now_is_not():
+    with pytest.raises(InputMistake, match=r"--until: must be a moment to come, but got '2026-01-01 07:00'"):
+        Limits.parse(None, None, "2026-01-01 07:00")
+    just_now = datetime.fromtimestamp(time.time() - 2, UTC).isoformat("T", "seconds")
+    assert Limits.parse(None, None, just_now).until == just_now
