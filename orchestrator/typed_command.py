@@ -14,8 +14,9 @@ from orchestrator.secret import mask_arguments
 PLACE = ("--home", "--ledger")
 LIMITS = ("--trials", "--hours", "--until")  # They hold for one run of the command.
 RUN_FLAGS = ("--fresh", "--smoke", "--skip-preflight", "--detach")
+NIGHT_FLAGS = ("--wait", "--daemon", "--scheduled", "--dry-run")
 # Options without a value.
-FLAGS = (*RUN_FLAGS, "--force", "--json", "--history", "--now", "--restore", "--excel", "--wait")
+FLAGS = (*RUN_FLAGS, *NIGHT_FLAGS, "--force", "--json", "--history", "--now", "--restore", "--excel")
 # The options of a verb that may follow another; a test holds them to the command's own.
 OPTIONS = {
     "run": ("--set", "--name", "--address", "--home", "--ledger", *LIMITS, *RUN_FLAGS),

@@ -13,10 +13,13 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from orchestrator.errors import NightsweepError
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.ledger.errors import UnknownStudy
+from orchestrator.ledger.lease import process_start
 from orchestrator.moment import until as end_of
 from orchestrator.nights.record import Standing, StudyRecord
 from orchestrator.study.code_change import changes_of, sentence
@@ -53,6 +56,11 @@ def signals_counted() -> Iterator[Signals]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+def machine_began() -> float:
+    """Returns the unix time at which this machine was started; in a container, the container."""
+    return psutil.boot_time() + (process_start(1) or 0.0)
 
 
 class Machine:

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
+from collections.abc import Callable
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from orchestrator.errors import InputMistake
+from orchestrator.errors import InputMistake, NightsweepError
 from orchestrator.home import Home
 from orchestrator.machine.provenance import git
 from orchestrator.moment import moment, until
 from orchestrator.nights.night import NightRun
-from orchestrator.nights.night_file import NightFile
+from orchestrator.nights.night_file import NightFile, load_night_file
 from orchestrator.nights.queue import open_night
-from orchestrator.nights.record import NightFolder
+from orchestrator.nights.record import INTERRUPTED_WHY, NightFolder
+from orchestrator.nights.starting import has_to_begin
 from orchestrator.nights.window import Night
 from orchestrator.time_of_day import moment_of
 from orchestrator.typed_command import typed
 from tune.night_digest import digest
-from tune.night_machine import Machine, signals_counted
+from tune.night_install import installed
+from tune.night_machine import Machine, machine_began, signals_counted
 from tune.run_output import RunOutput
 from tune.show import say
 
 LOOK_SECONDS = 30.0  # A machine that slept through the start of a night sees it so soon after it woke.
 
 
-def run_nights(night_file: NightFile, home: Home, *, wait: bool, until_text: str | None) -> int:
+def run_nights(
+    night_file: NightFile, home: Home, *, wait: bool = False, until_text: str | None = None, scheduled: bool = False
+) -> int:
     """Runs the present window, or says when the next one begins; returns the exit code.
 
-    wait: waits for it. until_text: HH:MM at which a night ends that begins now, whatever the window says.
+    wait: waits for it. until_text: HH:MM at which a night ends that begins now, whatever the window says. scheduled: a
+    timer starts it, perhaps more than once a night: without a word where nothing is to be done.
     """
     zone = night_file.window.zone
     folder = NightFolder(home.path, night_file.path, zone)
     with signals_counted() as signals:
         world = Machine(home, signals, zone, say)
         present = night_file.window.present(world.now()) if until_text is None else _now_until(until_text, world.now())
+        if scheduled and not _is_due(folder, present):
+            return 0
         if present is None and not wait:
             upcoming = night_file.window.upcoming(world.now())
             say(f"{night_file.path.name}: it is day; the next night begins {_begins(upcoming, world.now(), zone)}")
@@ -45,6 +54,54 @@ def run_nights(night_file: NightFile, home: Home, *, wait: bool, until_text: str
         with folder.lease():
             present = present or _wait(night_file, world)
             return 130 if present is None else _run(night_file, present, folder, world)
+
+
+def run_every_night(night_file: NightFile, home: Home) -> int:
+    """Runs every night until this process is asked to stop; returns the exit code.
+
+    The night file is read again before each night. Where it has become wrong, the nights go on with what it said.
+    """
+    told: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            say(line)
+
+    with signals_counted() as signals, NightFolder(home.path, night_file.path).lease():
+        last = -math.inf  # the start of the night that was run; its record may be missing on a full disk
+        while not signals.asked:
+            night_file = _again(night_file, tell)
+            zone = night_file.window.zone
+            folder, world = NightFolder(home.path, night_file.path, zone), Machine(home, signals, zone, say)
+            present = night_file.window.present(world.now())
+            if present is not None and present.start > last and has_to_begin(folder.read(present.start), math.inf):
+                last = present.start
+                told.clear()
+                _run(night_file, present, folder, world)
+                continue
+            upcoming = night_file.window.upcoming(world.now())
+            tell(f"{night_file.path.name}: waiting for {_begins(upcoming, upcoming.start, zone)}")
+            world.sleep(min(LOOK_SECONDS, max(0.0, upcoming.start - world.now())))
+    return 130
+
+
+def _again(night_file: NightFile, tell: Callable[[str], None]) -> NightFile:
+    """Reads a night file again; returns what it said before where it is wrong, after telling why."""
+    try:
+        return load_night_file(night_file.path)
+    except NightsweepError as error:
+        for line in error.lines:
+            tell(line)
+        tell(f"{night_file.path.name}: the nights go on with what it said before")
+        return night_file
+
+
+def _is_due(folder: NightFolder, present: Night | None) -> bool:
+    """Returns whether a timer's start has anything to do."""
+    if present is None or folder.runner is not None:
+        return False
+    return has_to_begin(folder.read(present.start), machine_began())
 
 
 def _run(night_file: NightFile, night: Night, folder: NightFolder, world: Machine) -> int:
@@ -69,7 +126,7 @@ def _run(night_file: NightFile, night: Night, folder: NightFolder, world: Machin
             say(line)
         upcoming = night_file.window.upcoming(world.now())
         say(f"next: {_begins(upcoming, world.now(), zone)}, by the same command")
-    if record.why == "interrupted":
+    if record.why == INTERRUPTED_WHY:
         return 130
     return int(any(study.state == "broken" for study in record.studies))
 
@@ -101,6 +158,7 @@ def show_status(night_file: NightFile, home: Home) -> None:
     elif runner is not None:
         say(f"{night_file.path.name}: process {runner} waits for the next window, or runs another one now")
     say(f"next: {_begins(upcoming, now, zone)}; studies: {_names(night_file)}")
+    say(installed(night_file.path))
     if last is None:
         say("no night of this file has begun yet in this home")
         return

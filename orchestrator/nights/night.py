@@ -6,7 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator.nights.record import INTERRUPTED, NightFolder, NightRecord, Standing, State, StudyRecord, TurnRecord
+from orchestrator.nights.record import (
+    INTERRUPTED,
+    INTERRUPTED_WHY,
+    NightFolder,
+    NightRecord,
+    Standing,
+    State,
+    StudyRecord,
+    TurnRecord,
+)
 from orchestrator.nights.turns import Over, Turn, Wait, Waiting, next_turn
 
 POLL_SECONDS = 0.5
@@ -92,7 +101,7 @@ class NightRun:
                     self._wait()
                 case Turn(key, until):
                     self._turn(next(study for study in record.studies if study.file == key), until)
-        self._end("interrupted")
+        self._end(INTERRUPTED_WHY)
 
     def _waiting(self, study: StudyRecord) -> Waiting:
         may = study.is_open(self._ends)

@@ -21,6 +21,7 @@ from orchestrator.typed_command import beside
 _FILE = "night.json"
 _EARLY = 60.0  # seconds
 INTERRUPTED = 130  # the exit code of a run that somebody stopped
+INTERRUPTED_WHY = "interrupted"  # why a night ended that somebody stopped
 
 State = Literal["waiting", "finished", "paused", "broken"]  # A study that is paused or waiting goes on another night.
 
@@ -157,7 +158,7 @@ class NightFolder:
 
         The kernel lets go of it when this process ends, whatever ends it.
         """
-        self._check_file()
+        self.check_file()
         self.path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path / "lease", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -186,7 +187,8 @@ class NightFolder:
                 os.close(descriptor)
         return None
 
-    def _check_file(self) -> None:
+    def check_file(self) -> None:
+        """Raises InputMistake where the folder has the nights of another file of that name."""
         last = self.last()
         if last is not None and Path(last.file) != self._file and Path(last.file).exists():
             raise InputMistake(

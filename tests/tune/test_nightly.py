@@ -63,7 +63,7 @@ def test_by_day_it_says_when_the_next_night_begins_and_runs_nothing(typed: Typed
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["status"], "tune nightly: must be followed by NIGHT.yaml or `status NIGHT.yaml`"),
+        (["status"], "tune nightly: must be followed by NIGHT.yaml or one of `status NIGHT.yaml`"),
         (["night.yaml", "status"], "tune nightly: must be followed by"),
         (["none.yaml"], "none.yaml: no such file"),
         (["{file}", "--until", "7 pm"], "--until: must be a time of day such as 07:00, or a moment"),
