@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from pathlib import Path
 
 from orchestrator.home import Home
@@ -14,6 +15,7 @@ from orchestrator.trial import Objective, Outcome, Status, Trial, best_trial
 from orchestrator.typed_command import TypedCommand, command
 from reports.numbers.alike import alike
 from tune.show import console, count, metrics, print_failures, print_symptoms, say
+from tune.study_report import NextStep
 from tune.trial_table import best_first, trial_table
 
 _ROWS = 12  # of the table that stays on the screen
@@ -26,11 +28,12 @@ def show_outcome(
     page: Path,
     home: Home,
     typed: str,
+    advised: NextStep,
     steps: Sequence[Step] = (),
 ) -> int:
     """Prints the last lines of `tune run`: what came out, what to type next. Returns the exit code.
 
-    typed: the command, as it was typed.
+    typed: the command, as it was typed. advised: what the report says to do next.
     """
     this = TypedCommand.read(typed)
     objective = row.objective
@@ -76,11 +79,10 @@ def show_outcome(
         say(f"next: the wiring holds; now your data: {this.as_verb('check')}")
     elif best is not None and nothing_learnt:
         say(f"next: {command(home, 'show', row.name, '--trial', str(best.number))}")
-    elif this.verb == "train":
-        say(f"next: {command(home, 'show', row.name)}")
     else:
-        write, train = ("best", row.name, "--output", "best.yaml"), ("train", "best.yaml")
-        say(f"next: {command(home, *write)} && {command(home, *train)}")
+        say(advised.text)
+        for mark, line in zip(chain(["next:"], repeat("     ")), advised.commands, strict=False):
+            say(f"{mark} {line}")
     return 0
 
 

@@ -21,7 +21,7 @@ from tune.outcome import show_outcome
 from tune.run_log import NAME
 from tune.run_output import RunOutput
 from tune.show import console
-from tune.study_report import report_of_run
+from tune.study_report import next_step, report_of_run
 
 
 def run_study(
@@ -57,7 +57,8 @@ def run_study(
         row = ledger.study(outcome.study)
         trials = ledger.trials(row.id)
         page = report_of_run(home, ledger, trials, outcome)
-        return show_outcome(row, trials, outcome, page, home, words, ledger.steps.of(row.id))
+        step = next_step(home, ledger, row)
+        return show_outcome(row, trials, outcome, page, home, words, step, ledger.steps.of(row.id))
 
 
 def _checked(study: str, finding: Finding) -> str:

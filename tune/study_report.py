@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import tracking
@@ -14,11 +15,14 @@ from orchestrator.ledger import Ledger, StudyRow
 from orchestrator.tracking.store import default_uri
 from orchestrator.trial import Outcome, Trial
 from orchestrator.typed_command import command
+from reports.numbers.advice import advice
+from reports.numbers.comparison import compare
 from reports.numbers.repeats import may_hold_repeats
+from reports.numbers.search_quality import slices
 from reports.numbers.study_view import StudyView, view
 from reports.pages.plain_text import escape
 from reports.report import write_report
-from reports.words import NO_BREAK, one_line
+from reports.words import NO_BREAK, Words, one_line
 from tune.output_file import Written, check_free
 from tune.terminal import visible
 
@@ -95,6 +99,24 @@ def report_of_run(home: Home, ledger: Ledger, trials: Sequence[Trial], outcome: 
         again = command(home, "report", outcome.study)
         print(f"{page}: must be written, but {why}; then type: {again}", file=sys.stderr)
         return page
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """Holds what the report advises: a sentence or two, and the commands for it, in their order."""
+
+    text: str
+    commands: tuple[str, ...]
+
+
+def next_step(home: Home, ledger: Ledger, row: StudyRow) -> NextStep:
+    """Returns what the report of the study advises now, in English."""
+    comparison = compare(view_of(row, home, ledger))
+    words, found = Words("en", comparison.scale), advice(comparison, slices(comparison))
+    said = [words.say(found.what)]
+    if found.device_hours is not None:
+        said.append(words("next.cost", hours=words.hours(found.device_hours, comparison.cost.device)))
+    return NextStep(" ".join(said).replace(NO_BREAK, " "), tuple(one_line(each) for each in found.commands))
 
 
 def description(report: Path) -> str:

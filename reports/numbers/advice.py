@@ -48,6 +48,9 @@ def advice(comparison: Comparison, slices: tuple[Slice, ...]) -> Advice:
         return Advice(sentence("next.real"), (_without(original_command(view), "--smoke"),))
     if comparison.alike is not None:
         return _look_closer(comparison.alike, best, view)
+    if view.repeat_of is not None:
+        study, number = view.repeat_of
+        return Advice(sentence("next.repeat_of", trial=number, study=study), (_tune(view, "report", study),))
     leaning = next((each for each in slices if each.leaning and not each.natural), None)
     if leaning is not None and view.facts.get("file") and f"{view.name}-wider" not in view.names:
         return _widen(comparison, leaning, best)

@@ -100,6 +100,23 @@ def repeats_of(best: Trial | None, others: Iterable[tuple[StudyRow, Sequence[Tri
     return tuple(found[seed] for seed in sorted(found))
 
 
+def original_of(
+    row: StudyRow, best: Trial | None, others: Iterable[tuple[StudyRow, Sequence[Trial]]]
+) -> tuple[str, int] | None:
+    """Returns the study and the number of the trial that this study trained once more; None where it trained another.
+
+    others: those that `may_hold_repeats`. A config that was changed after `tune best` wrote it repeats nothing.
+    """
+    source = row.raw.get("source") or {}
+    for other, trials in others:
+        for trial in trials:
+            if best is None or (other.name, trial.number) != (source.get("study"), source.get("trial")):
+                continue
+            if config_key(trial.config) == config_key(best.config):
+                return other.name, trial.number
+    return None
+
+
 def values_of(repeats: Iterable[Repeat], objective: Objective) -> tuple[float, ...]:
     """Returns the values of the repeats that were trained to their end."""
     values = (each.trial.value(objective) for each in repeats if each.trial.state is State.COMPLETED)

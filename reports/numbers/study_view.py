@@ -17,7 +17,7 @@ from orchestrator.space.space_parser import parse_space
 from orchestrator.step import Step
 from orchestrator.study.budget import used_of
 from orchestrator.trial import Objective, State, Trial, best_trial
-from reports.numbers.repeats import Repeat, repeats_of
+from reports.numbers.repeats import Repeat, original_of, repeats_of
 
 if TYPE_CHECKING:
     from orchestrator.ledger import StudyRow  # It would bring in the database, which a report does not need.
@@ -62,6 +62,7 @@ class StudyView:
     sampler: str = "auto"  # as the study file has it
     more_until: int | None = None  # trials in all, while there are fewer than `--trials +N` asked for
     space: SearchSpace = field(default_factory=lambda: SearchSpace({}))  # with its constraints
+    repeat_of: tuple[str, int] | None = None  # study and trial of the ledger that this one trained once more
     repeats: tuple[Repeat, ...] = ()  # of the best trial, with other seeds, in studies of their own
     names: frozenset[str] = frozenset()  # of the other studies of the home: taken
 
@@ -141,6 +142,7 @@ def view(
         more_until=None if row.more is None else row.more.until,
         used=used_of(row, list(trials), gpu_seconds),
         space=space,
+        repeat_of=original_of(row, best, others),
         repeats=repeats_of(best, others),
         names=frozenset(names) - {row.name},
     )

@@ -21,6 +21,7 @@ from tests.harness.folders import REPOSITORY
 from tests.tune.conftest import Typed
 from tune.command import app
 from tune.outcome import show_outcome
+from tune.study_report import next_step
 
 TRIALS = [
     Trial(1, {"lr": 0.1}, State.COMPLETED, reports=(Report(1, {"val/score": 0.5}, 1.0, 1000.0),)),
@@ -59,9 +60,11 @@ def test_what_follows_a_command_with_any_option_is_taken(verb: str):
                 assert params["changes"][0] == "space.lr=1 2"
 
 
-def ended(home: Home, status: str, reason: str | None) -> StudyRow:
+def ended(home: Home, status: str, reason: str | None, typed: str) -> StudyRow:
     ledger = Ledger(home.ledger)
-    made = ledger.create_study("s", {"study": "s", "trainable": "tests.toy"}, Objective("val/score", "max"), {})
+    made = ledger.create_study(
+        "s", {"study": "s", "trainable": "tests.toy"}, Objective("val/score", "max"), {"command": typed}
+    )
     ledger.update_study(made.id, status=status, reason=reason)
     return ledger.study("s")
 
@@ -77,8 +80,10 @@ def test_the_last_lines_of_a_run_are_taken_for_its_home(
         status = Status.FINISHED
         typed += " --smoke --name n --fresh" if typed.startswith("tune run") else " --name n --fresh"
     home = Home.at(tmp_path / "my runs")
-    row = ended(home, status.value, reason)
-    show_outcome(row, TRIALS, Outcome(status, started, "s"), tmp_path, home, f"{typed} --home '{home.path}'")
+    typed += f" --home '{home.path}'"
+    row = ended(home, status.value, reason, typed)
+    advised = next_step(home, Ledger(home.ledger), row)
+    show_outcome(row, TRIALS, Outcome(status, started, "s"), tmp_path, home, typed, advised)
     commands = commands_in(capsys.readouterr().out)
     assert commands, "nothing is proposed"
     for command in commands:

@@ -86,7 +86,13 @@ def test_repeats_that_the_report_proposed_are_counted_and_the_advice_moves_on(le
     assert (first.study, first.seed, second.study, second.seed) == ("hrnet-seed1", 1, "hrnet-seed2", 2)
     # Each of the repeats has the others as its own.
     assert [r.study for r in view_of(ledger.study("hrnet-seed1"), home, ledger).repeats] == ["hrnet", "hrnet-seed2"]
-    assert told(ledger, home, "hrnet-seed1") == ("none", "next.measured")
+    # Alone it proves nothing, whatever its siblings are: the study that it repeats says what to do.
+    repeat = compare(view_of(ledger.study("hrnet-seed1"), home, ledger))
+    step = advice(repeat, slices(repeat))
+    assert (step.what.key, step.what.values["study"]) == ("next.repeat_of", "hrnet")
+    assert step.commands == (f"tune report hrnet --home {home.path}",)
+    trained(ledger, home, row, 3, 0.86, "space.lr=0.2")  # Its file names the study, its config is another one.
+    assert view_of(ledger.study("hrnet-seed3"), home, ledger).repeat_of is None
 
 
 @pytest.mark.parametrize(
