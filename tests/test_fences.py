@@ -21,6 +21,7 @@ from tests.harness.source_tree import ORDER, imports_of, module_name, source_fil
 # A library that is not ours -> where it may be imported, as shell patterns.
 FENCES = {
     "ray": tuple(f"orchestrator/cluster/ray_{name}.py" for name in ("bridge", "main", "host", "process")),
+    "apprise": ("orchestrator/nights/apprise_client.py",),
     "mlflow": ("orchestrator/tracking/mlflow_client.py",),
     "sqlalchemy": ("orchestrator/ledger/*",),
     "optuna": ("orchestrator/policies/*", "reports/*"),
@@ -47,7 +48,7 @@ NEVERS = (
     ("reports/figures", "reports/pages"),
 )
 
-HEAVY = ("torch", "torchvision", "timm", "ray", "mlflow", "optuna", "pandas", "plotly", "pyarrow")
+HEAVY = ("torch", "torchvision", "timm", "ray", "mlflow", "optuna", "pandas", "plotly", "pyarrow", "apprise")
 
 # Imports a heavy library at its top by right: Ray's classes are its base classes. It is imported only when Ray runs.
 HEAVY_BY_RIGHT = ("orchestrator.cluster.ray_bridge",)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -66,8 +66,17 @@ def machine_began() -> float:
 class Machine:
     """Is the world of a night: this machine's clocks and processes, and the home's ledger."""
 
-    def __init__(self, home: Home, signals: Signals, zone: tzinfo | None, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        signals: Signals,
+        zone: tzinfo | None,
+        say: Callable[[str], None],
+        hidden: Collection[str] = (),
+    ) -> None:
+        """Keeps what it is given. hidden: variables of the environment that no run, nor the code in it, is to see."""
         self._home, self._signals, self._zone, self.say = home, signals, zone, say
+        self._environment = {name: value for name, value in os.environ.items() if name not in hidden}
 
     @property
     def asked(self) -> int:
@@ -92,7 +101,7 @@ class Machine:
         self.say(f"{study.name}: its turn, {end_of(until, self.now(), self._zone)}")
         ends = datetime.fromtimestamp(until, UTC).isoformat("T", "seconds")
         words = [*own_program(), "run", str(file), "--until", ends, "--home", str(self._home.path)]
-        return TuneRun(words, self._home, file, study.file)
+        return TuneRun(words, self._home, file, study.file, self._environment)
 
     def _read(self, study: str, read: Callable[[Ledger, StudyRow], Any]) -> Any:
         """Reads something of a study; None where it has not begun. A ledger that is away costs the answer alone."""
@@ -111,11 +120,13 @@ class Machine:
 class TuneRun:
     """Is a `tune run` in a session of its own, so that a Ctrl-C reaches it once, from here."""
 
-    def __init__(self, words: list[str], home: Home, copy: Path, file: str) -> None:
+    def __init__(
+        self, words: list[str], home: Home, copy: Path, file: str, environment: Mapping[str, str] = os.environ
+    ) -> None:
         """Starts it. copy: the study file that it runs. file: the one that the user knows, for what it says of it."""
         self._copy, self._file = str(copy), file
         log, self._errors = copy.with_suffix(".log"), copy.with_suffix(".stderr")
-        environment = dict(os.environ)
+        environment = dict(environment)
         if home.shared is not None:  # It may hold a password, which no command line may show.
             environment["NIGHTSWEEP_LEDGER"] = str(home.ledger)
         with log.open("ab") as out, self._errors.open("wb") as err:

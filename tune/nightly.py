@@ -14,6 +14,7 @@ from orchestrator.errors import InputMistake, NightsweepError
 from orchestrator.home import Home
 from orchestrator.machine.provenance import git
 from orchestrator.moment import moment, until
+from orchestrator.nights.delivery import variables
 from orchestrator.nights.night import NightRun
 from orchestrator.nights.night_file import NightFile, load_night_file
 from orchestrator.nights.queue import open_night
@@ -25,6 +26,7 @@ from orchestrator.typed_command import typed
 from tune.night_digest import digest
 from tune.night_install import installed
 from tune.night_machine import Machine, machine_began, signals_counted
+from tune.night_message import NightPost, delivery_lines
 from tune.run_output import RunOutput
 from tune.show import say
 
@@ -42,7 +44,7 @@ def run_nights(
     zone = night_file.window.zone
     folder = NightFolder(home.path, night_file.path, zone)
     with signals_counted() as signals:
-        world = Machine(home, signals, zone, say)
+        world = Machine(home, signals, zone, say, variables(night_file.notify, os.environ))
         present = night_file.window.present(world.now()) if until_text is None else _now_until(until_text, world.now())
         if scheduled and not _is_due(folder, present):
             return 0
@@ -50,6 +52,8 @@ def run_nights(
             upcoming = night_file.window.upcoming(world.now())
             say(f"{night_file.path.name}: it is day; the next night begins {_begins(upcoming, world.now(), zone)}")
             say(f"--wait waits for it, --until HH:MM begins one now; its studies: {_names(night_file)}")
+            if folder.runner is None:
+                NightPost(night_file, folder, world, say).send_owed(None)
             return 0
         with folder.lease():
             present = present or _wait(night_file, world)
@@ -73,7 +77,8 @@ def run_every_night(night_file: NightFile, home: Home) -> int:
         while not signals.asked:
             night_file = _again(night_file, tell)
             zone = night_file.window.zone
-            folder, world = NightFolder(home.path, night_file.path, zone), Machine(home, signals, zone, say)
+            folder = NightFolder(home.path, night_file.path, zone)
+            world = Machine(home, signals, zone, say, variables(night_file.notify, os.environ))
             present = night_file.window.present(world.now())
             if present is not None and present.start > last and has_to_begin(folder.read(present.start), math.inf):
                 last = present.start
@@ -118,14 +123,20 @@ def _run(night_file: NightFile, night: Night, folder: NightFolder, world: Machin
 
         tell(f"{night_file.path.name}: {until(night.end, world.now(), zone)}; studies: {_names(night_file)}")
         world.say = tell
+        post = NightPost(night_file, folder, world, tell)
+        post.send_owed(night)
+        post.say_what_is_missing()
         record = open_night(night_file, night, folder, None if zone is None else str(zone), world.now())
         found = git(Path.cwd())
         record.pid, record.commit, record.dirty = os.getpid(), found["git_commit"], found["git_dirty"]
         NightRun(record, folder, world, tell).run()
-        for line in digest(record, folder.last(before=record.start), zone, world.now()):
+        upcoming = _begins(night_file.window.upcoming(world.now()), world.now(), zone)
+        lines = digest(record, folder.last(before=record.start), zone, world.now())
+        for line in lines:
             say(line)
-        upcoming = night_file.window.upcoming(world.now())
-        say(f"next: {_begins(upcoming, world.now(), zone)}, by the same command")
+        if record.why != INTERRUPTED_WHY:
+            post.send(record, [*lines, f"next: {upcoming}"])
+        say(f"next: {upcoming}, by the same command")
     if record.why == INTERRUPTED_WHY:
         return 130
     return int(any(study.state == "broken" for study in record.studies))
@@ -164,6 +175,8 @@ def show_status(night_file: NightFile, home: Home) -> None:
         return
     runs = runner is not None and last.ended is None
     for line in digest(last, folder.last(before=last.start), zone, now, runs=runs):
+        say(line)
+    for line in delivery_lines(last, now, zone, night_file.path.name):
         say(line)
     say(f"log: {home.shown(folder.night(last.start) / 'night.log')}")
 

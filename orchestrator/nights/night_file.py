@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -24,6 +25,8 @@ from orchestrator.time_of_day import parse_time
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _MOST = 1000  # times the smallest share: beyond it a number is a slip
+_KEYS = ("window", "studies", "notify")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")  # Small letters are refused: a token that was pasted has some.
 
 
 class WindowSpec(Section):
@@ -70,11 +73,12 @@ class Queued:
 
 @dataclass(frozen=True)
 class NightFile:
-    """Holds a checked night file."""
+    """Holds a checked night file. notify: variables of the environment with addresses; None where it does not say."""
 
     path: Path
     window: Window
     studies: tuple[Queued, ...]
+    notify: tuple[str, ...] | None = None
 
 
 def load_night_file(path: Path) -> NightFile:
@@ -87,15 +91,16 @@ def load_night_file(path: Path) -> NightFile:
         must = "must be a night file, with `window` and `studies`, but is a study file"
         raise InputMistake(f"{path}: {must}; name it under `studies` of a night file")
     for key in raw:
-        if key not in ("window", "studies"):
-            mistakes.add("", unknown_field(key, ("window", "studies")))
-    for at, masked in addresses_with_secrets(raw):
+        if key not in _KEYS:
+            mistakes.add("", unknown_field(key, _KEYS))
+    for at, masked in addresses_with_secrets({key: value for key, value in raw.items() if key != "notify"}):
         mistakes.add(at, f"must hold no password; got {masked}")
     window = _window(raw, mistakes)
     studies = _studies(raw, path, mistakes)
+    notify = _notify(raw.get("notify"), mistakes)
     if mistakes or window is None:
         raise InputMistake(*(one_line(f"{path}: {mistake}", 2000) for mistake in mistakes))
-    return NightFile(path, window, tuple(studies))
+    return NightFile(path, window, tuple(studies), notify)
 
 
 def _window(raw: Mapping[str, Any], mistakes: Mistakes) -> Window | None:
@@ -149,6 +154,21 @@ def _studies(raw: Mapping[str, Any], path: Path, mistakes: Mistakes) -> list[Que
         places[place] = number
         queue.append(Queued(found["file"], Path(place), float(found["share"])))
     return queue
+
+
+def _notify(given: Any, mistakes: Mistakes) -> tuple[str, ...] | None:
+    """Returns the names of variables; None where the file does not say. What it shows of a mistake is no address."""
+    if given is None:
+        return None
+    if not isinstance(given, list):
+        mistakes.add("notify", "must be a list of names of environment variables, such as [NIGHTSWEEP_NOTIFY]")
+        return None
+    for number, name in enumerate(given):
+        if not (isinstance(name, str) and _VARIABLE.fullmatch(name)):
+            must = "must be the name of an environment variable, in capital letters, such as NIGHTSWEEP_NOTIFY"
+            do = "put an address, which is a secret, into such a variable, and only the name here"
+            mistakes.add(f"notify[{number}]", f"{must}; {do} (what stands here is not shown)")
+    return tuple(dict.fromkeys(str(name) for name in given))
 
 
 def _section(model: type[Section], raw: Any, path: str, mistakes: Mistakes) -> dict[str, Any] | None:

@@ -100,6 +100,27 @@ class StudyRecord:
 
 
 @dataclass
+class Delivery:
+    """Says whether the digest reached one address. variable: of the environment, which holds it. number: which of the
+    addresses there, from 1. service: what apprise calls it; None where the variable holds no address. sent: unix time.
+    error: why the last try failed."""
+
+    variable: str
+    number: int
+    service: str | None = None
+    tries: int = 0
+    sent: float | None = None
+    subject: str | None = None  # of what was sent
+    error: str | None = None
+
+    @property
+    def target(self) -> str:
+        """Writes `NIGHTSWEEP_NOTIFY (E-Mail)`, or `NIGHTSWEEP_NOTIFY, address 2 (Slack)`."""
+        which = f", address {self.number}" if self.number > 1 else ""
+        return f"{self.variable}{which}" + (f" ({self.service})" if self.service else "")
+
+
+@dataclass
 class NightRecord:
     """Holds one night. file: the night file. why: it ended; None while it goes on, and where it was cut off."""
 
@@ -115,6 +136,7 @@ class NightRecord:
     ended: float | None = None
     why: str | None = None
     studies: list[StudyRecord] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
 
 
 class NightFolder:
@@ -219,7 +241,8 @@ def _read(file: Path) -> NightRecord | None:
     try:
         raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         studies = [_study(each) for each in raw.pop("studies")]
-        return NightRecord(**raw, studies=studies)
+        deliveries = [Delivery(**each) for each in raw.pop("deliveries", [])]
+        return NightRecord(**raw, studies=studies, deliveries=deliveries)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError) as error:

@@ -9,15 +9,16 @@ import typer
 
 from tune.options import HOME, HomeOption, LedgerOption, home_at
 
-STATUS, INSTALL, UNINSTALL = ACTIONS = ("status", "install", "uninstall")
+STATUS, NOTIFY, INSTALL, UNINSTALL = ACTIONS = ("status", "notify", "install", "uninstall")
 
 
 def nightly(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="[status|install|uninstall] NIGHT.yaml",
-            help="The night file. status: say how its nights stand. install: have systemd or cron start every night; "
+            metavar="[status|notify|install|uninstall] NIGHT.yaml",
+            help="The night file. status: say how its nights stand. notify: send the last digest "
+            "again. install: have systemd or cron start every night; "
             "uninstall: no more.",
         ),
     ],
@@ -41,6 +42,7 @@ def nightly(
     """Run a queue of studies within tonight's window, have that done every night, or say how its nights stand."""
     from orchestrator.nights.night_file import load_night_file
     from tune.night_install import install, uninstall
+    from tune.night_message import send_by_hand
     from tune.nightly import run_every_night, run_nights, show_status
 
     action, file = _action(words)
@@ -53,6 +55,8 @@ def nightly(
     night_file = load_night_file(file)
     if action == STATUS:
         show_status(night_file, home)
+    elif action == NOTIFY:
+        raise typer.Exit(send_by_hand(night_file, home))
     elif action == INSTALL:
         install(night_file, home, dry_run=dry_run)
     elif daemon:
