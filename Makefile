@@ -11,8 +11,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS ?= test,weights
-# Tests at a time: many of them wait for a Ray or a server, so more than there are cores.
-JOBS ?= $(shell echo $$(( $$(nproc) * 3 / 2 )))
+# Tests at a time: many of them wait for a Ray or a server, so twice as many as there are cores.
+JOBS ?= $(shell echo $$(( $$(nproc) * 2 )))
 # The first of these that is new enough makes the environment.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(if $(shell $(name) -c 'import sys; print("y" * (sys.version_info >= (3, 11)))' 2>/dev/null),$(name))))
 

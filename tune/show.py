@@ -17,7 +17,7 @@ from orchestrator.machine.doctor import Finding as HealthFinding
 from orchestrator.mistake import duration, short
 from orchestrator.step import Step
 from orchestrator.study.code_change import changes_of, sentence
-from orchestrator.trial import Objective, State, Trial
+from orchestrator.trial import Objective, State, Status, Trial
 from orchestrator.typed_command import command
 from reports.numbers.symptoms import symptoms_of
 from trainables import Finding
@@ -57,7 +57,8 @@ def show_study(
     summary = study_summary(row, trials, home, steps=steps, gpu_seconds=gpu_seconds)
     objective = row.objective
     reason = f" ({row.reason})" if row.reason else ""
-    say(f"{row.name}: {row.status}{reason}, {count(trials)}, {duration(row.seconds)}")
+    counts = count(trials, live=row.status == Status.RUNNING)
+    say(f"{row.name}: {row.status}{reason}, {counts}, {duration(row.seconds)}")
     best = summary["best"]
     if best is not None:
         say(f"best: {objective.metric} {best['value']:.4f} by trial {best['number']} at epoch {best['epoch']}")
@@ -226,19 +227,24 @@ def counting(trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.left_out is None]
 
 
-def states(trials: Sequence[Trial]) -> str:
-    """Writes `3 completed, 2 pruned` of the trials that count, and then how many are left out."""
+def states(trials: Sequence[Trial], *, live: bool = True) -> str:
+    """Writes `3 completed, 2 pruned` of the trials that count, and then how many are left out.
+
+    live: whether a driver has the study. Without one nothing runs: what was running was cut off, and goes on at the
+    next start.
+    """
     found = Counter(trial.state for trial in counting(trials))
     out = len(trials) - len(counting(trials))
+    words = {state: "cut off" if state is State.RUNNING and not live else str(state) for state in State}
     return ", ".join(
-        [*(f"{found[state]} {state}" for state in State if found[state]), *([f"{out} left out"] * (out > 0))]
+        [*(f"{found[state]} {words[state]}" for state in State if found[state]), *([f"{out} left out"] * (out > 0))]
     )
 
 
-def count(trials: Sequence[Trial]) -> str:
-    """Writes `5 trials (3 completed, 2 pruned) and 4 left out`."""
+def count(trials: Sequence[Trial], *, live: bool = True) -> str:
+    """Writes `5 trials (3 completed, 2 pruned) and 4 left out`. live: as of `states`."""
     number, out = len(counting(trials)), len(trials) - len(counting(trials))
-    parts = states(counting(trials))
+    parts = states(counting(trials), live=live)
     text = f"{number} trial{'' if number == 1 else 's'}" + (f" ({parts})" if parts else "")
     return text + (f" and {out} left out" if out else "")
 

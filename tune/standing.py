@@ -56,7 +56,8 @@ def time_left(study: Study, clock: Clock | None = None) -> float | None:
     if len(ended) >= 3:
         mean = sum(trial.seconds for trial in ended) / len(ended)
     else:
-        reports = [report for trial in study.trials for report in trial.reports]
+        reports = [report for trial in study.trials for report in trial.reports[1:]]  # The first holds the start.
+        reports = reports or [report for trial in study.trials for report in trial.reports]
         epochs = max((study.last_epoch.of(trial) for trial in study.trials), default=math.inf)
         if not reports or math.isinf(epochs):
             return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.ledger import StudyRow
 from orchestrator.mistake import duration
-from orchestrator.trial import Trial, best_trial
+from orchestrator.trial import Status, Trial, best_trial
 from tune.fitted_table import Column, fitted
 from tune.show import console, counting, states
 
@@ -63,7 +63,7 @@ def print_studies(studies: Studies) -> None:
         Column("value", values),
         Column("best", ["" if best is None else f"{best.number:04d}" for best in bests]),
         Column("trials", [str(len(counting(trials))) for _, trials in studies]),
-        Column("states", [states(trials) for _, trials in studies], yields=True),
+        Column("states", [states(trials, live=row.status == Status.RUNNING) for row, trials in studies], yields=True),
         Column("time", [duration(row.seconds) for row, _ in studies], yields=True, whole=True),
         Column("begun", [_moment(row.created) for row, _ in studies], yields=True, whole=True),
         Column("trainable", [str(row.raw["trainable"]) for row, _ in studies], yields=True, whole=True),

@@ -206,8 +206,9 @@ def _quick(
 
 def _check_file(spec: StudySpec, trainable: Trainable, *, measured: bool) -> Finding:
     """Judges what the file asks for as a whole. measured: trials go by its objective already, so that it stays."""
-    size = "endless" if spec.space.size is None else f"{spec.space.size} configs"
-    detail = f"{len(spec.space.searched)} of {len(spec.space.parameters)} names searched, {size}"
+    size = spec.space.size
+    held = "more configs than can be counted" if size is None else f"{size} config{'s' * (size != 1)}"
+    detail = f"{len(spec.space.searched)} of the {len(spec.space.parameters)} names in space are searched: {held}"
     if root := spec.data.get("root"):
         detail += f"; data in {_relative(str(root), '')}"
     mode, notes = wrong_mode(spec, trainable), list(notes_on_course(spec, trainable))

@@ -18,7 +18,10 @@ def check_machine(spec: StudySpec, available: Mapping[str, float]) -> Finding:
     if mistakes:
         return Finding("machine", detail, "\n".join(mistakes))
     fitting = min(int(cpus // wanted.cpu), int(gpus // gpu) if gpu else int(cpus // wanted.cpu))
-    detail += f"; a trial takes {wanted.cpu:g} of the cores and {gpu:g} of the GPUs, so that {fitting} fit at once"
+    taken = f"{wanted.cpu:g} core{'s' * (wanted.cpu != 1)}"
+    if gpu:
+        taken += f" and {gpu:g} GPU{'s' * (gpu != 1)}"
+    detail += f"; a trial takes {taken}: {fitting} at once"
     note = None
     if isinstance(wanted.concurrent, int) and wanted.concurrent > fitting:
         note = f"resources.concurrent: asks for {wanted.concurrent} trials at once, but {fitting} fit this machine"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,8 @@ def test_the_end_is_estimated_from_the_first_reports_on(tmp_path: Path):
     ends = time.strftime("%a %H:%M", time.localtime(now + 12))
     assert f" · ends about {ends} · about 12 s left" in summary(study, None, now=now)
     assert "ends about" not in summary(study, now + 5, now=now)
+    study.report(job.number, replace(report(job, 2), seconds=0.5))  # The first epoch had held the worker's start.
+    assert time_left(study) == pytest.approx(6 * 4 * 0.5 / 2)
 
 
 def test_the_summary_says_that_a_study_stops_and_why(tmp_path: Path):

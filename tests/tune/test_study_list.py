@@ -42,7 +42,7 @@ def test_a_person_sees_dates_and_a_program_reads_json(typed: Typed, ledger: Ledg
     lines = typed("list").out.splitlines()
     assert lines[0].split()[:4] == ["study", "status", "last", "active"] and all(len(line) <= 80 for line in lines)
     assert all("20" in line for line in lines[1:])
-    assert lines[0].split()[4:7] == ["value", "best", "trials"] and "1 running" in lines[1] and "…" not in lines[1]
+    assert lines[0].split()[4:7] == ["value", "best", "trials"] and "1 cut off" in lines[1] and "…" not in lines[1]
     found = {each["study"]: each for each in json.loads(typed("list", "--json").out)}
     assert next(iter(found)) == lines[1].split()[0]
     assert found["oldest"]["best"] == {"number": 1, "value": 0.25, "epoch": 2}

@@ -23,7 +23,7 @@ def told(*views, lang: str = "en") -> list[str]:
 def test_repeats_that_all_beat_the_baseline_make_a_win():
     assert told(FIRST, repeat(0.92), repeat(0.93)) == [
         "Trial 2 of first, trained 3 times: 92.00 % to 94.00 %, mean 93.00 %.",
-        "All 2 repeats beat the baseline “by hand” (90.00 %): a win over its one run.",
+        "Each of the 2 repeats beats the baseline “by hand” (90.00 %): a win over its one run.",
     ]
 
 
