@@ -139,7 +139,7 @@ def test_every_mistake_of_a_file_is_printed_and_nothing_is_created(
     [
         (["--trials", "many"], "--trials: must be a whole number N, or +N for N more, but got 'many'"),
         (["--trials", "-3"], "--trials"),
-        (["--until", "25:00"], "--until: must be a time of day such as 07:00, but got '25:00'"),
+        (["--until", "25:00"], "--until: must be a time of day such as 07:00, or a moment such as"),
         (["--hours", "-1"], "--hours"),
         (["--set", "space.lr"], "--set"),
     ],
