@@ -143,8 +143,8 @@ def _mostly_counted() -> Iterator[Counter[str]]:
     counts: Counter[str] = Counter()
     connect = mlflow_client.connect
 
-    def connected(uri: str) -> Any:
-        return _Mostly(connect(uri), counts)
+    def connected(*place: Any) -> Any:
+        return _Mostly(connect(*place), counts)
 
     sender.connect = connected  # type: ignore[assignment]
     try:

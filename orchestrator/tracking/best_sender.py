@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,8 @@ class BestSender:
             return
         changed = max((change["at"] for change in row.facts.get("changes", ())), default=0.0)
         points = study_best_points(trials, row.objective, changed)
+        if points[-1].value != self._sent.value:  # Of two at one instant MLflow shows the larger.
+            points[-1] = replace(points[-1], at=max(points[-1].at, self._sent.at + 1))
         checkpoints = Checkpoints(row, self._home)
         before, unsent = self._sent, [point for point in points if look or point.at >= self._sent.at]
         log(client, row.mlflow_run_id, unsent, {}, best_tags(best, row.objective, checkpoints.of(best, best.number)))

@@ -83,8 +83,11 @@ class BestSent:
     at: int = 0
 
     def changed_by(self, trial: Trial, reports: Sequence[Report], objective: Objective) -> bool:
-        """Returns whether another trial may be the best, now that `trial` has given these reports."""
-        if trial.number == self.trial and (trial.state is State.FAILED or not trial.counts):
+        """Returns whether another trial may be the best, now that `trial` has given these reports.
+
+        The best one may have failed, count no more, or be worse in an epoch that it has repeated.
+        """
+        if trial.number == self.trial and (trial.state is State.FAILED or not trial.counts or trial.attempts > 1):
             return True
         values = [report.metrics.get(objective.metric, math.nan) for report in reports]
         return any(math.isfinite(v) and (self.value is None or objective.better(v, self.value)) for v in values)

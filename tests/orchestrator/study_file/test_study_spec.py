@@ -507,7 +507,7 @@ nightly: {}
             {"value": ["a", "d"]},
             "space.layers.value: must be one of 'a', 'b', 'c', or a list of them, but got [\"a\", \"d\"]",
         ),
-        ("pair", {"value": [1]}, "space.pair.value: must be a list of whole numbers, but got [1]"),
+        ("pair", {"value": [1]}, "space.pair.value: must be a list of 2: a whole number, a number, but got [1]"),
         ("derived", 3, "space: unknown field `derived`; known are: size, backbone"),
         (
             "size",
@@ -708,16 +708,14 @@ def test_unprintable_text_stays_on_one_line(mistakes):
 
 def test_importing_the_module_is_light():
     code = (
-        "import sys, time; t = time.perf_counter()\n"
-        "import orchestrator.study_file.study_spec; s = time.perf_counter() - t\n"
+        "import sys, orchestrator.study_file.study_spec\n"
         "heavy = {'torch', 'ray', 'optuna', 'mlflow', 'pandas', 'numpy', 'plotly', 'sqlalchemy'} & set(sys.modules)\n"
-        "print(s, sorted(heavy))"
+        "print(sorted(heavy))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
-    seconds, heavy = done.stdout.split(maxsplit=1)
-    assert heavy.strip() == "[]" and float(seconds) < 2  # It takes 0.2 s on a quiet machine.
+    assert done.stdout.strip() == "[]"
 
 
 # Whatever is typed, only InputMistake is raised.

@@ -88,3 +88,4 @@ def test_another_best_is_looked_for_only_where_there_may_be_one() -> None:
     assert not sent.changed_by(running, [Report(1, {"acc": math.nan}, 1.0, 1.0)], ACC)
     assert sent.changed_by(Trial(3, {}, State.FAILED), [], ACC) and sent.changed_by(Trial(3, {}, left_out="x"), [], ACC)
     assert BestSent().changed_by(running, [worse], ACC)
+    assert sent.changed_by(Trial(3, {}, attempts=2), [worse], ACC)  # It may have been better before it began again.
