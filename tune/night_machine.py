@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -22,6 +21,7 @@ from orchestrator.ledger.errors import UnknownStudy
 from orchestrator.ledger.lease import process_start
 from orchestrator.moment import until as end_of
 from orchestrator.nights.record import Standing, StudyRecord
+from orchestrator.stop_signals import stop_signals
 from orchestrator.study.code_change import changes_of, sentence
 from orchestrator.trial import State, best_trial
 from tune.attach import lease_of
@@ -50,12 +50,8 @@ class Signals:
 @contextmanager
 def signals_counted() -> Iterator[Signals]:
     signals = Signals()
-    before = {kind: signal.signal(kind, signals.handle) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stop_signals(signals.handle):
         yield signals
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 def machine_began() -> float:
@@ -120,9 +116,7 @@ class Machine:
 class TuneRun:
     """Is a `tune run` in a session of its own, so that a Ctrl-C reaches it once, from here."""
 
-    def __init__(
-        self, words: list[str], home: Home, copy: Path, file: str, environment: Mapping[str, str] = os.environ
-    ) -> None:
+    def __init__(self, words: list[str], home: Home, copy: Path, file: str, environment: Mapping[str, str]) -> None:
         """Starts it. copy: the study file that it runs. file: the one that the user knows, for what it says of it."""
         self._copy, self._file = str(copy), file
         log, self._errors = copy.with_suffix(".log"), copy.with_suffix(".stderr")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 from orchestrator.disk import shortage as shortage_of
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
+from orchestrator.stop_signals import stop_signals
 from orchestrator.study.budget import Deadline
 from orchestrator.study.study import Study
 from orchestrator.trial import Status
@@ -108,10 +108,5 @@ def signals(study: Study, progress: Progress) -> Iterator[None]:
         study.stop(INTERRUPTED, Status.INTERRUPTED)
         progress.say("stopping: running trials pause at their next report; Ctrl-C again stops now")
 
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.signal(kind, handle) for kind in kinds}
-    try:
+    with stop_signals(handle):
         yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
