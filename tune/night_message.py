@@ -16,7 +16,6 @@ from orchestrator.nights.apprise_client import AppriseMail
 from orchestrator.nights.delivery import (
     PAUSES,
     VARIABLE,
-    Clock,
     Message,
     deliver,
     is_owed,
@@ -26,6 +25,7 @@ from orchestrator.nights.delivery import (
 from orchestrator.nights.night_file import NightFile
 from orchestrator.nights.record import Delivery, NightFolder, NightRecord
 from orchestrator.nights.window import Night
+from orchestrator.nights.world import Clock
 from orchestrator.typed_command import beside
 from tune.night_digest import digest
 from tune.night_machine import Machine, signals_counted

@@ -74,6 +74,7 @@ def run_every_night(night_file: NightFile, home: Home) -> int:
 
     with signals_counted() as signals, NightFolder(home.path, night_file.path).lease():
         last = -math.inf  # the start of the night that was run; its record may be missing on a full disk
+        waited: Night | None = None
         while not signals.asked:
             night_file = _again(night_file, tell)
             zone = night_file.window.zone
@@ -85,9 +86,7 @@ def run_every_night(night_file: NightFile, home: Home) -> int:
                 told.clear()
                 _run(night_file, present, folder, world)
                 continue
-            upcoming = night_file.window.upcoming(world.now())
-            tell(f"{night_file.path.name}: waiting for {_begins(upcoming, upcoming.start, zone)}")
-            world.sleep(min(LOOK_SECONDS, max(0.0, upcoming.start - world.now())))
+            waited = _rest(night_file, world, waited)
     return 130
 
 
@@ -144,17 +143,22 @@ def _run(night_file: NightFile, night: Night, folder: NightFolder, world: Machin
 
 def _wait(night_file: NightFile, world: Machine) -> Night | None:
     """Returns the next night once it has begun, however late; None where this process was asked to stop."""
-    told = None
+    waited: Night | None = None
     while not world.asked:
         present = night_file.window.present(world.now())
         if present is not None:
             return present
-        upcoming = night_file.window.upcoming(world.now())
-        if upcoming != told:
-            told = upcoming
-            say(f"{night_file.path.name}: waiting for {_begins(upcoming, world.now(), night_file.window.zone)}")
-        world.sleep(min(LOOK_SECONDS, max(0.0, upcoming.start - world.now())))
+        waited = _rest(night_file, world, waited)
     return None
+
+
+def _rest(night_file: NightFile, world: Machine, told: Night | None) -> Night:
+    """Sleeps for a while, at most until the next night, and returns it. told: what was said to be waited for."""
+    upcoming = night_file.window.upcoming(world.now())
+    if upcoming != told:
+        say(f"{night_file.path.name}: waiting for {_begins(upcoming, world.now(), night_file.window.zone)}")
+    world.sleep(min(LOOK_SECONDS, max(0.0, upcoming.start - world.now())))
+    return upcoming
 
 
 def show_status(night_file: NightFile, home: Home) -> None:

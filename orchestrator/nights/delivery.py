@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from orchestrator.nights.record import INTERRUPTED_WHY, Delivery, NightRecord
+from orchestrator.nights.world import Clock
 
 VARIABLE = "NIGHTSWEEP_NOTIFY"  # is used where a night file says nothing of `notify`
 PAUSES = (5.0, 25.0)  # seconds before the second and the third try
@@ -38,23 +39,6 @@ class PostOffice(Protocol):
 
     def send(self, address: str, message: Message) -> str | None:
         """Returns why it failed, without the address; None where the message was taken."""
-        ...
-
-
-class Clock(Protocol):
-    """Is what tries need of the world."""
-
-    @property
-    def asked(self) -> int:
-        """Returns how often this process has been asked to stop."""
-        ...
-
-    def now(self) -> float:
-        """Returns unix time."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Returns after so long, or earlier when this process is asked to stop."""
         ...
 
 

@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
 
 from orchestrator.nights.record import (
     INTERRUPTED,
     INTERRUPTED_WHY,
     NightFolder,
     NightRecord,
-    Standing,
     State,
     StudyRecord,
     TurnRecord,
 )
 from orchestrator.nights.turns import Over, Turn, Wait, Waiting, next_turn
+from orchestrator.nights.world import World
 
 POLL_SECONDS = 0.5
 PAUSING_SECONDS = 10.0  # before the end of the window, in which a run pauses and writes its report
 SAVE_SECONDS = 60.0  # The time of a turn that is cut off is known so closely.
 WAIT_SECONDS = 10.0
 MOST_DEATHS = 3  # A run that is killed goes on, so many times in a night.
-
-
-class Process(Protocol):
-    """Is one `tune run`."""
-
-    def code(self) -> int | None:
-        """Returns its exit code, negative where a signal ended it; None while it runs."""
-        ...
-
-    def stop(self) -> None:
-        """Asks it to pause; the second time, to stop at once."""
-        ...
-
-    def errors(self) -> list[str]:
-        """Returns the last lines of what it said on stderr."""
-        ...
-
-
-class World(Protocol):
-    """Is what a night needs of its machine."""
-
-    @property
-    def asked(self) -> int:
-        """Returns how often this process has been asked to stop."""
-        ...
-
-    def now(self) -> float:
-        """Returns unix time, by the clock that people set."""
-        ...
-
-    def steady(self) -> float:
-        """Returns seconds by a clock that nothing sets."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Returns after so long, or earlier when this process is asked to stop."""
-        ...
-
-    def standing(self, study: str) -> Standing | None:
-        """Returns how a study stands; None where it has not begun, or cannot be read."""
-        ...
-
-    def runner(self, study: str) -> str | None:
-        """Returns the process that runs a study now; None without one."""
-        ...
-
-    def start(self, study: StudyRecord, file: Path, until: float) -> Process:
-        """Starts `tune run` of a copy, until a unix time."""
-        ...
 
 
 class NightRun:

@@ -8,22 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from annotated_types import Gt, Le
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from orchestrator.errors import InputMistake
-from orchestrator.mistake import Mistakes, did_you_mean, join, one_line, shown, unknown_field
-from orchestrator.nights.window import DAYS, Window
+from orchestrator.mistake import Mistakes, did_you_mean, one_line, shown, unknown_field
+from orchestrator.nights.window import DAYS, Day, Window
 from orchestrator.plain_data import plain
 from orchestrator.secret import addresses_with_secrets
-from orchestrator.study_file.sections import Must, Section, Text, TimeOfDay, example_of, field_words
+from orchestrator.study_file.sections import Must, S, Section, Text, TimeOfDay, example_of, read_section
 from orchestrator.study_file.yaml_file import read_yaml
 from orchestrator.time_of_day import parse_time
 
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _MOST = 1000  # times the smallest share: beyond it a number is a slip
 _KEYS = ("window", "studies", "notify")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")  # Small letters are refused: a token that was pasted has some.
@@ -43,7 +42,7 @@ class WindowSpec(Section):
         examples=["Asia/Seoul"],
     )
     days: Annotated[list[Day], Field(min_length=1), Must(f"a list of some of {', '.join(DAYS)}")] = Field(
-        default=["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        default=list(DAYS),
         description="The evenings on which a night begins.",
         examples=[["mon", "tue", "wed"]],
     )
@@ -112,11 +111,11 @@ def _window(raw: Mapping[str, Any], mistakes: Mistakes) -> Window | None:
     zone = _zone(raw["window"], mistakes)
     if found is None:
         return None
-    start, end = parse_time(found["start"]), parse_time(found["end"])
+    start, end = parse_time(found.start), parse_time(found.end)
     if start == end:
-        mistakes.add("window.end", f"must differ from `start`, but both are {shown(found['start'])}; give it a length")
+        mistakes.add("window.end", f"must differ from `start`, but both are {shown(found.start)}; give it a length")
         return None
-    return Window(start, end, zone, frozenset(DAYS.index(day) for day in found["days"]))
+    return Window(start, end, zone, frozenset(DAYS.index(day) for day in found.days))
 
 
 def _zone(window: Any, mistakes: Mistakes) -> tzinfo | None:
@@ -147,12 +146,12 @@ def _studies(raw: Mapping[str, Any], path: Path, mistakes: Mistakes) -> list[Que
         found = _section(QueuedSpec, item, f"studies[{number}]", mistakes)
         if found is None:
             continue
-        place = os.path.normpath(path.absolute().parent / Path(found["file"]).expanduser())
+        place = os.path.normpath(path.absolute().parent / Path(found.file).expanduser())
         if place in places:
             other = f"studies[{places[place]}]"
             mistakes.add(f"studies[{number}].file", f"must be another file than that of {other}; remove one of them")
         places[place] = number
-        queue.append(Queued(found["file"], Path(place), float(found["share"])))
+        queue.append(Queued(found.file, Path(place), float(found.share)))
     return queue
 
 
@@ -171,21 +170,10 @@ def _notify(given: Any, mistakes: Mistakes) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(str(name) for name in given))
 
 
-def _section(model: type[Section], raw: Any, path: str, mistakes: Mistakes) -> dict[str, Any] | None:
-    """Returns the fields of a section, defaults included; None, after adding its mistakes, where it is wrong."""
-    if not isinstance(raw, Mapping):
-        example = ", ".join(f"{name}: {example_of(f)}" for name, f in model.model_fields.items() if f.is_required())
-        mistakes.add(path, f"must be a mapping such as {{{example}}}, but got {shown(raw)}")
-        return None
-    try:
-        return model.model_validate(dict(raw)).model_dump()
-    except ValidationError as error:
-        for name in dict.fromkeys(str(mistake["loc"][0]) for mistake in error.errors(include_url=False)):
-            field = model.model_fields.get(name)
-            if field is None:
-                mistakes.add(path, unknown_field(name, model.model_fields))
-            elif name in raw:
-                mistakes.add(join(path, name), f"must be {field_words(field)}, but got {shown(raw[name])}")
-            elif not any(key not in model.model_fields and did_you_mean(key, [name]) for key in raw):
-                mistakes.add(join(path, name), f"must be given, as {field_words(field)}; add `{name}: ...`")
-        return None
+def _section(model: type[S], raw: Any, path: str, mistakes: Mistakes) -> S | None:
+    """Returns the section; None, after adding its mistakes, where it is wrong. What must be given is its example."""
+    if isinstance(raw, Mapping):
+        return read_section(model, dict(raw), path, mistakes)
+    example = ", ".join(f"{name}: {example_of(f)}" for name, f in model.model_fields.items() if f.is_required())
+    mistakes.add(path, f"must be a mapping such as {{{example}}}, but got {shown(raw)}")
+    return None

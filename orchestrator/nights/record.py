@@ -28,8 +28,7 @@ State = Literal["waiting", "finished", "paused", "broken"]  # A study that is pa
 
 @dataclass
 class Standing:
-    """Says how a study stands in the ledger. runner: the process that runs it now. code: what changed of it, in words,
-    and when by unix time."""
+    """Says how a study stands in the ledger. code: what changed of it, in words, and when by unix time."""
 
     status: str
     reason: str | None
@@ -38,7 +37,6 @@ class Standing:
     best: float | None
     trials: int  # that have ended
     gpu_seconds: float
-    runner: str | None = None
     code: list[tuple[float, str]] = field(default_factory=list)
 
 
