@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -28,12 +28,12 @@ def show_outcome(
     page: Path,
     home: Home,
     typed: str,
-    advised: NextStep,
+    advised: Callable[[], NextStep],
     steps: Sequence[Step] = (),
 ) -> int:
     """Prints the last lines of `tune run`: what came out, what to type next. Returns the exit code.
 
-    typed: the command, as it was typed. advised: what the report says to do next.
+    typed: the command, as it was typed. advised: computes what the report says to do next.
     """
     this = TypedCommand.read(typed)
     objective = row.objective
@@ -80,8 +80,9 @@ def show_outcome(
     elif best is not None and nothing_learnt:
         say(f"next: {command(home, 'show', row.name, '--trial', str(best.number))}")
     else:
-        say(advised.text)
-        for mark, line in zip(chain(["next:"], repeat("     ")), advised.commands, strict=False):
+        step = advised()
+        say(step.text)
+        for mark, line in zip(chain(["next:"], repeat("     ")), step.commands, strict=False):
             say(f"{mark} {line}")
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from functools import partial
 
 from orchestrator.home import Home
 from orchestrator.ledger import Ledger
@@ -57,8 +58,8 @@ def run_study(
         row = ledger.study(outcome.study)
         trials = ledger.trials(row.id)
         page = report_of_run(home, ledger, trials, outcome)
-        step = next_step(home, ledger, row)
-        return show_outcome(row, trials, outcome, page, home, words, step, ledger.steps.of(row.id))
+        advised = partial(next_step, home, ledger, row)
+        return show_outcome(row, trials, outcome, page, home, words, advised, ledger.steps.of(row.id))
 
 
 def _checked(study: str, finding: Finding) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_the_last_lines_of_a_run_are_taken_for_its_home(
     home = Home.at(tmp_path / "my runs")
     typed += f" --home '{home.path}'"
     row = ended(home, status.value, reason, typed)
-    advised = next_step(home, Ledger(home.ledger), row)
+    advised = partial(next_step, home, Ledger(home.ledger), row)
     show_outcome(row, TRIALS, Outcome(status, started, "s"), tmp_path, home, typed, advised)
     commands = commands_in(capsys.readouterr().out)
     assert commands, "nothing is proposed"

@@ -18,7 +18,9 @@ from tune.show import show_health, show_study, show_trial
 from tune.study_report import NextStep
 from tune.summary import study_summary
 
-ADVISED = NextStep("Train trial 1 again.", ("tune best s --output b", "tune train b --name t"))
+
+def advised() -> NextStep:
+    return NextStep("Train trial 1 again.", ("tune best s --output b", "tune train b --name t"))
 
 
 def report(epoch: int, value: float, at: float) -> Report:
@@ -144,13 +146,13 @@ def test_the_last_lines_say_what_ended_the_study_and_what_to_type(
 ):
     outcome = Outcome(Status(status), started, "s")
     page = home.report("s") / "report.html"
-    assert show_outcome(row(home, status, reason), TRIALS, outcome, page, home, "tune run s.yaml", ADVISED) == code
+    assert show_outcome(row(home, status, reason), TRIALS, outcome, page, home, "tune run s.yaml", advised) == code
     assert said in capsys.readouterr().out
 
 
 def test_the_last_lines_of_a_search_say_what_its_report_advises(home: Home, capsys: pytest.CaptureFixture[str]):
     outcome, page = Outcome(Status.FINISHED, 3, "s"), home.report("s") / "report.html"
-    assert show_outcome(row(home), TRIALS, outcome, page, home, "tune run s.yaml", ADVISED) == 0
+    assert show_outcome(row(home), TRIALS, outcome, page, home, "tune run s.yaml", advised) == 0
     out = capsys.readouterr().out
     assert out.endswith("\nTrain trial 1 again.\nnext: tune best s --output b\n      tune train b --name t\n")
 
@@ -158,12 +160,12 @@ def test_the_last_lines_of_a_search_say_what_its_report_advises(home: Home, caps
 def test_the_last_lines_of_a_study_that_learnt_nothing_say_so(home: Home, capsys: pytest.CaptureFixture[str]):
     flat = [Trial(n, {}, State.COMPLETED, reports=tuple(report(e, 0.0, e) for e in (1, 2, 3))) for n in (1, 2)]
     outcome, page = Outcome(Status.FINISHED, 2, "s"), home.report("s") / "report.html"
-    assert show_outcome(row(home), flat, outcome, page, home, "tune run s.yaml", ADVISED) == 0
+    assert show_outcome(row(home), flat, outcome, page, home, "tune run s.yaml", advised) == 0
     out = capsys.readouterr().out
     assert "nothing was learnt: every value of val/score is 0" in out
     assert "next: tune show s --trial 1" in out and "tune train" not in out
     again = Ledger(home.ledger).study("s")
-    show_outcome(again, flat, outcome, page, home, "tune run s.yaml --smoke", ADVISED)
+    show_outcome(again, flat, outcome, page, home, "tune run s.yaml --smoke", advised)
     assert "nothing was learnt" not in capsys.readouterr().out
 
 
