@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.job import MACHINES_MEMORY, Failure, FailureClass
-from orchestrator.mistake import did_you_mean
+from orchestrator.mistake import nearest
 from orchestrator.study_file.sections import FailuresSpec
 from orchestrator.trial import FailedAttempt, Report, State, Trial, count_by_class
 
@@ -33,8 +33,9 @@ def failure_of(report: Report, required: set[str]) -> Failure | None:
     for metric in sorted(required):
         if metric not in report.metrics:
             given = ", ".join(sorted(report.metrics)) or "nothing"
-            meant = did_you_mean(metric, report.metrics).replace(",", ";", 1)
-            said = f"epoch {report.epoch} must report `{metric}`, but reported {given}{meant}"
+            meant = nearest(metric, report.metrics)
+            hint = "" if meant is None else f"; did you mean `{meant}`?"
+            said = f"epoch {report.epoch} must report `{metric}`, but reported {given}{hint}"
             return Failure(FailureClass.EXCEPTION, said)
     for metric in sorted(required | {"train/loss"} & report.metrics.keys()):
         if not math.isfinite(report.metrics[metric]):
