@@ -6,10 +6,11 @@ import io
 import os
 import socket
 import subprocess
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from orchestrator.study.budget import Limits
 from orchestrator.study_file.study_spec import parse_study
 from tests.harness.fake_cluster import FakeCluster
 from tests.tune.conftest import Typed
+from tune import attach
 from tune.detached import _pass_on, readiness
 from tune.start import intent
 from tune.stop import stop
@@ -67,18 +69,26 @@ def test_attach_shows_the_last_start_and_how_the_study_stands(typed: Typed, home
     assert typed("stop", "tyo").code == 2
 
 
-def test_attach_waits_for_the_last_words_of_a_process_that_has_given_the_study_back(typed: Typed, home: Path):
-    cluster = FakeCluster(home)
+def test_attach_waits_for_the_last_words_of_a_process_that_has_given_the_study_back(
+    typed: Typed, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cluster, may_end = FakeCluster(home), tmp_path / "may end"
     (home / "toy").mkdir(exist_ok=True)
     (home / "toy" / "run.log").write_text("--- heading\n")
-    program = f"sleep 2; echo 'report: page' >> {home}/toy/run.log"
+    program = f"while [ ! -e '{may_end}' ]; do sleep 0.1; done; echo 'report: page' >> {home}/toy/run.log"
     process = subprocess.Popen(["sh", "-c", program])
     cluster.ledger.acquire(cluster.id, process.pid, socket.gethostname())
-    giving_back = threading.Timer(0.2, lambda: cluster.ledger.release(cluster.id, "paused"))
-    giving_back.start()
+    between_two_looks = [may_end.touch, lambda: cluster.ledger.release(cluster.id, "paused")]
+
+    def sleep(seconds: float) -> None:
+        if between_two_looks:
+            between_two_looks.pop()()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(attach, "time", SimpleNamespace(sleep=sleep))
     shown = typed("attach", "toy")
+    assert not between_two_looks
     assert shown.out.splitlines()[-2:] == ["report: page", "toy does not run any more: paused; see tune show toy"]
-    giving_back.join()
     process.wait()
 
 
